@@ -1,0 +1,10 @@
+//! Waiting between attempts.
+
+use std::time::Duration;
+
+/// How long to wait after the `failed`-th failure (counted from 0): doubled each time, bounded,
+/// and shortened at random by up to a half.
+pub(crate) fn backoff(first: Duration, max: Duration, failed: u32) -> Duration {
+    let full = first.saturating_mul(2_u32.saturating_pow(failed)).min(max);
+    full.mul_f64(1.0 - fastrand::f64() / 2.0)
+}

@@ -1,0 +1,267 @@
+//! The cache of documents, and the protocol that keeps it coherent with the store.
+//!
+//! The rule: *once a write has been acknowledged, no read through this handle or a clone of it
+//! returns an older value, and until a write has settled, reads of its keys go to the store.*
+//!
+//! Every load and every write of a key passes through its [`Pending`] state, under the lock of
+//! one shard:
+//!
+//! - A load that finds neither the cache nor a flight [registers a flight](Cache::begin_load);
+//!   others that want the same key join it. When it ends, its result goes into the cache only if
+//!   the flight is [still registered](LoadGuard::finish).
+//! - A write, [before it begins](Cache::begin_write), removes the key from the cache, unregisters
+//!   the flight (it may have read the old value; those who joined it began before the write did)
+//!   and marks the key as being written. While the mark stands, loads neither share nor keep.
+//! - A write that [settles](WriteGuard::settle) puts what it stored into the cache, unless
+//!   another write of the key overlapped with it, since the order in which the store did them is
+//!   not known. Then nothing is kept and the next read asks the store.
+//! - Loads and writes run to their end even if the caller goes away (see
+//!   [`detached`](crate::detached)). Should one be lost all the same, because the runtime shut
+//!   down or the adapter panicked, a load unregisters its flight, and a write leaves its mark: the
+//!   key is never cached again, which is slow and never wrong.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, MutexGuard};
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
+use std::hash::BuildHasher;
+
+use crate::document::Document;
+use crate::key::{Key, KeyRef};
+use crate::space::Space;
+
+mod counters;
+mod flight;
+
+pub(crate) use counters::{CacheCounters, Counters};
+pub(crate) use flight::{Flight, FlightResults, LoadGuard};
+
+/// How many locks the pending loads and writes are spread over.
+const SHARDS: usize = 64;
+
+/// What a document is cached under.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CacheKey {
+    pub(crate) space: Space,
+    pub(crate) key: Key,
+}
+
+/// A [`CacheKey`] that borrows, so that a look-up allocates nothing.
+#[derive(Hash)]
+struct CacheKeyRef<'a> {
+    space: &'a Space,
+    key: KeyRef<'a>,
+}
+
+impl Equivalent<CacheKey> for CacheKeyRef<'_> {
+    fn equivalent(&self, other: &CacheKey) -> bool {
+        self.key == other.key.borrow() && *self.space == other.space
+    }
+}
+
+/// A document, or the knowledge that there is none; with the counters of its type, which a hit
+/// then need not look up.
+#[derive(Clone)]
+struct Entry {
+    document: Option<Document>,
+    counters: Arc<Counters>,
+}
+
+/// Loads and writes of one key that are under way.
+#[derive(Default)]
+struct Pending {
+    /// The load that readers may join, and the key's place in it. Never set while `writers > 0`.
+    flight: Option<(Arc<Flight>, usize)>,
+    /// How many writes have begun and not settled.
+    writers: usize,
+    /// Whether two of those were under way at the same time.
+    overlapped: bool,
+}
+
+/// How a load of one key goes on.
+pub(crate) enum BeginLoad {
+    /// It was loaded meanwhile.
+    Hit(Option<Document>),
+    /// The caller's flight loads it, for everyone.
+    Lead,
+    /// The caller reads it for itself: it is being written.
+    Alone,
+    /// This flight loads it, at this place.
+    Join(Arc<Flight>, usize),
+}
+
+pub(crate) struct Cache {
+    entries: quick_cache::sync::Cache<CacheKey, Entry, ByBytes, RandomState, CountEvictions>,
+    pending: Box<[Mutex<HashMap<CacheKey, Pending, RandomState>>]>,
+    hasher: RandomState,
+    counters: CacheCounters,
+}
+
+impl Cache {
+    /// A cache that holds documents of at most so many bytes altogether; none with 0.
+    pub(crate) fn new(max_bytes: u64) -> Arc<Self> {
+        // A few hundred bytes a document is the usual case; the estimate only sizes the tables.
+        let items = usize::try_from(max_bytes / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(items).weight_capacity(max_bytes).shards(16);
+        let hasher = RandomState::default();
+        let entries = match options.build() {
+            Ok(options) => quick_cache::sync::Cache::with_options(
+                options,
+                ByBytes,
+                hasher.clone(),
+                CountEvictions,
+            ),
+            // The options above are complete, which is all that `build` checks.
+            Err(_) => quick_cache::sync::Cache::with(
+                items,
+                max_bytes,
+                ByBytes,
+                hasher.clone(),
+                CountEvictions,
+            ),
+        };
+        let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Arc::new(Self { entries, pending, hasher, counters: CacheCounters::default() })
+    }
+
+    /// What the cache knows about a key: `Some(None)` is known to be absent.
+    pub(crate) fn get(&self, space: &Space, key: KeyRef<'_>) -> Option<Option<Document>> {
+        let entry = self.entries.get(&CacheKeyRef { space, key })?;
+        entry.counters.hit();
+        Some(entry.document)
+    }
+
+    /// Announces a load of `key` as number `at` of `flight`.
+    pub(crate) fn begin_load(&self, key: &CacheKey, flight: &Arc<Flight>, at: usize) -> BeginLoad {
+        let mut shard = self.shard(key);
+        if let Some(entry) = self.entries.get(key) {
+            entry.counters.hit();
+            return BeginLoad::Hit(entry.document);
+        }
+        self.counters.of(key.key.entity_type()).miss();
+        let pending = shard.entry(key.clone()).or_default();
+        if pending.writers > 0 {
+            return BeginLoad::Alone;
+        }
+        if let Some((flight, at)) = &pending.flight {
+            return BeginLoad::Join(flight.clone(), *at);
+        }
+        pending.flight = Some((flight.clone(), at));
+        BeginLoad::Lead
+    }
+
+    /// Ends a load: keeps its result, if the flight is still the one that is registered.
+    fn end_load(&self, key: &CacheKey, flight: &Arc<Flight>, result: Option<&Option<Document>>) {
+        let mut shard = self.shard(key);
+        let registered = shard.get(key).and_then(|pending| pending.flight.as_ref());
+        if !registered.is_some_and(|(registered, _)| Arc::ptr_eq(registered, flight)) {
+            return;
+        }
+        // A flight is registered only while nobody writes: nothing else is pending.
+        shard.remove(key);
+        if let Some(document) = result {
+            self.keep(key.clone(), document.clone());
+        }
+    }
+
+    /// Announces a write of these keys, which must be distinct.
+    pub(crate) fn begin_write(self: &Arc<Self>, keys: Vec<CacheKey>) -> WriteGuard {
+        for key in &keys {
+            let mut shard = self.shard(key);
+            let pending = shard.entry(key.clone()).or_default();
+            pending.flight = None;
+            pending.overlapped |= pending.writers > 0;
+            pending.writers += 1;
+            if let Some((_, entry)) = self.entries.remove(key) {
+                entry.counters.invalidated();
+            }
+        }
+        WriteGuard { cache: self.clone(), keys }
+    }
+
+    fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>) {
+        let mut shard = self.shard(key);
+        let Some(pending) = shard.get_mut(key) else { return };
+        pending.writers -= 1;
+        if pending.writers > 0 {
+            return;
+        }
+        let overlapped = pending.overlapped;
+        shard.remove(key);
+        if let Some(document) = stored.filter(|_| !overlapped) {
+            self.keep(key.clone(), document);
+        }
+    }
+
+    /// Puts something into the cache; the caller holds the shard's lock.
+    fn keep(&self, key: CacheKey, document: Option<Document>) {
+        let counters = self.counters.of(key.key.entity_type());
+        counters.inserted();
+        self.entries.insert(key, Entry { document, counters });
+    }
+
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Pending, RandomState>> {
+        // The map inside uses the low bits of the same hash; these are the high ones.
+        let shard = (self.hasher.hash_one(key) >> 58) as usize;
+        self.pending[shard].lock()
+    }
+
+    /// How many bytes the cached documents take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.weight()
+    }
+
+    /// How many documents, or absences, are cached.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn counters(&self) -> &CacheCounters {
+        &self.counters
+    }
+}
+
+/// A write that has begun. It must be settled; if it is dropped, its keys are never cached again.
+#[must_use]
+pub(crate) struct WriteGuard {
+    cache: Arc<Cache>,
+    keys: Vec<CacheKey>,
+}
+
+impl WriteGuard {
+    /// Ends the write. For each key what is stored now, in the order in which they were announced;
+    /// `None` where that is not known.
+    pub(crate) fn settle(self, stored: impl IntoIterator<Item = Option<Option<Document>>>) {
+        let stored = stored.into_iter().chain(std::iter::repeat(None));
+        for (key, stored) in self.keys.iter().zip(stored) {
+            self.cache.end_write(key, stored);
+        }
+    }
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<CacheKey, Entry> for ByBytes {
+    fn weight(&self, key: &CacheKey, entry: &Entry) -> u64 {
+        // The tables' own words for an entry (slot, links, hash), and the key's text, which the
+        // document shares.
+        let table = size_of::<CacheKey>() + size_of::<Entry>() + 5 * size_of::<usize>();
+        let text = key.key.as_str().len() + 3 * size_of::<usize>();
+        (table + text + entry.document.as_ref().map_or(0, Document::weight)) as u64
+    }
+}
+
+#[derive(Clone)]
+struct CountEvictions;
+
+impl Lifecycle<CacheKey, Entry> for CountEvictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _key: CacheKey, entry: Entry) {
+        entry.counters.evicted();
+    }
+}

@@ -1,0 +1,79 @@
+//! Loads that several readers share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{Cache, CacheKey};
+use crate::document::Document;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What became of each key of a flight.
+pub(crate) type FlightResults = Arc<[Result<Option<Document>>]>;
+
+/// A load of one or more keys that is under way.
+pub(crate) struct Flight {
+    loaded: watch::Receiver<Option<FlightResults>>,
+}
+
+impl Flight {
+    /// A flight, and what ends it.
+    pub(crate) fn new(cache: &Arc<Cache>) -> (Arc<Self>, LoadGuard) {
+        let (sender, loaded) = watch::channel(None);
+        let flight = Arc::new(Self { loaded });
+        let guard =
+            LoadGuard { cache: cache.clone(), flight: flight.clone(), keys: Vec::new(), sender };
+        (flight, guard)
+    }
+
+    /// Waits for the load and returns what became of its number `at`.
+    pub(crate) async fn join(&self, at: usize) -> Result<Option<Document>> {
+        let mut loaded = self.loaded.clone();
+        match loaded.wait_for(Option::is_some).await {
+            Ok(loaded) => loaded.as_ref().map_or(Ok(None), |loaded| loaded[at].clone()),
+            Err(_) => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the read that this one waited for ended without a result",
+            )
+            .retryable()),
+        }
+    }
+}
+
+/// The leader's side of a flight: publishes its result, or unregisters it when it is lost.
+pub(crate) struct LoadGuard {
+    cache: Arc<Cache>,
+    flight: Arc<Flight>,
+    keys: Vec<CacheKey>,
+    sender: watch::Sender<Option<FlightResults>>,
+}
+
+impl LoadGuard {
+    /// The keys that this flight reads, in the order of their places.
+    pub(crate) fn keys(&self) -> &[CacheKey] {
+        &self.keys
+    }
+
+    /// Adds a key that was announced for the next place.
+    pub(crate) fn push(&mut self, key: CacheKey) {
+        self.keys.push(key);
+    }
+
+    /// Ends the load: keeps the results that no write has overtaken, then hands them to everyone
+    /// who waits.
+    pub(crate) fn finish(mut self, loaded: &FlightResults) {
+        for (key, result) in std::mem::take(&mut self.keys).iter().zip(loaded.iter()) {
+            self.cache.end_load(key, &self.flight, result.as_ref().ok());
+        }
+        // Fails if nobody waits.
+        let _ = self.sender.send(Some(loaded.clone()));
+    }
+}
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            self.cache.end_load(key, &self.flight, None);
+        }
+    }
+}

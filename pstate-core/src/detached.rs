@@ -1,0 +1,30 @@
+//! Work that its caller cannot stop by going away.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::runtime::Handle;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Runs `work` in place as far as it gets without waiting; the rest, if any, in a task of its own.
+///
+/// What is ready at once costs no task. What waits goes on when the caller is dropped, or is not
+/// polled for a while: others may depend on it (a shared load), and a write that was begun has to
+/// settle. The work's future is never dropped half-way while the runtime lives.
+pub(crate) async fn detached<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let mut work = Box::pin(work);
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        return result;
+    }
+    match runtime.spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => {
+            Err(Error::new(ErrorKind::Other, "the storage adapter panicked"))
+        }
+        Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime is shutting down")),
+    }
+}

@@ -1,0 +1,235 @@
+//! Finding references in a document's text without building a tree.
+
+use std::fmt;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::Value;
+
+use super::{Document, MemberName, without_content};
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::reference::REF_MEMBER;
+
+/// The references in each of the members, in the order in which they are written.
+///
+/// One pass over the text, whatever the number of members.
+pub(crate) fn collect(document: &Document, members: &[&str]) -> Result<Vec<Vec<Key>>> {
+    let mut found = vec![Vec::new(); members.len()];
+    serde_json::Deserializer::from_str(document.as_str())
+        .deserialize_map(Members { members, found: &mut found })
+        .map_err(|error| Error::corrupt(without_content(&error)).at_key(document.key()))?;
+    Ok(found)
+}
+
+/// Every reference in a tree, in document order.
+pub(crate) fn collect_all(value: &Value, found: &mut Vec<Key>) {
+    if let Some(key) = reference(value) {
+        found.push(key);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_all(item, found)),
+        Value::Object(members) => members.values().for_each(|item| collect_all(item, found)),
+        _ => {}
+    }
+}
+
+/// The key, if the value is a reference.
+pub(crate) fn reference(value: &Value) -> Option<Key> {
+    value.as_object()?.get(REF_MEMBER)?.as_str()?.parse().ok()
+}
+
+struct Members<'a> {
+    members: &'a [&'a str],
+    found: &'a mut [Vec<Key>],
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(MemberName(name)) = map.next_key()? {
+            match self.members.iter().position(|member| *member == name) {
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Some(at) => {
+                    // A member that is written twice counts as it was written last.
+                    self.found[at].clear();
+                    map.next_value_seed(References {
+                        member: &name,
+                        within: None,
+                        found: &mut self.found[at],
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One member that holds references, or (with `within`) one entry of its collection.
+struct References<'a> {
+    member: &'a str,
+    within: Option<&'a str>,
+    found: &'a mut Vec<Key>,
+}
+
+impl References<'_> {
+    fn place(&self) -> String {
+        match self.within {
+            None => format!("member `{}`", self.member),
+            Some(entry) => format!("member `{}`, entry {entry}", self.member),
+        }
+    }
+
+    fn mismatch<T, E: serde::de::Error>(&self, found: &str) -> Result<T, E> {
+        let expected = match self.within {
+            None => "a reference or a collection of references",
+            Some(_) => "a reference",
+        };
+        Err(E::custom(format_args!("{}: expected {expected}, found {found}", self.place())))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for References<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for References<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("references")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.within.is_some() { self.mismatch("null") } else { Ok(()) }
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.mismatch("a boolean")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.mismatch("a string")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        if self.within.is_some() {
+            return self.mismatch("an array");
+        }
+        let mut at = 0_usize;
+        loop {
+            let entry = at.to_string();
+            let seed =
+                References { member: self.member, within: Some(&entry), found: &mut *self.found };
+            if seq.next_element_seed(seed)?.is_none() {
+                return Ok(());
+            }
+            at += 1;
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut is_reference = false;
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == REF_MEMBER {
+                is_reference = true;
+                let MemberName(text) = map.next_value()?;
+                match text.parse::<Key>() {
+                    Ok(key) => self.found.push(key),
+                    Err(error) => {
+                        return Err(A::Error::custom(format_args!("{}: {error}", self.place())));
+                    }
+                }
+            } else if is_reference || self.within.is_some() {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                map.next_value_seed(References {
+                    member: self.member,
+                    within: Some(&name),
+                    found: &mut *self.found,
+                })?;
+            }
+        }
+        if self.within.is_some() && !is_reference {
+            return self.mismatch("an object without `$ref`");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::record::{Record, Revision};
+
+    fn document(text: &str) -> Document {
+        let record =
+            Record { bytes: Arc::from(text.as_bytes()), revision: Revision::from_number(0) };
+        Document::load("deck:1".parse().unwrap(), record).unwrap()
+    }
+
+    fn keys(text: &str, member: &str) -> Result<Vec<String>> {
+        let found = collect(&document(text), &[member])?;
+        Ok(found[0].iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_single_reference_an_array_and_an_object_are_followed() {
+        assert_eq!(keys(r#"{"a":{"$ref":"u:1"}}"#, "a").unwrap(), ["u:1"]);
+        assert_eq!(keys(r#"{"a":[{"$ref":"u:2"},{"$ref":"u:1"}]}"#, "a").unwrap(), ["u:2", "u:1"]);
+        let object = r#"{"a":{"z":{"$ref":"u:3"},"b":{"more":[1],"$ref":"u:1"}}}"#;
+        assert_eq!(keys(object, "a").unwrap(), ["u:3", "u:1"]);
+    }
+
+    #[test]
+    fn absent_null_and_empty_hold_no_references() {
+        for text in [r#"{"b":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a":[]}"#] {
+            assert_eq!(keys(text, "a").unwrap(), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_an_error_that_names_the_place() {
+        let message = |text| keys(text, "a").unwrap_err().to_string();
+        assert!(message(r#"{"a":"u:1"}"#).starts_with(
+            "deck:1: member `a`: expected a reference or a collection of references, found a string"
+        ));
+        assert!(
+            message(r#"{"a":[{"$ref":"u:1"},"u:2"]}"#)
+                .starts_with("deck:1: member `a`, entry 1: expected a reference, found a string")
+        );
+        assert!(message(r#"{"a":{"x":{"$ref":"nothing"}}}"#).starts_with(
+            "deck:1: member `a`, entry x: key \"nothing\": no ':' between type and id"
+        ));
+        assert!(message(r#"{"a":{"x":{"y":1}}}"#).starts_with(
+            "deck:1: member `a`, entry x: expected a reference, found an object without `$ref`"
+        ));
+    }
+}

@@ -1,0 +1,308 @@
+//! What all handles on one store share: loading through the cache, storing around it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::adapter::{Adapter, Atomicity, Capabilities};
+use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, WriteGuard};
+use crate::detached::detached;
+use crate::document::Document;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::migrate::{self, Reading};
+use crate::migration_writer::WriteBackQueue;
+use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
+use crate::schema::Schema;
+use crate::space::Space;
+use crate::stats::Counters;
+
+/// How long the keys of a write stay out of the cache after it ended with an error that does not
+/// say whether it will still happen. Longer than any adapter keeps trying.
+const UNCERTAIN_WRITE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Engine {
+    pub(crate) adapter: Arc<dyn Adapter>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) queue: WriteBackQueue,
+    pub(crate) counters: Counters,
+    pub(crate) runtime: Handle,
+    pub(crate) closed: AtomicBool,
+}
+
+/// The documents of a load, in the order of its keys, and what they cost.
+pub(crate) struct LoadedDocuments {
+    pub(crate) documents: Vec<Result<Option<Document>>>,
+    /// Calls of the adapter that were made for it.
+    pub(crate) round_trips: usize,
+}
+
+/// One write, and what is known of the document that it stores.
+#[derive(Debug)]
+pub(crate) struct StoreItem {
+    pub(crate) write: Write,
+    /// The `$v` in what is put.
+    pub(crate) version: Option<u32>,
+    /// Whether what is put is what a read returns, so that it may be cached.
+    pub(crate) keep: bool,
+}
+
+/// Where a loaded document comes from.
+enum Source {
+    Cache(Option<Document>),
+    OwnRead(usize),
+    OtherRead(Arc<Flight>, usize),
+}
+
+impl Engine {
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, "this PState is closed"));
+        }
+        Ok(())
+    }
+
+    /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
+    /// keys, keys that somebody else is loading are waited for, and a key that is there twice is
+    /// read once.
+    pub(crate) async fn load(self: &Arc<Self>, space: &Space, keys: &[Key]) -> LoadedDocuments {
+        if let Err(error) = self.check_open() {
+            return LoadedDocuments { documents: vec![Err(error); keys.len()], round_trips: 0 };
+        }
+        let mut own: Option<(Arc<Flight>, LoadGuard)> = None;
+        let sources: Vec<Source> = keys
+            .iter()
+            .map(|key| {
+                if let Some(document) = self.cache.get(space, key.borrow()) {
+                    return Source::Cache(document);
+                }
+                let (flight, guard) = own.get_or_insert_with(|| Flight::new(&self.cache));
+                let key = CacheKey { space: space.clone(), key: key.clone() };
+                let at = guard.keys().len();
+                match self.cache.begin_load(&key, flight, at) {
+                    BeginLoad::Hit(document) => Source::Cache(document),
+                    BeginLoad::Lead | BeginLoad::Alone => {
+                        guard.push(key);
+                        Source::OwnRead(at)
+                    }
+                    BeginLoad::Join(other, at) if Arc::ptr_eq(&other, flight) => {
+                        Source::OwnRead(at)
+                    }
+                    BeginLoad::Join(other, at) => Source::OtherRead(other, at),
+                }
+            })
+            .collect();
+
+        let mut loaded: Result<FlightResults> = Ok(Arc::new([]));
+        let mut round_trips = 0;
+        if let Some((_, guard)) = own.filter(|(_, guard)| !guard.keys().is_empty()) {
+            round_trips = guard.keys().len().div_ceil(self.capabilities.chunk_len());
+            let engine = self.clone();
+            let space = space.clone();
+            let read = async move { Ok(engine.read(&space, guard).await) };
+            loaded = detached(&self.runtime, read).await;
+        }
+
+        let mut documents = Vec::with_capacity(keys.len());
+        for source in sources {
+            documents.push(match source {
+                Source::Cache(document) => Ok(document),
+                Source::OwnRead(at) => match &loaded {
+                    Ok(loaded) => loaded[at].clone(),
+                    Err(error) => Err(error.clone()),
+                },
+                Source::OtherRead(flight, at) => flight.join(at).await,
+            });
+        }
+        LoadedDocuments { documents, round_trips }
+    }
+
+    /// Reads the keys of a flight from the store, migrates what is old, and ends the flight.
+    async fn read(&self, space: &Space, guard: LoadGuard) -> FlightResults {
+        let keys: Vec<Key> = guard.keys().iter().map(|key| key.key.clone()).collect();
+        let mut loaded = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(self.capabilities.chunk_len()) {
+            self.counters.reads.add(1);
+            self.counters.keys_read.add(chunk.len());
+            let answer = self.adapter.multi_get(space, chunk).await;
+            match answer.and_then(|records| self.expect_len(records, chunk.len())) {
+                Ok(records) => loaded.extend(chunk.iter().zip(records).map(|(key, record)| {
+                    record.map(|record| self.admit(space, key, record)).transpose()
+                })),
+                Err(error) => {
+                    let error = error.in_operation("multi_get").in_space(space);
+                    loaded.extend(chunk.iter().map(|_| Err(error.clone())));
+                }
+            }
+        }
+        let loaded: FlightResults = loaded.into();
+        guard.finish(&loaded);
+        loaded
+    }
+
+    /// Refuses an answer that does not fit the question.
+    fn expect_len<T>(&self, answer: Vec<T>, len: usize) -> Result<Vec<T>> {
+        if answer.len() == len {
+            return Ok(answer);
+        }
+        let (name, found) = (self.adapter.name(), answer.len());
+        let why = format!("the {name} adapter answered {found} results for {len} keys");
+        Err(Error::new(ErrorKind::Other, why))
+    }
+
+    /// What a read returns for a stored record: validated, up to date, and queued for write-back
+    /// if it was not.
+    pub(crate) fn admit(&self, space: &Space, key: &Key, record: Record) -> Result<Document> {
+        let revision = record.revision;
+        let document =
+            Document::load(key.clone(), record).map_err(|error| error.in_space(space))?;
+        let Some(schema) = &self.schema else { return Ok(document) };
+        let current = |text: Vec<u8>| {
+            let version = schema.entity(key.entity_type()).map(crate::schema::Entity::version);
+            Document::from_valid(key.clone(), Record { bytes: text.into(), revision }, version)
+        };
+        match migrate::read(schema, &document) {
+            Ok(Reading::AsStored) => Ok(document),
+            Ok(Reading::Downgraded(text)) => Ok(current(text)),
+            Ok(Reading::Migrated(text)) => {
+                let document = current(text);
+                self.counters.migrations.add(1);
+                let key = CacheKey { space: space.clone(), key: key.clone() };
+                self.queue.push(key, document.clone());
+                Ok(document)
+            }
+            Err(error) => {
+                self.counters.failed_migrations.add(1);
+                Err(error.at_key(key).in_space(space))
+            }
+        }
+    }
+
+    /// Sends writes to the store and keeps the cache coherent with them.
+    ///
+    /// One outcome for each; an error of the whole call is [`Outcome::Failed`] for all that it
+    /// concerns. Goes on to its end when the caller is dropped.
+    pub(crate) async fn store(
+        self: &Arc<Self>,
+        space: &Space,
+        mode: BatchMode,
+        items: Vec<StoreItem>,
+    ) -> Vec<Outcome> {
+        let count = items.len();
+        let failed = |error: Error| vec![Outcome::Failed(error); count];
+        if let Err(error) = self.check_writable(mode, &items) {
+            return failed(error);
+        }
+        let engine = self.clone();
+        let space = space.clone();
+        let work = async move { Ok(engine.store_in_chunks(&space, mode, items).await) };
+        detached(&self.runtime, work).await.unwrap_or_else(failed)
+    }
+
+    fn check_writable(&self, mode: BatchMode, items: &[StoreItem]) -> Result<()> {
+        self.check_open()?;
+        check_distinct(items.iter().map(|item| &item.write.key))?;
+        if mode == BatchMode::Atomic && items.len() > 1 {
+            let Capabilities { atomicity, max_batch, .. } = self.capabilities;
+            let name = self.adapter.name();
+            let refuse = |why| Err(Error::new(ErrorKind::Unsupported, why).in_operation("batch"));
+            if atomicity == Atomicity::Key {
+                return refuse(format!("{name} writes single keys atomically, not batches"));
+            }
+            if let Some(max) = max_batch.filter(|max| items.len() > max.get()) {
+                let count = items.len();
+                return refuse(format!("{count} writes, {name} takes {max} in an atomic batch"));
+            }
+        }
+        let max_len = self.capabilities.max_value_len.unwrap_or(usize::MAX);
+        for StoreItem { write, .. } in items {
+            if let Change::Put(bytes) = &write.change
+                && bytes.len() > max_len
+            {
+                let (len, name) = (bytes.len(), self.adapter.name());
+                let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
+                return Err(Error::invalid_input(why).at_key(&write.key));
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_in_chunks(
+        &self,
+        space: &Space,
+        mode: BatchMode,
+        items: Vec<StoreItem>,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut items = items.into_iter().peekable();
+        while items.peek().is_some() {
+            let chunk = items.by_ref().take(self.capabilities.chunk_len());
+            let (writes, kept): (Vec<Write>, Vec<(Option<u32>, bool)>) =
+                chunk.map(|item| (item.write, (item.version, item.keep))).unzip();
+            let batch = Batch { mode, writes };
+            outcomes.extend(self.store_chunk(space, &batch, &kept).await);
+        }
+        outcomes
+    }
+
+    async fn store_chunk(
+        &self,
+        space: &Space,
+        batch: &Batch,
+        kept: &[(Option<u32>, bool)],
+    ) -> Vec<Outcome> {
+        let cache_key = |write: &Write| CacheKey { space: space.clone(), key: write.key.clone() };
+        let guard = self.cache.begin_write(batch.writes.iter().map(cache_key).collect());
+        self.counters.writes.add(1);
+        let answer = self.adapter.write(space, batch).await;
+        match answer.and_then(|outcomes| self.expect_len(outcomes, kept.len())) {
+            Ok(outcomes) => {
+                let writes = batch.writes.iter().zip(&outcomes).zip(kept);
+                guard.settle(writes.map(|((write, outcome), kept)| stored(write, outcome, *kept)));
+                outcomes
+            }
+            Err(error) => {
+                if may_still_happen(&error) {
+                    self.settle_later(guard);
+                } else {
+                    guard.settle([]);
+                }
+                let error = error.in_operation("write").in_space(space);
+                vec![Outcome::Failed(error); batch.writes.len()]
+            }
+        }
+    }
+
+    fn settle_later(&self, guard: WriteGuard) {
+        self.runtime.spawn(async move {
+            tokio::time::sleep(UNCERTAIN_WRITE).await;
+            guard.settle([]);
+        });
+    }
+}
+
+/// What a read returns after a write with this outcome; `None` if that is not known.
+fn stored(
+    write: &Write,
+    outcome: &Outcome,
+    (version, keep): (Option<u32>, bool),
+) -> Option<Option<Document>> {
+    match (&write.change, outcome) {
+        (Change::Put(bytes), Outcome::Stored(revision)) if keep => {
+            let record = Record { bytes: bytes.clone(), revision: *revision };
+            Some(Some(Document::from_valid(write.key.clone(), record, version)))
+        }
+        (Change::Delete, Outcome::Deleted) => Some(None),
+        _ => None,
+    }
+}
+
+/// Whether a failed write may take effect after its error was reported.
+fn may_still_happen(error: &Error) -> bool {
+    use ErrorKind::{Other, Timeout, Unavailable};
+    !error.is_retryable() && matches!(error.kind(), Timeout | Unavailable | Other)
+}

@@ -1,0 +1,67 @@
+//! The heart of [PState](https://docs.rs/pstate): keys, documents, cache, preload, schema and
+//! migrations, and the [`Adapter`] trait that storage implements.
+//!
+//! Programs depend on `pstate`, which re-exports all of this together with the adapters that its
+//! features choose. Whoever writes an adapter depends on this crate.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use pstate_core::{MemoryAdapter, PState};
+//! use serde_json::json;
+//!
+//! let pstate = PState::builder(Arc::new(MemoryAdapter::new())).build()?;
+//! pstate.put("deck:es", &json!({"cards": [{"$ref": "card:1"}]})).await?;
+//! pstate.put("card:1", &json!({"front": "hola"})).await?;
+//!
+//! let loaded = pstate.preload("deck:es", "cards").await?.unwrap();
+//! for card in loaded.follow(loaded.root(), "cards")? {
+//!     assert_eq!(card.get("front")?, Some(&json!("hola")));
+//! }
+//! pstate.close().await?;
+//! # Ok::<(), pstate_core::Error>(()) }).unwrap();
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | read and write documents | [`PState`], [`Document`], [`Collection`], [`Key`], [`Ref`] |
+//! | load a graph | [`Preload`], [`Loaded`] |
+//! | change the shape of documents | [`schema`], [`MigrationWriter`] |
+//! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
+
+mod adapter;
+mod backoff;
+mod cache;
+mod collection;
+mod detached;
+mod document;
+mod engine;
+mod error;
+mod key;
+mod layer;
+mod memory;
+mod migrate;
+mod migration_writer;
+mod preload;
+mod pstate;
+mod record;
+mod reference;
+pub mod schema;
+mod space;
+mod stats;
+
+pub use adapter::{Adapter, Atomicity, Capabilities, Durability, Page, Scan};
+pub use collection::Collection;
+pub use document::{Document, Object};
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use key::{AsKey, Key, KeyRef};
+pub use layer::{RetryLayer, TimeoutLayer};
+pub use memory::MemoryAdapter;
+pub use migration_writer::{FlushReport, MigrationWriter};
+pub use preload::{Comparison, Dangling, Explanation, Filter, Loaded, Order, Path, Preload};
+pub use pstate::{Builder, DocumentPage, PState, ScanQuery, WriteBatch};
+pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
+pub use reference::Ref;
+pub use schema::Schema;
+pub use space::Space;
+pub use stats::{CacheStats, Stats, WriteBackStats};

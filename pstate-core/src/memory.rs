@@ -1,0 +1,190 @@
+//! The adapter that keeps everything in memory: the reference for all others, and what tests use.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+
+use crate::adapter::{Adapter, Atomicity, Capabilities, Durability, Page, Scan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
+use crate::space::Space;
+
+/// Storage in an ordered map in memory. It ends with the adapter.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use pstate_core::{Adapter, Batch, MemoryAdapter, Space, Write};
+///
+/// let adapter = MemoryAdapter::new();
+/// let (space, key) = (Space::default(), "card:1".parse()?);
+/// adapter.write(&space, &Batch::atomic(vec![Write::put(key, *b"{}")])).await?;
+/// assert!(adapter.multi_get(&space, &["card:1".parse()?]).await?[0].is_some());
+/// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Default)]
+pub struct MemoryAdapter {
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    spaces: BTreeMap<Space, BTreeMap<ByText, Record>>,
+    /// How many records were ever stored: the next one's revision.
+    stored: u128,
+    closed: bool,
+}
+
+/// A key that can be searched for by the beginning of its text.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ByText(Key);
+
+impl Borrow<str> for ByText {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl MemoryAdapter {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl State {
+    fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed {
+            return Err(Error::new(ErrorKind::Unavailable, "the memory adapter is closed")
+                .in_operation(operation));
+        }
+        Ok(())
+    }
+
+    fn expectation_holds(&self, space: &Space, write: &Write) -> bool {
+        let stored = self.spaces.get(space).and_then(|records| records.get(write.key.as_str()));
+        match write.expect {
+            Expect::Any => true,
+            Expect::Absent => stored.is_none(),
+            Expect::Revision(revision) => stored.is_some_and(|record| record.revision == revision),
+        }
+    }
+
+    fn apply(&mut self, space: &Space, write: &Write) -> Outcome {
+        match &write.change {
+            Change::Put(bytes) => {
+                let revision = Revision::from_number(self.stored);
+                self.stored += 1;
+                self.spaces
+                    .entry(space.clone())
+                    .or_default()
+                    .insert(ByText(write.key.clone()), Record { bytes: bytes.clone(), revision });
+                Outcome::Stored(revision)
+            }
+            Change::Delete => {
+                if let Some(records) = self.spaces.get_mut(space) {
+                    records.remove(write.key.as_str());
+                    if records.is_empty() {
+                        self.spaces.remove(space);
+                    }
+                }
+                Outcome::Deleted
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Adapter for MemoryAdapter {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Atomicity::Batch, Durability::None)
+    }
+
+    async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
+        let state = self.state.read();
+        state.check_open("multi_get")?;
+        let Some(records) = state.spaces.get(space) else { return Ok(vec![None; keys.len()]) };
+        Ok(keys.iter().map(|key| records.get(key.as_str()).cloned()).collect())
+    }
+
+    async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
+        batch.validate()?;
+        let mut state = self.state.write();
+        state.check_open("write")?;
+        if batch.mode == BatchMode::Atomic {
+            let holds: Vec<bool> =
+                batch.writes.iter().map(|write| state.expectation_holds(space, write)).collect();
+            if holds.contains(&false) {
+                return Ok(holds
+                    .into_iter()
+                    .map(|holds| if holds { Outcome::Aborted } else { Outcome::Conflict })
+                    .collect());
+            }
+        }
+        Ok(batch
+            .writes
+            .iter()
+            .map(|write| {
+                if state.expectation_holds(space, write) {
+                    state.apply(space, write)
+                } else {
+                    Outcome::Conflict
+                }
+            })
+            .collect())
+    }
+
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
+        let state = self.state.read();
+        state.check_open("scan")?;
+        let Some(records) = state.spaces.get(space) else { return Ok(Page::default()) };
+        let prefix = scan.prefix.as_str();
+        let from = match &scan.after {
+            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
+            _ => Bound::Included(prefix),
+        };
+        let mut matching = records
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(key, _)| key.0.as_str().starts_with(prefix));
+        let records: Vec<_> = matching
+            .by_ref()
+            .take(scan.limit.get())
+            .map(|(key, record)| (key.0.clone(), record.clone()))
+            .collect();
+        let next = matching.next().and_then(|_| records.last().map(|(key, _)| key.clone()));
+        Ok(Page { records, unreadable: Vec::new(), next })
+    }
+
+    async fn spaces(&self) -> Result<Vec<Space>> {
+        let state = self.state.read();
+        state.check_open("spaces")?;
+        Ok(state.spaces.keys().cloned().collect())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.state.read().check_open("flush")
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.state.write().closed = true;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemoryAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.read();
+        f.debug_struct("MemoryAdapter")
+            .field("records", &state.spaces.values().map(BTreeMap::len).sum::<usize>())
+            .field("closed", &state.closed)
+            .finish()
+    }
+}

@@ -1,0 +1,469 @@
+//! Bringing documents up to the schema's version. Pure: text in, text out.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::document::{
+    Document, MemberName, Object, VERSION_MEMBER, expect_object, validate, without_content,
+};
+use crate::error::{Error, Result};
+use crate::schema::check::{DocumentCheck, FieldCheck};
+use crate::schema::{Entity, Field, OldField, Schema, StepError};
+
+/// What a schema makes of a document that was read.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// It is served as it is stored.
+    AsStored,
+    /// It was older: the current text, to be served and written back.
+    Migrated(Vec<u8>),
+    /// It is newer: its text as the schema's version shows it, to be served and never written.
+    Downgraded(Vec<u8>),
+}
+
+/// Decides what a read returns for a document.
+pub(crate) fn read(schema: &Schema, document: &Document) -> Result<Reading> {
+    let Some(entity) = schema.governing(document.key().entity_type())? else {
+        return Ok(Reading::AsStored);
+    };
+    let (version, current) = (document.version(), entity.version());
+    if version == current {
+        return Ok(Reading::AsStored);
+    }
+    if version > current {
+        return match entity.steps_down(version) {
+            Some(steps) => {
+                let run = |members: &mut Members| members.run_steps(steps.iter());
+                migrate(entity, document.as_str(), run).map(Reading::Downgraded)
+            }
+            None if schema.refuses_newer() => Err(Error::schema(format!(
+                "version {version} is newer than the schema's {current}, and newer documents are refused"
+            ))),
+            None => Ok(Reading::AsStored),
+        };
+    }
+    match upgrade(entity, document.as_str(), version) {
+        Ok(text) => Ok(Reading::Migrated(text)),
+        Err(error) if schema.serves_original() => {
+            let key = document.key();
+            tracing::warn!(%key, %error, "migration failed, serving the document as it is stored");
+            Ok(Reading::AsStored)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The text to store for a document that is put: checked, at the current version.
+///
+/// A text that says it is older is migrated first, so that nothing is stamped as something that
+/// it is not. One that says it is newer is refused.
+pub(crate) fn stamp(entity: &Entity, text: String) -> Result<Vec<u8>> {
+    let current = entity.version();
+    match check(entity, &text) {
+        Ok(None) => Ok(with_version(current, &text)),
+        Ok(Some(version)) if version == current => {
+            let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
+            if text.starts_with(&begins) && text.as_bytes().get(begins.len()) != Some(&b'.') {
+                return Ok(text.into_bytes());
+            }
+            migrate(entity, &text, |_| Ok(()))
+        }
+        Ok(Some(version)) if version < current => upgrade(entity, &text, version),
+        Ok(Some(version)) => Err(Error::schema(format!(
+            "says it is version {version}, newer than the schema's {current}; it is not overwritten with an older shape"
+        ))),
+        // An older shape need not fit the declaration; only its version tells.
+        Err(error) => match validate(text.as_bytes())? {
+            Some(version) if version < current => upgrade(entity, &text, version),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The text to store for a document of an older shape, which is not checked.
+pub(crate) fn stamp_at(version: u32, text: &str) -> Result<Vec<u8>> {
+    match validate(text.as_bytes())? {
+        None => Ok(with_version(version, text)),
+        Some(found) if found == version => Ok(text.as_bytes().to_vec()),
+        Some(found) => {
+            Err(Error::invalid_input(format!("says it is version {found}, not {version}")))
+        }
+    }
+}
+
+/// Inserts `$v` in front of the first member. The text is an object without `$v`.
+fn with_version(version: u32, text: &str) -> Vec<u8> {
+    let members = text.trim_ascii_start().get(1..).unwrap_or_default();
+    let comma = if members.trim_ascii_start().starts_with('}') { "" } else { "," };
+    format!("{{\"{VERSION_MEMBER}\":{version}{comma}{members}").into_bytes()
+}
+
+fn check(entity: &Entity, text: &str) -> Result<Option<u32>> {
+    expect_object(text)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    DocumentCheck(entity)
+        .deserialize(&mut json)
+        .map_err(|error| Error::schema(without_content(&error)))
+}
+
+fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Vec<u8>> {
+    let Some(steps) = entity.steps_up(version) else {
+        return Err(Error::schema(format!(
+            "version {version} is older than the oldest kept step, which begins at version {}",
+            entity.oldest_kept()
+        )));
+    };
+    migrate(entity, text, |members| {
+        members.run_steps(steps.iter())?;
+        members.migrate_fields(entity)
+    })
+}
+
+fn migrate(
+    entity: &Entity,
+    text: &str,
+    run: impl FnOnce(&mut Members<'_>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut members = Members::parse(text)?;
+    run(&mut members)?;
+    members.check(entity)?;
+    Ok(members.write(entity.version()))
+}
+
+/// A document that is being changed, beside what it was.
+struct Members<'a> {
+    /// Each member as it was written, and as it was parsed.
+    original: Vec<(String, &'a RawValue, Value)>,
+    document: Object,
+}
+
+impl<'a> Members<'a> {
+    fn parse(text: &'a str) -> Result<Self> {
+        let corrupt = |error: serde_json::Error| Error::corrupt(without_content(&error));
+        let raw = serde_json::Deserializer::from_str(text)
+            .deserialize_map(RawMembers)
+            .map_err(corrupt)?;
+        let mut original = Vec::with_capacity(raw.len());
+        let mut document = Object::new();
+        for (name, raw) in raw {
+            let value: Value = serde_json::from_str(raw.get()).map_err(corrupt)?;
+            if name != VERSION_MEMBER {
+                document.insert(name.clone(), value.clone());
+                original.push((name, raw, value));
+            }
+        }
+        Ok(Self { original, document })
+    }
+
+    fn run_steps<'s>(
+        &mut self,
+        steps: impl Iterator<Item = &'s crate::schema::Step>,
+    ) -> Result<()> {
+        for step in steps {
+            guarded(|| step.run(&mut self.document)).map_err(|reason| {
+                Error::schema(format!("migration step {} -> {}: {reason}", step.from, step.to))
+            })?;
+            self.document.remove(VERSION_MEMBER);
+        }
+        Ok(())
+    }
+
+    /// Runs the migrations of the fields that do not fit. Each sees the same document, so their
+    /// order does not matter.
+    fn migrate_fields(&mut self, entity: &Entity) -> Result<()> {
+        let mut changes: Vec<(&Field, Option<Value>)> = Vec::new();
+        for field in entity.fields() {
+            let value = self.document.get(field.name());
+            let fits = match value {
+                None => false,
+                Some(value) => FieldCheck::new(field).deserialize(value).is_ok(),
+            };
+            if let Some(migrate) = field.migration().filter(|_| !fits) {
+                let old = OldField { value, document: &self.document, field };
+                let new = guarded(|| migrate(&old)).map_err(|reason| {
+                    Error::schema(format!("migration of field `{}`: {reason}", field.name()))
+                })?;
+                changes.push((field, new));
+            }
+        }
+        for (field, new) in changes {
+            match new {
+                Some(value) => self.document.insert(field.name().to_owned(), value),
+                None => self.document.remove(field.name()),
+            };
+        }
+        Ok(())
+    }
+
+    fn check(&self, entity: &Entity) -> Result<()> {
+        DocumentCheck(entity).deserialize(&self.document).map(|_| ()).map_err(|error| {
+            Error::schema(format!("after its migration: {}", without_content(&error)))
+        })
+    }
+
+    /// `$v` first, then the members. Those that nothing has changed are written as they were, byte
+    /// for byte: a number with more digits than a double keeps survives.
+    fn write(self, version: u32) -> Vec<u8> {
+        let mut text = format!("{{\"{VERSION_MEMBER}\":{version}").into_bytes();
+        for (name, value) in &self.document {
+            text.push(b',');
+            write_json(&mut text, name);
+            text.push(b':');
+            let unchanged = self
+                .original
+                .iter()
+                .rfind(|(original, ..)| original == name)
+                .filter(|(.., original)| original == value);
+            match unchanged {
+                Some((_, raw, _)) => text.extend_from_slice(raw.get().as_bytes()),
+                None => write_json(&mut text, value),
+            }
+        }
+        text.push(b'}');
+        text
+    }
+}
+
+fn write_json<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    // Text and trees always serialise, and a Vec takes every write.
+    let written = serde_json::to_writer(text, value);
+    debug_assert!(written.is_ok(), "a tree is JSON");
+}
+
+/// Runs a user's step; a panic in it is a failed step.
+fn guarded<T>(step: impl FnOnce() -> Result<T, StepError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(reason)) => Err(reason.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
+    }
+}
+
+struct RawMembers;
+
+impl<'de> Visitor<'de> for RawMembers {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(MemberName(name)) = map.next_key()? {
+            members.push((name.into_owned(), map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::record::{Record, Revision};
+    use crate::schema::{
+        FailedMigrations, NewerDocuments, UndeclaredTypes, float, has_many, integer, list,
+        patterns, string,
+    };
+
+    fn document(text: &str) -> Document {
+        let record =
+            Record { bytes: Arc::from(text.as_bytes()), revision: Revision::from_number(0) };
+        Document::load("deck:1".parse().unwrap(), record).unwrap()
+    }
+
+    fn read_with(schema: &Schema, text: &str) -> Result<String> {
+        match read(schema, &document(text))? {
+            Reading::AsStored => Ok(text.to_owned()),
+            Reading::Migrated(text) | Reading::Downgraded(text) => {
+                Ok(String::from_utf8(text).unwrap())
+            }
+        }
+    }
+
+    fn schema(entity: Entity) -> Schema {
+        Schema::new([entity]).unwrap()
+    }
+
+    #[test]
+    fn members_that_no_step_touches_keep_their_very_text() {
+        let schema = schema(Entity::new("deck", 2).step(1, 2, patterns::rename("a", "b")));
+        assert_eq!(
+            read_with(&schema, r#"{"$v":1,"n":123456789012345678901234567890.10,"a":1e2}"#)
+                .unwrap(),
+            r#"{"$v":2,"b":100.0,"n":123456789012345678901234567890.10}"#
+        );
+    }
+
+    #[test]
+    fn steps_run_in_order_from_the_documents_version() {
+        let append = |mark: &'static str| {
+            move |document: &mut Object| {
+                let trace = document.get("trace").and_then(Value::as_str).unwrap_or("");
+                let trace = format!("{trace}{mark}");
+                document.insert("trace".to_owned(), json!(trace));
+                Ok(())
+            }
+        };
+        let schema =
+            schema(Entity::new("deck", 4).step(3, 4, append("c")).step(1, 2, append("a")).step(
+                2,
+                3,
+                append("b"),
+            ));
+        let trace = |text| read_with(&schema, text).unwrap();
+        assert_eq!(trace(r#"{"$v":1}"#), r#"{"$v":4,"trace":"abc"}"#);
+        assert_eq!(trace(r#"{"$v":3}"#), r#"{"$v":4,"trace":"c"}"#);
+        assert_eq!(trace("{}"), r#"{"$v":4,"trace":"abc"}"#);
+        assert_eq!(trace(r#"{"$v":4,"x":1}"#), r#"{"$v":4,"x":1}"#);
+    }
+
+    #[test]
+    fn a_missing_field_reaches_its_migration() {
+        let schema = schema(
+            Entity::new("deck", 2)
+                .field(integer("size").required().migrate(patterns::constant(json!(7)))),
+        );
+        assert_eq!(read_with(&schema, "{}").unwrap(), r#"{"$v":2,"size":7}"#);
+    }
+
+    #[test]
+    fn a_field_that_fits_is_left_alone() {
+        let schema = schema(
+            Entity::new("deck", 3)
+                .field(has_many("cards", "card").migrate(patterns::ids_to_refs))
+                .field(list("tags").migrate(|_| Err("must not be called".into())))
+                .field(float("ease").migrate(|_| Err("must not be called".into()))),
+        );
+        let text = r#"{"$v":2,"cards":{"x":{"$ref":"card:x"}},"ease":1,"tags":["a"]}"#;
+        assert_eq!(
+            read_with(&schema, text).unwrap(),
+            r#"{"$v":3,"cards":{"x":{"$ref":"card:x"}},"ease":1,"tags":["a"]}"#
+        );
+    }
+
+    #[test]
+    fn failing_steps_are_typed_errors_that_name_step_and_reason() {
+        let refused = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no title".into())));
+        let error = read_with(&refused, r#"{"$v":1}"#).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Schema);
+        assert_eq!(error.message(), "migration step 1 -> 2: no title");
+
+        let panics = schema(Entity::new("deck", 2).field(integer("n").migrate(|_| panic!("boo"))));
+        let error = read_with(&panics, "{}").unwrap_err();
+        assert_eq!(error.message(), "migration of field `n`: it panicked");
+
+        let misfit =
+            schema(Entity::new("deck", 2).field(integer("n").migrate(|_| Ok(Some(json!("text"))))));
+        let error = read_with(&misfit, "{}").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "after its migration: field `n`: expected an integer, found a string"
+        );
+    }
+
+    #[test]
+    fn by_option_a_failing_step_serves_the_original() {
+        let schema = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no".into())))
+            .failed_migrations(FailedMigrations::ServeOriginal);
+        assert!(matches!(read(&schema, &document(r#"{"$v":1}"#)).unwrap(), Reading::AsStored));
+    }
+
+    #[test]
+    fn newer_documents_pass_are_refused_or_shown_as_older() {
+        let text = r#"{"$v":3,"label":"x"}"#;
+        let plain = Entity::new("deck", 2);
+        assert_eq!(read_with(&schema(plain.clone()), text).unwrap(), text);
+        let refusing = schema(plain.clone()).newer_documents(NewerDocuments::Refuse);
+        assert_eq!(
+            read_with(&refusing, text).unwrap_err().message(),
+            "version 3 is newer than the schema's 2, and newer documents are refused"
+        );
+        let down = schema(plain.down(3, 2, patterns::rename("label", "name")));
+        assert!(matches!(read(&down, &document(text)).unwrap(), Reading::Downgraded(text)
+            if text == br#"{"$v":2,"name":"x"}"#));
+    }
+
+    #[test]
+    fn undeclared_types_pass_or_are_refused() {
+        let schema = schema(Entity::new("card", 1));
+        assert_eq!(read_with(&schema, "{}").unwrap(), "{}");
+        let strict = schema.undeclared_types(UndeclaredTypes::Refuse);
+        let error = read_with(&strict, "{}").unwrap_err();
+        assert_eq!(error.message(), "entity type `deck` is not declared in the schema");
+    }
+
+    #[test]
+    fn documents_older_than_the_oldest_kept_step_are_refused() {
+        let schema = schema(Entity::new("deck", 4).step(3, 4, |_| Ok(())));
+        assert_eq!(
+            read_with(&schema, r#"{"$v":2}"#).unwrap_err().message(),
+            "version 2 is older than the oldest kept step, which begins at version 3"
+        );
+    }
+
+    #[test]
+    fn what_is_put_is_stamped_checked_and_never_stamped_as_what_it_is_not() {
+        let entity = Entity::new("deck", 2).field(string("name").required()).step(
+            1,
+            2,
+            patterns::rename("title", "name"),
+        );
+        let entity = schema(entity).entity("deck").unwrap().clone();
+        let stamp = |text: &str| {
+            stamp(&entity, text.to_owned()).map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(stamp(r#"{"name":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(stamp(r#"{"name":"a","$v":2}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(stamp(r#"{"$v":1,"title":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(
+            stamp(r#"{"$v":3,"name":"a"}"#).unwrap_err().message(),
+            "says it is version 3, newer than the schema's 2; it is not overwritten with an older shape"
+        );
+        assert!(
+            stamp(r#"{"name":1}"#)
+                .unwrap_err()
+                .message()
+                .starts_with("field `name`: expected a string, found an integer")
+        );
+        assert!(
+            stamp("{}").unwrap_err().message().starts_with("field `name` is required and missing")
+        );
+    }
+
+    #[test]
+    fn an_empty_object_is_stamped_without_a_comma() {
+        assert_eq!(with_version(1, "{}"), br#"{"$v":1}"#);
+        assert_eq!(with_version(1, " { }"), br#"{"$v":1 }"#);
+    }
+
+    proptest! {
+        #[test]
+        fn migrating_is_idempotent_and_keeps_unknown_members(
+            ids in proptest::collection::vec("[a-z0-9]{1,8}", 0..6),
+            unknown in proptest::collection::btree_map("u[a-z]{0,5}", any::<f64>().prop_filter("finite", |n| n.is_finite()), 0..5),
+        ) {
+            let schema = schema(Entity::new("deck", 2)
+                .field(has_many("cards", "card").migrate(patterns::ids_to_refs)));
+            let mut old = json!({"cards": ids});
+            for (name, number) in &unknown {
+                old[name] = json!(number);
+            }
+            let once = read_with(&schema, &old.to_string()).unwrap();
+            prop_assert_eq!(&read_with(&schema, &once).unwrap(), &once);
+            let parsed: Value = serde_json::from_str(&once).unwrap();
+            for (name, number) in &unknown {
+                prop_assert_eq!(parsed[name].as_f64(), Some(*number));
+            }
+        }
+    }
+}

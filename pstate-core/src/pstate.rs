@@ -1,0 +1,128 @@
+//! The handle that programs use.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::migration_writer::{FlushReport, RunningWriter};
+use crate::space::Space;
+use crate::stats::Stats;
+
+mod batch;
+mod builder;
+mod link;
+mod preload;
+mod read;
+mod resolve;
+mod scan;
+mod write;
+
+pub use batch::WriteBatch;
+pub use builder::Builder;
+pub use scan::{DocumentPage, ScanQuery};
+
+/// A lazy-loading, persistent graph of JSON documents.
+///
+/// A handle on one store, with a cache in front and the schema of its documents. Clones, and the
+/// siblings made by [`space`](PState::space), share the store, the cache and the writer.
+///
+/// # Consistency
+///
+/// Once a write has returned, no read through any clone or sibling returns an older value. What
+/// *other* handles and processes write is seen when the document is not cached; compare-and-swap
+/// ([`update`](PState::update), [`WriteBatch::put_expecting`]) is always decided by the store.
+///
+/// # Cancel safety
+///
+/// Every method may be dropped at any time. A write that has reached the storage is then either
+/// wholly done or not at all, and the cache is right in both cases. Reads have no effect.
+///
+/// # End
+///
+/// [`close`](PState::close) writes what is queued and closes the store. If instead the last clone
+/// is dropped, the queue is written in the background as long as the runtime lives.
+#[derive(Clone)]
+pub struct PState {
+    shared: Arc<Shared>,
+    space: Space,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    writer: RunningWriter,
+}
+
+impl PState {
+    fn engine(&self) -> &Arc<Engine> {
+        &self.shared.engine
+    }
+
+    /// A handle on another space of the same store, sharing cache and writer.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed name.
+    pub fn space(&self, name: &str) -> Result<Self> {
+        Ok(Self { shared: self.shared.clone(), space: name.parse()? })
+    }
+
+    /// The space that this handle works on.
+    pub fn current_space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The spaces of the store that hold documents.
+    pub async fn spaces(&self) -> Result<Vec<Space>> {
+        self.engine().check_open()?;
+        self.engine().adapter.spaces().await.map_err(|error| error.in_operation("spaces"))
+    }
+
+    /// What was done since the handle was built, by all its clones and siblings.
+    pub fn stats(&self) -> Stats {
+        let engine = self.engine();
+        engine.counters.snapshot(&engine.cache, engine.queue.len(), engine.queue.dropped())
+    }
+
+    /// Returns when every migrated document that was queued before is stored or reported, and
+    /// everything acknowledged before has reached the store's medium.
+    ///
+    /// # Errors
+    /// Those of the store's own flush. A store that cannot take the documents now is no error: they
+    /// stay queued, and [`FlushReport::left`] and [`FlushReport::unavailable`] say so.
+    pub async fn flush(&self) -> Result<FlushReport> {
+        self.engine().check_open()?;
+        let report = self.shared.writer.flush().await?;
+        self.engine().adapter.flush().await.map_err(|error| error.in_operation("flush"))?;
+        Ok(report)
+    }
+
+    /// Writes what is queued, within the [deadline](crate::MigrationWriter::close_deadline), then
+    /// closes the store. Every later call on any clone fails with
+    /// [`Unavailable`](crate::ErrorKind::Unavailable); closing again succeeds.
+    ///
+    /// # Errors
+    /// Those of closing the store. Documents that could not be written back are reported, not an
+    /// error: they are migrated again when they are read.
+    pub async fn close(&self) -> Result<FlushReport> {
+        let engine = self.engine();
+        if engine.closed.load(Ordering::Acquire) {
+            return Ok(FlushReport::default());
+        }
+        let report = self.shared.writer.close().await;
+        if engine.closed.swap(true, Ordering::AcqRel) {
+            return Ok(FlushReport::default());
+        }
+        engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
+        report
+    }
+}
+
+impl fmt::Debug for PState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PState")
+            .field("adapter", &self.engine().adapter.name())
+            .field("space", &self.space)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! Setting up a handle.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::runtime::Handle;
+
+use super::{PState, Shared};
+use crate::adapter::Adapter;
+use crate::cache::Cache;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::migration_writer::MigrationWriter;
+use crate::schema::Schema;
+use crate::space::Space;
+use crate::stats::Counters;
+
+/// Sets up a [`PState`]; made by [`PState::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    adapter: Arc<dyn Adapter>,
+    schema: Option<Schema>,
+    space: Space,
+    cache_bytes: u64,
+    migration_writer: MigrationWriter,
+}
+
+impl PState {
+    /// A handle on what this adapter stores.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use std::sync::Arc;
+    /// use pstate_core::{MemoryAdapter, PState};
+    ///
+    /// let pstate = PState::builder(Arc::new(MemoryAdapter::new())).cache_bytes(1 << 20).build()?;
+    /// assert!(pstate.get("card:1").await?.is_none());
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    pub fn builder(adapter: Arc<dyn Adapter>) -> Builder {
+        Builder {
+            adapter,
+            schema: None,
+            space: Space::default(),
+            cache_bytes: 64 << 20,
+            migration_writer: MigrationWriter::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// The entity types, their versions and migrations. Without, documents are stored as they are.
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// The space to begin with. Default: `default`.
+    pub fn space(mut self, space: Space) -> Self {
+        self.space = space;
+        self
+    }
+
+    /// How many bytes the cached documents take at most; 0 turns the cache off. Default: 64 MiB.
+    ///
+    /// A document longer than a sixteenth of it is not cached. Trees and typed values that are
+    /// built from cached documents come on top.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// How migrated documents are written back.
+    pub fn migration_writer(mut self, writer: MigrationWriter) -> Self {
+        self.migration_writer = writer;
+        self
+    }
+
+    /// The handle. Starts the writer's task on the current Tokio runtime.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
+    pub fn build(self) -> Result<PState> {
+        let runtime = Handle::try_current().map_err(|error| {
+            Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
+                .caused_by(error)
+        })?;
+        let engine = Arc::new(Engine {
+            capabilities: self.adapter.capabilities(),
+            adapter: self.adapter,
+            schema: self.schema,
+            cache: Cache::new(self.cache_bytes),
+            queue: self.migration_writer.queue(),
+            counters: Counters::default(),
+            runtime,
+            closed: AtomicBool::new(false),
+        });
+        let writer = self.migration_writer.start(engine.clone());
+        Ok(PState { shared: Arc::new(Shared { engine, writer }), space: self.space })
+    }
+}

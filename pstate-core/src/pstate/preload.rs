@@ -1,0 +1,87 @@
+//! Loading a document together with what it refers to.
+
+use super::PState;
+use crate::error::{Error, Result};
+use crate::key::AsKey;
+use crate::preload::{Explanation, Loaded, Plan, Preload, Walk};
+
+impl PState {
+    /// Loads a document and the documents that it refers to, one read for each level of references;
+    /// `None` if there is no such document.
+    ///
+    /// What is cached is not read; what several documents refer to is read once. Documents are
+    /// migrated as in [`get`](PState::get) before their references are followed.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::sync::Arc;
+    /// # let pstate = pstate_core::PState::builder(Arc::new(pstate_core::MemoryAdapter::new())).build()?;
+    /// use serde_json::json;
+    ///
+    /// pstate.put("deck:es", &json!({"cards": [{"$ref": "card:1"}, {"$ref": "card:2"}]})).await?;
+    /// pstate.put("card:1", &json!({"front": "hola"})).await?;
+    /// pstate.put("card:2", &json!({"front": "adiós"})).await?;
+    ///
+    /// let loaded = pstate.preload("deck:es", "cards").await?.unwrap();
+    /// for card in loaded.follow(loaded.root(), "cards")? {
+    ///     println!("{}", card.get("front")?.unwrap());
+    /// }
+    /// assert_eq!(loaded.round_trips(), 0); // written through the cache a moment ago
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, and for a
+    /// field that the schema does not declare and the document does not have; otherwise those of
+    /// [`get`](PState::get) for any of the documents, unless the preload says to
+    /// [keep going](Preload::keep_going).
+    ///
+    /// # Cost
+    /// At most one read for each level and one for the root; more only for levels with more keys
+    /// than the store's [`max_batch`](crate::Capabilities::max_batch).
+    pub async fn preload<P>(&self, key: impl AsKey, preload: P) -> Result<Option<Loaded>>
+    where
+        P: TryInto<Preload>,
+        Error: From<P::Error>,
+    {
+        let plan = Plan::new(&preload.try_into()?)?;
+        let key = key.to_key()?;
+        let mut root = self.engine().load(&self.space, std::slice::from_ref(&key)).await;
+        let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
+
+        let mut walk = Walk::new(&plan, self.engine().schema.as_ref(), document);
+        while let Some(wanted) = walk.frontier()? {
+            let level = self.engine().load(&self.space, &wanted).await;
+            walk.advance(&wanted, level.documents, level.round_trips)?;
+        }
+        let mut loaded = walk.finish();
+        loaded.count_root(root.round_trips);
+        Ok(Some(loaded))
+    }
+
+    /// What [`preload`](PState::preload) would do, without doing it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::sync::Arc;
+    /// # let pstate = pstate_core::PState::builder(Arc::new(pstate_core::MemoryAdapter::new())).build()?;
+    /// let plan = pstate.explain("deck:es", "cards(limit: 10).translations, owner")?;
+    /// assert_eq!(
+    ///     plan.to_string(),
+    ///     "read 1: deck:es\n\
+    ///      read 2: cards(limit: 10), owner\n\
+    ///      read 3: cards.translations\n\
+    ///      at most 3 reads of what is not cached"
+    /// );
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    pub fn explain<P>(&self, key: impl AsKey, preload: P) -> Result<Explanation>
+    where
+        P: TryInto<Preload>,
+        Error: From<P::Error>,
+    {
+        let plan = Plan::new(&preload.try_into()?)?;
+        let max_batch = self.engine().capabilities.max_batch.map(std::num::NonZeroUsize::get);
+        Ok(plan.explain(&key.to_key()?, max_batch))
+    }
+}

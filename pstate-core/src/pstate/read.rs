@@ -1,0 +1,62 @@
+//! Reading documents by key.
+
+use super::PState;
+use crate::document::Document;
+use crate::error::Result;
+use crate::key::{AsKey, Key};
+
+impl PState {
+    /// The document under a key, migrated if it is of an older version; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key,
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is no JSON object,
+    /// [`Schema`](crate::ErrorKind::Schema) if it cannot be migrated, and what the store reports.
+    ///
+    /// # Cost
+    /// A hash look-up if the document is cached; otherwise one read, which is shared by all who
+    /// ask for the key meanwhile.
+    pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
+        let borrowed = key.as_key()?;
+        if let Some(document) = self.engine().cache.get(&self.space, borrowed) {
+            self.engine().check_open()?;
+            return Ok(document);
+        }
+        self.load_one(key.to_key()?).await
+    }
+
+    pub(crate) async fn load_one(&self, key: Key) -> Result<Option<Document>> {
+        let mut loaded = self.engine().load(&self.space, &[key]).await;
+        loaded.documents.pop().unwrap_or(Ok(None))
+    }
+
+    /// The documents under these keys, in their order.
+    ///
+    /// # Errors
+    /// The first that occurs for any of the keys; [`multi_get_each`](PState::multi_get_each) tells
+    /// them apart.
+    ///
+    /// # Cost
+    /// At most one read for each [`max_batch`](crate::Capabilities::max_batch) keys that are not
+    /// cached.
+    pub async fn multi_get<K: AsKey>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Option<Document>>> {
+        self.multi_get_each(keys).await?.into_iter().collect()
+    }
+
+    /// Like [`multi_get`](PState::multi_get), but one document that cannot be read does not hide
+    /// the others.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key. All others stand in the
+    /// place of their key.
+    pub async fn multi_get_each<K: AsKey>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Result<Option<Document>>>> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| key.to_key()).collect::<Result<_>>()?;
+        Ok(self.engine().load(&self.space, &keys).await.documents)
+    }
+}

@@ -1,0 +1,236 @@
+//! Writing documents.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::PState;
+use crate::backoff::backoff;
+use crate::document::{Document, Object, validate};
+use crate::engine::StoreItem;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{AsKey, Key};
+use crate::migrate;
+use crate::record::{BatchMode, Change, Expect, Outcome, Record, Revision, Write};
+
+/// How often `update` tries before it gives up. Each failure means that somebody else succeeded.
+const MAX_UPDATES: u32 = 1_000;
+
+impl PState {
+    /// Stores a document, whatever was there. Anything that serialises to a JSON object.
+    ///
+    /// With a schema it is checked and stored at the current version: a `$v` of its own that is
+    /// older makes it migrated first.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or what is no object,
+    /// [`Schema`](crate::ErrorKind::Schema) for a document that contradicts the declared types or
+    /// says that it is newer than the schema, and what the store reports.
+    pub async fn put<T: Serialize + ?Sized>(
+        &self,
+        key: impl AsKey,
+        document: &T,
+    ) -> Result<Revision> {
+        let item = self.prepare(key.to_key()?, document, Expect::Any)?;
+        self.store_one("put", item).await.map(|document| document.revision())
+    }
+
+    /// Stores a document of an older shape as it is, unchecked: for imports and tests.
+    ///
+    /// # Errors
+    /// As [`put`](PState::put), and [`InvalidInput`](crate::ErrorKind::InvalidInput) if the document
+    /// says that it is of another version.
+    pub async fn put_at<T: Serialize + ?Sized>(
+        &self,
+        version: u32,
+        key: impl AsKey,
+        document: &T,
+    ) -> Result<Revision> {
+        let key = key.to_key()?;
+        let text = migrate::stamp_at(version, &to_text(&key, document)?)
+            .map_err(|error| error.at_key(&key).in_operation("put_at"))?;
+        let write = Write::put(key, text);
+        let item = StoreItem { write, version: Some(version), keep: false };
+        self.store_one("put_at", item).await.map(|document| document.revision())
+    }
+
+    /// Stores documents together, each for itself: if one fails, others may be stored. For all or
+    /// nothing use [`batch`](PState::batch).
+    ///
+    /// # Errors
+    /// Before anything is written: those of [`put`](PState::put), and
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a key that is there twice. Afterwards
+    /// the first failure of the store, with its key.
+    ///
+    /// # Cost
+    /// One write for each [`max_batch`](crate::Capabilities::max_batch) documents.
+    pub async fn multi_put<K: AsKey, T: Serialize>(
+        &self,
+        documents: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<()> {
+        let items = documents
+            .into_iter()
+            .map(|(key, document)| self.prepare(key.to_key()?, &document, Expect::Any))
+            .collect::<Result<Vec<_>>>()?;
+        let keys: Vec<Key> = items.iter().map(|item| item.write.key.clone()).collect();
+        let outcomes = self.engine().store(&self.space, BatchMode::Each, items).await;
+        keys.iter().zip(outcomes).try_for_each(|(key, outcome)| {
+            done(outcome, key).map_err(|error| error.in_operation("multi_put"))
+        })
+    }
+
+    /// Removes a document; succeeds if there is none. References to it are left dangling.
+    pub async fn delete(&self, key: impl AsKey) -> Result<()> {
+        let key = key.to_key()?;
+        let item = StoreItem { write: Write::delete(key.clone()), version: None, keep: true };
+        let outcome = self.store_outcome(item).await;
+        done(outcome, &key).map_err(|error| error.in_operation("delete"))
+    }
+
+    /// Changes a document by compare-and-swap: reads it, lets `change` work on it, and stores it if
+    /// nobody has written meanwhile; otherwise all of it again with what is stored then.
+    ///
+    /// Returns the new document; `None`, without calling `change`, if there is none. The closure
+    /// may run several times; an error from it ends the update and nothing is written.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::sync::Arc;
+    /// # let pstate = pstate_core::PState::builder(Arc::new(pstate_core::MemoryAdapter::new())).build()?;
+    /// use serde_json::json;
+    ///
+    /// pstate.put("card:1", &json!({"seen": 1})).await?;
+    /// let card = pstate.update("card:1", |card| {
+    ///     let seen = card["seen"].as_u64().unwrap_or(0);
+    ///     card["seen"] = json!(seen + 1);
+    ///     Ok(())
+    /// }).await?;
+    /// assert_eq!(card.unwrap().as_str(), r#"{"seen":2}"#);
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`get`](PState::get) and [`put`](PState::put), what the closure returns, and
+    /// [`Conflict`](crate::ErrorKind::Conflict) after 1,000 attempts.
+    pub async fn update(
+        &self,
+        key: impl AsKey,
+        mut change: impl FnMut(&mut Object) -> Result<()>,
+    ) -> Result<Option<Document>> {
+        self.update_document(key.to_key()?, |document| {
+            let mut object = document.to_object()?;
+            change(&mut object)?;
+            Ok(object)
+        })
+        .await
+    }
+
+    /// The loop behind `update`, for whatever makes a new object of the document.
+    pub(crate) async fn update_document(
+        &self,
+        key: Key,
+        mut change: impl FnMut(&Document) -> Result<Object>,
+    ) -> Result<Option<Document>> {
+        for attempt in 0..MAX_UPDATES {
+            let Some(document) = self.get(&key).await? else { return Ok(None) };
+            let object = change(&document)?;
+            let expect = Expect::Revision(document.revision());
+            let item = self.prepare(key.clone(), &object, expect)?;
+            match self.store_one("update", item).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => pause(attempt).await,
+                result => return result.map(Some),
+            }
+        }
+        let why = format!("somebody else was faster, {MAX_UPDATES} times in a row");
+        Err(Error::new(ErrorKind::Conflict, why).at_key(&key).in_operation("update").retryable())
+    }
+
+    /// Checks and serialises a document for storing.
+    pub(crate) fn prepare<T: Serialize + ?Sized>(
+        &self,
+        key: Key,
+        document: &T,
+        expect: Expect,
+    ) -> Result<StoreItem> {
+        let text = to_text(&key, document)?;
+        let located = |error: Error| error.at_key(&key).in_space(&self.space).in_operation("put");
+        let entity = match &self.engine().schema {
+            None => None,
+            Some(schema) => schema.governing(key.entity_type()).map_err(located)?,
+        };
+        let (text, version) = if let Some(entity) = entity {
+            (migrate::stamp(entity, text).map_err(located)?, Some(entity.version()))
+        } else {
+            let version = validate(text.as_bytes())
+                .map_err(|error| located(Error::invalid_input(error.message())))?;
+            (text.into_bytes(), version)
+        };
+        let write = Write { key, expect, change: Change::Put(text.into()) };
+        Ok(StoreItem { write, version, keep: true })
+    }
+
+    /// Stores one document and returns it as it is stored.
+    pub(crate) async fn store_one(
+        &self,
+        operation: &'static str,
+        item: StoreItem,
+    ) -> Result<Document> {
+        let (key, version) = (item.write.key.clone(), item.version);
+        let bytes = match &item.write.change {
+            Change::Put(bytes) => bytes.clone(),
+            Change::Delete => [].into(),
+        };
+        match self.store_outcome(item).await {
+            Outcome::Stored(revision) => {
+                Ok(Document::from_valid(key, Record { bytes, revision }, version))
+            }
+            outcome => Err(done(outcome, &key)
+                .err()
+                .unwrap_or_else(|| Error::new(ErrorKind::Other, "the store deleted what was put"))
+                .in_operation(operation)),
+        }
+    }
+
+    async fn store_outcome(&self, item: StoreItem) -> Outcome {
+        let mut outcomes = self.engine().store(&self.space, BatchMode::Each, vec![item]).await;
+        outcomes.pop().unwrap_or(Outcome::Aborted)
+    }
+}
+
+/// Success, or the error that the outcome of a write amounts to.
+pub(crate) fn done(outcome: Outcome, key: &Key) -> Result<()> {
+    match outcome {
+        Outcome::Stored(_) | Outcome::Deleted => Ok(()),
+        Outcome::Conflict => {
+            Err(Error::new(ErrorKind::Conflict, "what is stored is not what was expected")
+                .at_key(key))
+        }
+        Outcome::Aborted => {
+            Err(Error::new(ErrorKind::Conflict, "not written, another write of the batch failed")
+                .at_key(key))
+        }
+        Outcome::Failed(error) => Err(error.at_key(key)),
+    }
+}
+
+/// Lets others finish before trying again: at first at once, then for longer and longer.
+pub(crate) async fn pause(attempt: u32) {
+    match attempt.checked_sub(3) {
+        None => tokio::task::yield_now().await,
+        Some(failed) => {
+            let (first, max) = (Duration::from_micros(500), Duration::from_millis(50));
+            tokio::time::sleep(backoff(first, max, failed)).await;
+        }
+    }
+}
+
+/// A document's JSON; refuses what is no object.
+fn to_text<T: Serialize + ?Sized>(key: &Key, document: &T) -> Result<String> {
+    let refused = |error: Error| error.at_key(key).in_operation("put");
+    let text = serde_json::to_string(document).map_err(|error| {
+        refused(Error::invalid_input("cannot be written as JSON").caused_by(error))
+    })?;
+    crate::document::expect_object(&text)
+        .map_err(|error| refused(Error::invalid_input(error.message())))?;
+    Ok(text)
+}

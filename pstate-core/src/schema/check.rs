@@ -1,0 +1,205 @@
+//! Does a document fit its declaration? One pass over text or tree, whichever there is.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::entity::Entity;
+use super::field::{Field, FieldType};
+use crate::document::{MemberName, VERSION_MEMBER, Version};
+use crate::key::KeyRef;
+use crate::reference::REF_MEMBER;
+
+/// Checks a whole document; returns its `$v`.
+pub(crate) struct DocumentCheck<'a>(pub(crate) &'a Entity);
+
+impl<'de> DeserializeSeed<'de> for DocumentCheck<'_> {
+    type Value = Option<u32>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u32>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for DocumentCheck<'_> {
+    type Value = Option<u32>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let fields = self.0.fields();
+        let mut version = None;
+        let mut seen = vec![false; fields.len()];
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == VERSION_MEMBER {
+                version = Some(map.next_value::<Version>()?.0);
+            } else if let Some(at) = fields.iter().position(|field| field.name() == name) {
+                seen[at] = true;
+                map.next_value_seed(FieldCheck { field: &fields[at], place: Place::Field })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        match fields.iter().zip(seen).find(|(field, seen)| field.is_required() && !seen) {
+            None => Ok(version),
+            Some((field, _)) => Err(A::Error::custom(format_args!(
+                "field `{}` is required and missing",
+                field.name()
+            ))),
+        }
+    }
+}
+
+/// Checks one field's value.
+pub(crate) struct FieldCheck<'a> {
+    field: &'a Field,
+    place: Place<'a>,
+}
+
+impl<'a> FieldCheck<'a> {
+    pub(crate) fn new(field: &'a Field) -> Self {
+        Self { field, place: Place::Field }
+    }
+}
+
+/// Where in the field a value stands.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Field,
+    Entry(&'a str),
+    Item(usize),
+}
+
+impl<'a> FieldCheck<'a> {
+    fn mismatch<T, E: Error>(&self, found: impl fmt::Display) -> Result<T, E> {
+        let name = self.field.name();
+        let expected = self.field.field_type();
+        Err(match self.place {
+            Place::Field => {
+                E::custom(format_args!("field `{name}`: expected {expected}, found {found}"))
+            }
+            Place::Entry(entry) => E::custom(format_args!(
+                "field `{name}`, entry `{entry}`: expected {expected}, found {found}"
+            )),
+            Place::Item(at) => E::custom(format_args!(
+                "field `{name}`, item {at}: expected {expected}, found {found}"
+            )),
+        })
+    }
+
+    fn accept<E: Error>(&self, fits: bool, found: &str) -> Result<(), E> {
+        // Inside a collection only references fit, and those are no scalars.
+        let inside = !matches!(self.place, Place::Field);
+        match self.field.field_type() {
+            FieldType::Any => Ok(()),
+            _ if fits && !inside => Ok(()),
+            _ => self.mismatch(found),
+        }
+    }
+
+    fn is(&self, field_type: &FieldType) -> bool {
+        self.field.field_type() == field_type
+    }
+
+    fn at(&self, place: Place<'a>) -> FieldCheck<'a> {
+        FieldCheck { field: self.field, place }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for FieldCheck<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldCheck<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.field.field_type())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.accept(!self.field.is_required(), "null")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Boolean), "a boolean")
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Integer) || self.is(&FieldType::Float), "an integer")
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Integer) || self.is(&FieldType::Float), "an integer")
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Float), "a number with a fraction")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.accept(self.is(&FieldType::String), "a string")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        match (self.field.field_type(), self.place) {
+            (FieldType::List | FieldType::Any, _) => {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(())
+            }
+            (FieldType::Collection(_), Place::Field) => {
+                let mut at = 0;
+                while seq.next_element_seed(self.at(Place::Item(at)))?.is_some() {
+                    at += 1;
+                }
+                Ok(())
+            }
+            _ => self.mismatch("an array"),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        match (self.field.field_type(), self.place) {
+            (FieldType::Map | FieldType::Any, _) => {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(())
+            }
+            (FieldType::Collection(_), Place::Field) => {
+                while let Some(MemberName(entry)) = map.next_key()? {
+                    if entry == REF_MEMBER {
+                        return self.mismatch("a single reference");
+                    }
+                    let check = FieldCheck { field: self.field, place: Place::Entry(&entry) };
+                    map.next_value_seed(check)?;
+                }
+                Ok(())
+            }
+            (FieldType::Collection(target) | FieldType::Ref(target), _) => {
+                let mut target_found = false;
+                while let Some(MemberName(name)) = map.next_key()? {
+                    if name != REF_MEMBER {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let MemberName(text) = map.next_value()?;
+                    match KeyRef::parse(&text) {
+                        Err(error) => return self.mismatch(error),
+                        Ok(key) if key.entity_type() != target => {
+                            return self
+                                .mismatch(format_args!("a reference to a {}", key.entity_type()));
+                        }
+                        Ok(_) => target_found = true,
+                    }
+                }
+                if target_found { Ok(()) } else { self.mismatch("an object without `$ref`") }
+            }
+            _ => self.mismatch("an object"),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Ready-made migrations for the changes that schemas go through most.
+//!
+//! | the change | for a field | for a whole document |
+//! |---|---|---|
+//! | a list of ids becomes a collection | [`ids_to_refs`] | |
+//! | a nested object is flattened | [`from_path`] | [`flatten`] |
+//! | a member is renamed | [`renamed_from`] | [`rename`] |
+//! | a type changes | [`parse_integer`], [`parse_float`], [`parse_boolean`], [`to_text`], [`split_text`], [`wrap_text`] | |
+//! | a new required field | [`constant`], or any closure with the whole document | |
+//!
+//! The ones for a field go into [`Field::migrate`](super::Field::migrate), those for a whole
+//! document into [`Entity::step`](super::Entity::step). Reading brings a document up to date:
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use pstate_core::schema::{Entity, Schema, has_many, patterns, string};
+//! use pstate_core::{MemoryAdapter, PState};
+//! use serde_json::json;
+//!
+//! let schema = Schema::new([Entity::new("deck", 2)
+//!     .field(string("name").required())
+//!     .field(has_many("cards", "card").migrate(patterns::ids_to_refs))
+//!     .step(1, 2, patterns::rename("title", "name"))])?;
+//! let pstate = PState::builder(Arc::new(MemoryAdapter::new())).schema(schema).build()?;
+//!
+//! pstate.put_at(1, "deck:es", &json!({"title": "Spanish", "cards": ["hola"]})).await?;
+//! assert_eq!(
+//!     pstate.get("deck:es").await?.unwrap().as_str(),
+//!     r#"{"$v":2,"cards":{"hola":{"$ref":"card:hola"}},"name":"Spanish"}"#
+//! );
+//! # Ok::<(), pstate_core::Error>(()) }).unwrap();
+//! ```
+
+use serde_json::{Value, json};
+
+use super::StepError;
+use super::field::OldField;
+use crate::document::Object;
+use crate::key::Key;
+
+type FieldResult = Result<Option<Value>, StepError>;
+
+/// A list of ids becomes a collection of references: `["a"]` to `{"a": {"$ref": "card:a"}}`.
+///
+/// Entries may be ids or whole keys of the declared type; numbers are taken as their text. A
+/// missing or null list becomes an empty collection.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, has_many, patterns};
+///
+/// Schema::new([Entity::new("deck", 2)
+///     .field(has_many("cards", "card").migrate(patterns::ids_to_refs))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn ids_to_refs(old: &OldField<'_>) -> FieldResult {
+    let Some(target) = old.field.field_type().target() else {
+        return Err("ids_to_refs is for `has_many` fields".into());
+    };
+    let ids = match old.value {
+        None | Some(Value::Null) => return Ok(Some(json!({}))),
+        Some(Value::Array(ids)) => ids,
+        Some(other) => return Err(format!("expected a list of ids, found {}", kind(other)).into()),
+    };
+    let mut collection = Object::new();
+    for (at, id) in ids.iter().enumerate() {
+        let text = match id {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            other => return Err(format!("item {at}: expected an id, found {}", kind(other)).into()),
+        };
+        let id = text.strip_prefix(target).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&text);
+        let key = Key::new(target, id).map_err(|error| format!("item {at}: {error}"))?;
+        collection.insert(id.to_owned(), json!({ "$ref": key }));
+    }
+    Ok(Some(Value::Object(collection)))
+}
+
+/// The value found by following members from the top of the document: `"metadata.author"`.
+///
+/// The place it is taken from stays as it is. If there is nothing, the field is left out.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns, string};
+///
+/// Schema::new([Entity::new("deck", 2)
+///     .field(string("author").migrate(patterns::from_path("metadata.author")))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn from_path(path: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
+    let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+    move |old| {
+        let mut members = path.iter();
+        let first = members.next().and_then(|member| old.document.get(member));
+        Ok(members.fold(first, |value, member| value?.get(member)).cloned())
+    }
+}
+
+/// The value of the member that had this name before.
+///
+/// The old member stays, so that a program of the older version goes on finding it; a later step
+/// with [`remove`] cleans up. To move it at once, use [`rename`].
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns, string};
+///
+/// Schema::new([Entity::new("deck", 2)
+///     .field(string("name").required().migrate(patterns::renamed_from("title")))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn renamed_from(
+    old_name: &str,
+) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
+    let old_name = old_name.to_owned();
+    move |old| Ok(old.document.get(&old_name).cloned())
+}
+
+/// Text becomes a whole number: `"12"` to `12`. A missing or null value stays out.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, integer, patterns};
+///
+/// Schema::new([Entity::new("card", 2).field(integer("rank").migrate(patterns::parse_integer))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn parse_integer(old: &OldField<'_>) -> FieldResult {
+    match old.value {
+        Some(Value::Number(number)) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "within +-2^53 it is exact")]
+            Some(float) if float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 => {
+                Ok(Some(json!(float as i64)))
+            }
+            _ => Err("the number is not whole".into()),
+        },
+        _ => parse(old, "a whole number", |text| {
+            text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from))
+        }),
+    }
+}
+
+/// Text becomes a number: `"1.5"` to `1.5`. A missing or null value stays out.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, float, patterns};
+///
+/// Schema::new([Entity::new("card", 2).field(float("ease").migrate(patterns::parse_float))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn parse_float(old: &OldField<'_>) -> FieldResult {
+    parse(old, "a number", |text| match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(Value::from(number)),
+        _ => Err(()),
+    })
+}
+
+/// `"true"`, `"yes"`, `"on"`, `"1"` and `1` become `true`, their opposites `false`. A missing or
+/// null value stays out.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, boolean, patterns};
+///
+/// Schema::new([Entity::new("card", 2).field(boolean("known").migrate(patterns::parse_boolean))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn parse_boolean(old: &OldField<'_>) -> FieldResult {
+    match old.value.and_then(Value::as_u64) {
+        Some(number @ (0 | 1)) => Ok(Some(json!(number == 1))),
+        _ => parse(old, "true or false", |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Value::Bool(true)),
+            "false" | "no" | "off" | "0" => Ok(Value::Bool(false)),
+            _ => Err(()),
+        }),
+    }
+}
+
+/// A number or boolean becomes its text. A missing or null value stays out.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns, string};
+///
+/// Schema::new([Entity::new("card", 2).field(string("code").migrate(patterns::to_text))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn to_text(old: &OldField<'_>) -> FieldResult {
+    match old.value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(Some(Value::String(number.to_string()))),
+        Some(Value::Bool(boolean)) => Ok(Some(Value::String(boolean.to_string()))),
+        Some(other) => Err(format!("{} has no plain text", kind(other)).into()),
+    }
+}
+
+/// Text becomes a list of its parts, trimmed, without empty ones: `"a, b"` to `["a", "b"]`. A
+/// missing or null value becomes an empty list.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, list, patterns};
+///
+/// Schema::new([Entity::new("deck", 2).field(list("tags").migrate(patterns::split_text(",")))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn split_text(
+    separator: &str,
+) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
+    let separator = separator.to_owned();
+    move |old| match old.value {
+        None | Some(Value::Null) => Ok(Some(json!([]))),
+        Some(Value::String(text)) => {
+            let parts = text.split(&*separator).map(str::trim).filter(|part| !part.is_empty());
+            Ok(Some(parts.collect()))
+        }
+        Some(other) => Err(format!("expected text, found {}", kind(other)).into()),
+    }
+}
+
+/// Text becomes an object with one member: `"by hand"` to `{"note": "by hand"}`. A missing or
+/// null value becomes an empty object.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, map, patterns};
+///
+/// Schema::new([Entity::new("deck", 2).field(map("metadata").migrate(patterns::wrap_text("note")))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn wrap_text(member: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
+    let member = member.to_owned();
+    move |old| match old.value {
+        None | Some(Value::Null) => Ok(Some(json!({}))),
+        Some(text @ Value::String(_)) => Ok(Some(json!({ member.as_str(): text }))),
+        Some(other) => Err(format!("expected text, found {}", kind(other)).into()),
+    }
+}
+
+/// A new field with the same value in every older document.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, integer, patterns};
+/// use serde_json::json;
+///
+/// Schema::new([Entity::new("card", 2)
+///     .field(integer("reviews").required().migrate(patterns::constant(json!(0))))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+///
+/// A value that depends on the document is a closure:
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, string};
+/// use serde_json::json;
+///
+/// Schema::new([Entity::new("card", 2).field(string("language").required().migrate(|old| {
+///     let front = old.document.get("front").and_then(|front| front.as_str()).unwrap_or("");
+///     Ok(Some(json!(if front.is_ascii() { "en" } else { "und" })))
+/// }))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn constant(value: Value) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
+    // A value of another type is not replaced by a default: that would lose it.
+    move |old| match old.value {
+        None | Some(Value::Null) => Ok(Some(value.clone())),
+        Some(other) => Err(format!("holds {} already", kind(other)).into()),
+    }
+}
+
+/// A whole-document step: the member `from` is called `to` from now on.
+///
+/// A document without `from` is left alone; one that has both fails.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns, string};
+///
+/// Schema::new([Entity::new("deck", 2)
+///     .field(string("name").required())
+///     .step(1, 2, patterns::rename("title", "name"))
+///     .down(3, 2, patterns::rename("label", "name"))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn rename(
+    from: &str,
+    to: &str,
+) -> impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    move |document| {
+        if document.contains_key(&from) && document.contains_key(&to) {
+            return Err(format!("both `{from}` and `{to}` are there").into());
+        }
+        if let Some(value) = document.remove(&from) {
+            document.insert(to.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+/// A whole-document step: the members of the object `member` become members of the document.
+///
+/// A document without `member` is left alone; one in which a name is taken already fails.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns, string};
+///
+/// Schema::new([Entity::new("deck", 2)
+///     .field(string("author"))
+///     .step(1, 2, patterns::flatten("metadata"))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn flatten(
+    member: &str,
+) -> impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static {
+    let member = member.to_owned();
+    move |document| match document.remove(&member) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(inner)) => {
+            for (name, value) in inner {
+                if document.contains_key(&name) {
+                    return Err(format!("`{member}.{name}`: there is a `{name}` already").into());
+                }
+                document.insert(name, value);
+            }
+            Ok(())
+        }
+        Some(other) => Err(format!("`{member}` holds {}, not an object", kind(&other)).into()),
+    }
+}
+
+/// A whole-document step: the member is gone from now on.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, patterns};
+///
+/// Schema::new([Entity::new("deck", 3).step(2, 3, patterns::remove("title"))])?;
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn remove(
+    member: &str,
+) -> impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static {
+    let member = member.to_owned();
+    move |document| {
+        document.remove(&member);
+        Ok(())
+    }
+}
+
+fn parse<E>(
+    old: &OldField<'_>,
+    expected: &str,
+    parse: impl Fn(&str) -> Result<Value, E>,
+) -> FieldResult {
+    match old.value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => match parse(text.trim()) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(format!("the text is not {expected}").into()),
+        },
+        Some(other) => Err(format!("expected text, found {}", kind(other)).into()),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,165 @@
+//! From SQLite's errors to ours.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pstate_core::{Error, ErrorKind};
+use rusqlite::{Error as SqlError, ErrorCode, ffi};
+
+/// What was going on when SQLite failed; it decides whether a retry is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum During {
+    /// Opening the store.
+    Open,
+    /// Reading, or writing in a transaction that was rolled back: nothing has changed.
+    Unchanged,
+    /// Committing: SQLite has rolled back, but after a crash the log may hold the commit.
+    Commit,
+}
+
+/// Translates `error`, which arose in the file at `path`; `waited` is the busy timeout.
+pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, during: During) -> Error {
+    let at = path.display();
+    let (code, extended) = match error.sqlite_error() {
+        Some(failure) => (failure.code, failure.extended_code),
+        None => (ErrorCode::Unknown, 0),
+    };
+    let (kind, message, transient) = match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            let message =
+                format!("{at}: the database is locked by another process (waited {waited:?})");
+            return Error::new(ErrorKind::Unavailable, message).retryable();
+        }
+        ErrorCode::DiskFull => (ErrorKind::Unavailable, format!("{at}: the disk is full"), true),
+        ErrorCode::NotADatabase => {
+            return Error::new(ErrorKind::Config, format!("{at} is not an SQLite database"));
+        }
+        ErrorCode::CannotOpen => match why_not_opened(path) {
+            Some(why) => return Error::new(ErrorKind::Config, why),
+            None if during == During::Open => {
+                let message = format!(
+                    "{at} cannot be opened or created: the file and its directory have to be \
+                     writable, and SQLite keeps files that end in -wal and -shm beside it"
+                );
+                (ErrorKind::Config, message, false)
+            }
+            None => (ErrorKind::Unavailable, format!("{at} cannot be opened"), true),
+        },
+        ErrorCode::ReadOnly if extended == ffi::SQLITE_READONLY_DBMOVED => {
+            (ErrorKind::Unavailable, format!("{at} was moved or deleted while in use"), false)
+        }
+        ErrorCode::ReadOnly => {
+            let message = format!(
+                "{at} is read-only: the file and its directory have to be writable, and PRAGMA \
+                 query_only has to be off"
+            );
+            return Error::new(ErrorKind::Config, message);
+        }
+        ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
+            (ErrorKind::Config, format!("{at}: permission denied"), false)
+        }
+        ErrorCode::DatabaseCorrupt => {
+            let message = format!("{at} is damaged; restore a backup, or try `sqlite3 .recover`");
+            (ErrorKind::Corrupt, message, false)
+        }
+        ErrorCode::TooBig => {
+            (ErrorKind::InvalidInput, "the value is longer than SQLite allows".to_owned(), false)
+        }
+        ErrorCode::SystemIoFailure => {
+            (ErrorKind::Unavailable, format!("{at}: reading or writing failed"), true)
+        }
+        ErrorCode::OutOfMemory => {
+            (ErrorKind::Unavailable, "SQLite is out of memory".to_owned(), true)
+        }
+        ErrorCode::OperationInterrupted | ErrorCode::FileLockingProtocolFailed => {
+            (ErrorKind::Unavailable, format!("{at}: SQLite gave up"), true)
+        }
+        _ => (ErrorKind::Other, format!("{at}: SQLite failed"), false),
+    };
+    let translated = Error::new(kind, message).caused_by(error);
+    if transient && during != During::Commit { translated.retryable() } else { translated }
+}
+
+/// Whether waiting for a lock might help.
+pub(crate) fn is_busy(error: &SqlError) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the failure is about one row, and the transaction around it is still good.
+pub(crate) fn is_about_one_row(error: &SqlError) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    )
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store is closed")
+}
+
+/// What is wrong with `path`, as far as looking at it tells.
+///
+/// It must not be opened to find out: closing the file again would drop the locks that SQLite
+/// holds on it in this process.
+fn why_not_opened(path: &Path) -> Option<String> {
+    if path.is_dir() {
+        return Some(format!("{} is a directory", path.display()));
+    }
+    let parent = path.parent()?;
+    match parent.metadata() {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(_) => Some(format!("{} is not a directory", parent.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some(format!("the directory {} does not exist", parent.display()))
+        }
+        Err(error) => Some(format!("the directory {}: {error}", parent.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn translated(code: std::ffi::c_int, during: During) -> Error {
+        let error = SqlError::SqliteFailure(ffi::Error::new(code), None);
+        from_sqlite(error, Path::new("/data/app.db"), Duration::from_secs(5), during)
+    }
+
+    #[test]
+    fn a_busy_database_is_worth_a_retry() {
+        let error = translated(ffi::SQLITE_BUSY_RECOVERY, During::Unchanged);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.is_retryable());
+        assert_eq!(
+            error.to_string(),
+            "/data/app.db: the database is locked by another process (waited 5s)"
+        );
+    }
+
+    #[test]
+    fn an_io_error_is_retryable_only_if_nothing_was_written() {
+        assert!(translated(ffi::SQLITE_IOERR_READ, During::Unchanged).is_retryable());
+        assert!(!translated(ffi::SQLITE_IOERR_FSYNC, During::Commit).is_retryable());
+    }
+
+    #[test]
+    fn a_damaged_file_is_corrupt_and_not_retried() {
+        let error = translated(ffi::SQLITE_CORRUPT, During::Unchanged);
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn a_moved_file_is_unavailable() {
+        let error = translated(ffi::SQLITE_READONLY_DBMOVED, During::Unchanged);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn anything_unforeseen_is_other_with_its_cause() {
+        let error = translated(ffi::SQLITE_ERROR, During::Unchanged);
+        assert_eq!(error.kind(), ErrorKind::Other);
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

@@ -1,0 +1,177 @@
+//! How a file says whose it is and in which format.
+
+use std::path::Path;
+
+use pstate_core::{Error, ErrorKind};
+use rusqlite::{Connection, Result as SqlResult};
+
+/// `PSta`, in the file's header.
+const APPLICATION_ID: i32 = 0x5053_7461;
+
+/// The version of the table's format, in the file's header as `user_version`.
+const FORMAT_VERSION: i32 = 1;
+
+/// The first version of SQLite without the defect by which a checkpoint that meets a reset of the
+/// log can damage the file.
+const OLDEST_LIBRARY: i32 = 3_051_003;
+
+/// What a file's header and schema say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    application_id: i32,
+    user_version: i32,
+    encoding: String,
+    /// The names of a few tables.
+    tables: Vec<String>,
+}
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody's yet: it is empty.
+    Nobody,
+    /// Ours.
+    Us,
+    /// Another program's, which has agreed to share it.
+    Host,
+}
+
+impl Header {
+    pub(crate) fn read(connection: &Connection) -> SqlResult<Self> {
+        let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get(0));
+        let mut tables = connection.prepare(
+            "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
+             AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid LIMIT 4",
+        )?;
+        Ok(Self {
+            application_id: number("PRAGMA application_id")?,
+            user_version: number("PRAGMA user_version")?,
+            encoding: connection.query_row("PRAGMA encoding", [], |row| row.get(0))?,
+            tables: tables.query_map([], |row| row.get(0))?.collect::<SqlResult<_>>()?,
+        })
+    }
+
+    /// Decides whose file it is; an error if it is none that we may use.
+    pub(crate) fn owner(&self, path: &Path, shared: bool) -> Result<Owner, Error> {
+        let at = path.display();
+        let refuse = |why: String| Err(Error::new(ErrorKind::Config, why));
+        if self.encoding != "UTF-8" {
+            return refuse(format!(
+                "{at} stores text as {}; keys keep their order only in UTF-8",
+                self.encoding
+            ));
+        }
+        if self.application_id == APPLICATION_ID {
+            return match self.user_version {
+                FORMAT_VERSION => Ok(Owner::Us),
+                version if version > FORMAT_VERSION => refuse(format!(
+                    "{at} was written by a newer version (format {version}, this program knows \
+                     {FORMAT_VERSION}); update the program"
+                )),
+                version => refuse(format!("{at} has format {version}, which never existed")),
+            };
+        }
+        if shared {
+            return Ok(Owner::Host);
+        }
+        if self.application_id == 0 && self.user_version == 0 && self.tables.is_empty() {
+            return Ok(Owner::Nobody);
+        }
+        refuse(format!(
+            "{at} belongs to another program (application_id {:#x}, {}); choose another path, or \
+             allow it with SqliteConfig::shared_database(true)",
+            self.application_id,
+            describe(&self.tables)
+        ))
+    }
+
+    /// Marks an empty file as ours. To be called in a transaction.
+    pub(crate) fn claim(connection: &Connection) -> SqlResult<()> {
+        connection.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}"
+        ))
+    }
+}
+
+fn describe(tables: &[String]) -> String {
+    let more = if tables.len() > 3 { ", .." } else { "" };
+    match tables {
+        [] => "no tables".to_owned(),
+        [one] => format!("table {one}"),
+        several => format!("tables {}{more}", several[..several.len().min(3)].join(", ")),
+    }
+}
+
+/// Refuses a version of SQLite that can damage files; `version` is as
+/// [`rusqlite::version_number`] says.
+pub(crate) fn check_library(version: i32) -> Result<(), Error> {
+    if version >= OLDEST_LIBRARY {
+        return Ok(());
+    }
+    let dotted = |v: i32| format!("{}.{}.{}", v / 1_000_000, v / 1_000 % 1_000, v % 1_000);
+    Err(Error::new(
+        ErrorKind::Config,
+        format!(
+            "SQLite {} can damage databases in WAL mode; at least {} is needed",
+            dotted(version),
+            dotted(OLDEST_LIBRARY)
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(application_id: i32, user_version: i32, tables: &[&str]) -> Header {
+        Header {
+            application_id,
+            user_version,
+            encoding: "UTF-8".to_owned(),
+            tables: tables.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn refusal(header: &Header) -> String {
+        let error = header.owner(Path::new("app.db"), false).expect_err("should be refused");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn libraries_with_the_defect_are_refused() {
+        let error = check_library(3_051_002).expect_err("3.51.2 has the defect");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.message().contains("SQLite 3.51.2"), "{error}");
+        assert!(error.message().contains("at least 3.51.3"), "{error}");
+        assert!(check_library(3_051_003).is_ok());
+        assert!(check_library(4_000_000).is_ok());
+    }
+
+    #[test]
+    fn at_most_three_foreign_tables_are_named() {
+        assert_eq!(
+            refusal(&header(0, 0, &["a", "b", "c", "d"])),
+            "app.db belongs to another program (application_id 0x0, tables a, b, c, ..); choose \
+             another path, or allow it with SqliteConfig::shared_database(true)"
+        );
+    }
+
+    #[test]
+    fn an_empty_file_with_another_application_id_is_foreign() {
+        assert!(refusal(&header(0x1234, 0, &[])).contains("application_id 0x1234, no tables"));
+    }
+
+    #[test]
+    fn an_empty_file_is_free() {
+        let owner = header(0, 0, &[]).owner(Path::new("app.db"), false);
+        assert_eq!(owner.expect("a free file"), Owner::Nobody);
+    }
+
+    #[test]
+    fn other_text_encodings_are_refused() {
+        let header = Header { encoding: "UTF-16le".to_owned(), ..header(0, 0, &[]) };
+        assert!(refusal(&header).contains("stores text as UTF-16le"));
+    }
+}

@@ -1,0 +1,62 @@
+//! SQLite storage for PState: an [`Adapter`](pstate_core::Adapter) that keeps everything in one
+//! file.
+//!
+//! Values are stored as they are, as text, so the `sqlite3` shell sees plain JSON:
+//! `sqlite3 app.db "select key, value->>'front' from pstate"`. SQLite itself is compiled in.
+//!
+//! ```
+//! use pstate_core::{Adapter, Batch, Key, Space, Write};
+//! use pstate_sqlite::SqliteAdapter;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> pstate_core::Result<()> {
+//! # let directory = tempfile::tempdir().expect("a temporary directory");
+//! # let path = directory.path().join("app.db");
+//! let store = SqliteAdapter::open(&path)?;
+//! let (space, card) = (Space::default(), Key::new("base_card", "7c9e")?);
+//!
+//! let write = Write::put(card.clone(), br#"{"front":"hola"}"#.as_slice());
+//! store.write(&space, &Batch::atomic(vec![write])).await?;
+//!
+//! let records = store.multi_get(&space, &[card]).await?;
+//! assert_eq!(&*records[0].as_ref().expect("just written").bytes, br#"{"front":"hola"}"#);
+//! store.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! | what | how |
+//! |---|---|
+//! | atomic batches | any number of keys of one space, in one transaction |
+//! | `multi_get` | one snapshot, any number of keys, none of half a batch |
+//! | durability | [`Synchronous::Full`] (default): a power cut. `Normal`: the end of the process; the file stays sound. `Off`: the end of the process |
+//! | concurrent writes | one thread with group commit: never "database is locked" within a process |
+//! | other processes | may read and write the same file; waits for their locks up to [`busy_timeout`](SqliteConfig::busy_timeout), then a retryable error, with nothing written |
+//! | order of keys | by bytes; prefixes are found by the index and have no wildcards |
+//! | foreign files | refused, unless [`shared_database`](SqliteConfig::shared_database) allows them |
+//! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
+//!
+//! The file has to be on a local file system: it is used in WAL mode, which needs shared memory.
+//! Reads of more than 64 keys, scans and copies hold a snapshot while they run; a future of such a
+//! read that is kept and never polled again keeps the log of writes from being emptied.
+
+mod backend;
+mod backup;
+mod config;
+mod connection;
+mod error;
+mod format;
+mod group;
+mod maintenance;
+mod multi_get;
+mod readers;
+mod scan;
+mod table;
+mod transaction;
+mod value;
+mod writer;
+
+pub use backend::SqliteAdapter;
+pub use config::{ReadMode, SqliteConfig, Synchronous, TableLayout};

@@ -1,0 +1,139 @@
+//! The pool of connections that read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pstate_core::{Error, ErrorKind, Result};
+use rusqlite::{Connection, Result as SqlResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::connection::Database;
+use crate::error::{During, closed};
+use crate::table::Table;
+
+/// Connections for reading: as many as configured, opened when needed.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    database: Arc<Database>,
+    permits: Arc<Semaphore>,
+    /// The last one used is the first one taken: its cache is warm.
+    idle: Mutex<Vec<Connection>>,
+    closed: AtomicBool,
+}
+
+impl Readers {
+    /// A pool that has opened one connection, to find out whether it can.
+    pub(crate) fn open(database: Arc<Database>) -> Result<Arc<Self>> {
+        let first = database.open_reader()?;
+        Ok(Arc::new(Self {
+            permits: Arc::new(Semaphore::new(database.config.readers)),
+            database,
+            idle: Mutex::new(vec![first]),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Waits for a free connection.
+    pub(crate) async fn take(self: &Arc<Self>) -> Result<Reader> {
+        self.check_open()?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+        self.check_open()?;
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let database = Arc::clone(&self.database);
+                spawn_blocking(move || database.open_reader()).await.map_err(stopped)??
+            }
+        };
+        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+    }
+
+    /// Runs `read` on a thread for blocking work, where it may wait for locks.
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection, &Table) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut reader = self.take().await?;
+        spawn_blocking(move || reader.run_patiently(read)).await.map_err(stopped)?
+    }
+
+    /// Refuses further reads, waits for those that are running, and closes the connections.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let all = u32::try_from(self.database.config.readers).unwrap_or(u32::MAX);
+        // Nobody closes the semaphore, so this cannot fail; dropping the future gives back what
+        // it has, and the next one to close starts again.
+        let _all = self.permits.acquire_many(all).await;
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection taken from the pool; it goes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    connection: Option<Connection>,
+    pool: Arc<Readers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    /// Runs `read` now; it does not wait for locks. A connection that failed is not used again.
+    pub(crate) fn run<T>(
+        &mut self,
+        read: impl FnOnce(&Connection, &Table) -> SqlResult<T>,
+    ) -> SqlResult<T> {
+        let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        let result = read(connection, &self.pool.database.table);
+        if result.is_err() {
+            self.connection = None;
+        }
+        result
+    }
+
+    fn run_patiently<T>(
+        &mut self,
+        read: impl FnOnce(&Connection, &Table) -> SqlResult<T>,
+    ) -> Result<T> {
+        let timeout = self.pool.database.config.busy_timeout;
+        self.run(|connection, table| {
+            connection.busy_timeout(timeout)?;
+            let result = read(connection, table)?;
+            connection.busy_timeout(Duration::ZERO)?;
+            Ok(result)
+        })
+        .map_err(|error| self.pool.database.error(error, During::Unchanged))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        // The future of a batch may have been dropped in the middle of its transaction.
+        let clean = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
+        if clean && !self.pool.closed.load(Ordering::Acquire) {
+            self.pool.idle().push(connection);
+        }
+    }
+}
+
+/// The runtime has gone away, or a thread has panicked; a read has changed nothing.
+pub(crate) fn stopped(error: JoinError) -> Error {
+    Error::new(ErrorKind::Unavailable, "a thread for blocking work has stopped").caused_by(error)
+}

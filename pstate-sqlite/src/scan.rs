@@ -1,0 +1,109 @@
+//! Reading pages of records, and the names of spaces.
+
+use std::str;
+
+use pstate_core::{Error, ErrorKind, Key, Page, Scan, Space};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Result as SqlResult};
+
+use crate::table::Table;
+use crate::value::{bytes, record};
+
+/// How many unreadable rows a page reports one by one. The others are counted, so that a table
+/// full of them needs no memory to speak of.
+const REPORTED: usize = 100;
+
+/// Reads until there are as many records as asked for, past rows whose key is no key.
+pub(crate) fn page(
+    connection: &Connection,
+    table: &Table,
+    space: &Space,
+    scan: &Scan,
+) -> SqlResult<Page> {
+    let prefix = scan.prefix.as_bytes();
+    // The page begins at the later one of the two bounds.
+    let (sql, bound) = match &scan.after {
+        Some(after) if after.as_str() >= scan.prefix.as_str() => {
+            (&table.scan_after, after.as_str())
+        }
+        _ => (&table.scan_from, scan.prefix.as_str()),
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([space.as_str(), bound])?;
+    let mut page = Page::default();
+    let mut unreported = 0_usize;
+    while let Some(row) = rows.next()? {
+        let stored_key = row.get_ref(0)?;
+        if !bytes(stored_key).starts_with(prefix) {
+            break;
+        }
+        if page.records.len() == scan.limit.get() {
+            page.next = page.records.last().map(|(key, _)| key.clone());
+            break;
+        }
+        match parse_key(stored_key) {
+            Ok(key) => page.records.push((key, record(row.get_ref(1)?))),
+            Err(why) if page.unreadable.len() < REPORTED => page.unreadable.push(
+                Error::new(ErrorKind::Corrupt, format!("a row that is no record: {why}"))
+                    .in_operation("scan")
+                    .in_space(space),
+            ),
+            Err(_) => unreported += 1,
+        }
+    }
+    if unreported > 0 {
+        page.unreadable.push(
+            Error::new(ErrorKind::Corrupt, format!("{unreported} more rows that are no records"))
+                .in_operation("scan")
+                .in_space(space),
+        );
+    }
+    Ok(page)
+}
+
+fn parse_key(stored: ValueRef<'_>) -> Result<Key, String> {
+    match stored {
+        ValueRef::Text(text) => match str::from_utf8(text) {
+            Ok(text) => text.parse().map_err(|error: Error| error.message().to_owned()),
+            Err(_) => Err(format!("key {}: not UTF-8", shortened(text))),
+        },
+        other => Err(format!("key {}: of type {}", shortened(&bytes(other)), other.data_type())),
+    }
+}
+
+fn shortened(text: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
+    format!("{shown:?}{}", if text.len() > SHOWN { ".." } else { "" })
+}
+
+/// All spaces, each found from the one before by one look-up.
+pub(crate) fn spaces(connection: &Connection, table: &Table) -> SqlResult<Vec<Space>> {
+    let mut statement = connection.prepare_cached(&table.next_space)?;
+    let mut spaces = Vec::new();
+    let mut before = Value::Text(String::new());
+    loop {
+        before = match statement.query_row([&before], |row| row.get_ref(0).map(next_bound))? {
+            None => return Ok(spaces),
+            Some(next) => next,
+        };
+        if let Value::Text(name) = &before {
+            match name.parse() {
+                Ok(space) => spaces.push(space),
+                Err(error) => tracing::warn!(%error, "rows in a space that cannot be addressed"),
+            }
+        }
+    }
+}
+
+/// The name as the bound of the next search; bytes that are no text come after all text.
+fn next_bound(name: ValueRef<'_>) -> Option<Value> {
+    match name {
+        ValueRef::Null => None,
+        ValueRef::Text(text) => Some(match String::from_utf8(text.to_vec()) {
+            Ok(text) => Value::Text(text),
+            Err(error) => Value::Blob(error.into_bytes()),
+        }),
+        other => Some(Value::Blob(bytes(other).into_owned())),
+    }
+}

@@ -1,0 +1,174 @@
+//! The table and the statements on it.
+
+use pstate_core::{Error, ErrorKind};
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult};
+
+use crate::config::TableLayout;
+
+/// A table that is known to be there in the right shape, with the text of its statements.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) layout: TableLayout,
+    /// `?1` space, `?2` key.
+    pub(crate) get: String,
+    /// `?1` space, `?2` key, `?3` value.
+    pub(crate) put: String,
+    /// `?1` space, `?2` key.
+    pub(crate) delete: String,
+    /// `?1` space, `?2` the first key.
+    pub(crate) scan_from: String,
+    /// `?1` space, `?2` the key before the first.
+    pub(crate) scan_after: String,
+    /// `?1` the space before.
+    pub(crate) next_space: String,
+}
+
+/// The statement that creates the table. The name has been checked to need no quotes; it gets
+/// them because it may be a keyword.
+pub(crate) fn create(name: &str, layout: TableLayout) -> String {
+    let (constraint, suffix) = match layout {
+        TableLayout::Rowid => ("UNIQUE", ""),
+        TableLayout::WithoutRowid => ("PRIMARY KEY", " WITHOUT ROWID"),
+    };
+    format!(
+        "CREATE TABLE \"{name}\" (
+            space TEXT NOT NULL,
+            key TEXT NOT NULL,
+            value TEXT NOT NULL,
+            {constraint} (space, key)
+        ){suffix}"
+    )
+}
+
+impl Table {
+    /// Looks up an existing table: `None` if there is none, an error if it isn't one of ours.
+    pub(crate) fn find(
+        connection: &Connection,
+        name: &str,
+    ) -> SqlResult<Option<Result<Self, Error>>> {
+        let without_rowid = connection
+            .query_row(
+                "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'",
+                [name],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let Some(without_rowid) = without_rowid else {
+            return Ok(None);
+        };
+        let columns: i64 = connection.query_row(
+            "SELECT count(*) FROM pragma_table_info(?1) WHERE name IN ('space', 'key', 'value')",
+            [name],
+            |row| row.get(0),
+        )?;
+        // Order and uniqueness of keys rest on this index, and on its comparing bytes.
+        let indexes: i64 = connection.query_row(
+            "SELECT count(*) FROM pragma_index_list(?1) AS i
+             WHERE i.\"unique\" = 1 AND i.partial = 0 AND (
+                SELECT group_concat(c.name || ' ' || c.coll ORDER BY c.seqno)
+                FROM pragma_index_xinfo(i.name) AS c WHERE c.key = 1
+             ) = 'space BINARY,key BINARY'",
+            [name],
+            |row| row.get(0),
+        )?;
+        if columns != 3 || indexes == 0 {
+            let message = format!(
+                "table {name} is there, but not of this program: it needs columns space, key and \
+                 value, and a unique index on (space, key); choose another SqliteConfig::table"
+            );
+            return Ok(Some(Err(Error::new(ErrorKind::Config, message))));
+        }
+        let layout = if without_rowid { TableLayout::WithoutRowid } else { TableLayout::Rowid };
+        Ok(Some(Ok(Self::new(name, layout))))
+    }
+
+    pub(crate) fn new(name: &str, layout: TableLayout) -> Self {
+        let scan = |compare: &str| {
+            format!(
+                "SELECT key, value FROM \"{name}\" WHERE space = ?1 AND key {compare} ?2 ORDER BY key"
+            )
+        };
+        Self {
+            layout,
+            get: format!("SELECT value FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
+            // A row that would stay as it is costs a tenth if it isn't written.
+            put: format!(
+                "INSERT INTO \"{name}\" (space, key, value) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (space, key) DO UPDATE SET value = excluded.value
+                 WHERE \"{name}\".value IS NOT excluded.value"
+            ),
+            delete: format!("DELETE FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
+            scan_from: scan(">="),
+            scan_after: scan(">"),
+            next_space: format!("SELECT min(space) FROM \"{name}\" WHERE space > ?1"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(sql: &str) -> Connection {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection.execute_batch(sql).expect("valid SQL");
+        connection
+    }
+
+    #[test]
+    fn both_layouts_are_recognised() {
+        for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
+            let database = database(&create("order", layout));
+            let table = Table::find(&database, "order").expect("no SQL error");
+            assert_eq!(table.expect("there").expect("ours").layout, layout);
+        }
+    }
+
+    #[test]
+    fn a_missing_table_is_none() {
+        let found = Table::find(&database(""), "pstate").expect("no SQL error");
+        assert!(found.is_none());
+    }
+
+    #[test]
+    fn tables_without_the_index_or_that_compare_without_case_are_refused() {
+        for sql in [
+            "CREATE TABLE pstate (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE pstate (space, key, value)",
+            "CREATE TABLE pstate (space, key TEXT COLLATE NOCASE, value, UNIQUE (space, key))",
+            "CREATE TABLE pstate (space, key, value, UNIQUE (key, space))",
+            "CREATE VIEW pstate AS SELECT 1 AS space, 2 AS key, 3 AS value",
+        ] {
+            let found = Table::find(&database(sql), "pstate").expect("no SQL error");
+            let error = found.expect("there").expect_err("not ours");
+            assert_eq!(error.kind(), ErrorKind::Config, "{sql}");
+        }
+    }
+
+    #[test]
+    fn no_statement_reads_the_whole_table() {
+        for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
+            let database = database(&create("pstate", layout));
+            let table = Table::new("pstate", layout);
+            for sql in
+                [&table.get, &table.delete, &table.scan_from, &table.scan_after, &table.next_space]
+            {
+                let plan: String = database
+                    .query_row(
+                        &format!("EXPLAIN QUERY PLAN {sql}"),
+                        ["", ""]
+                            .get(..count(sql))
+                            .map(rusqlite::params_from_iter)
+                            .expect("one or two parameters"),
+                        |row| row.get(3),
+                    )
+                    .expect("a plan");
+                assert!(plan.starts_with("SEARCH"), "{sql}: {plan}");
+            }
+        }
+    }
+
+    fn count(sql: &str) -> usize {
+        if sql.contains("?2") { 2 } else { 1 }
+    }
+}
