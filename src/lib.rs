@@ -1,2 +1,66 @@
-//! facade
-pub use pstate_core::*;
+//! A lazy-loading, persistent graph of JSON documents.
+//!
+//! PState keeps documents such as `base_deck:spanish` in a store of your choice and reads them as
+//! if they were in memory: through a bounded cache, following references a level at a time instead
+//! of one by one, and bringing documents of older versions up to date while it reads them.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! use pstate::{Collection, Ref};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Deck { name: String, cards: Vec<Ref<Card>> }
+//! #[derive(Serialize, Deserialize)]
+//! struct Card { front: String, back: String }
+//!
+//! const DECKS: Collection<Deck> = Collection::new("deck");
+//! const CARDS: Collection<Card> = Collection::new("card");
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&dir)?;
+//! let pstate = pstate::connect("sqlite:app.db").await?.build()?;
+//! CARDS.put(&pstate, "hola", &Card { front: "hola".into(), back: "hello".into() }).await?;
+//! let cards = vec![CARDS.reference("hola")?];
+//! DECKS.put(&pstate, "es", &Deck { name: "Spanish".into(), cards }).await?;
+//!
+//! let loaded = pstate.preload("deck:es", "cards").await?.unwrap(); // one read a level
+//! for card in loaded.follow(loaded.root(), "cards")? {
+//!     println!("{}", card.decode::<Card>()?.front);
+//! }
+//! pstate.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | open a store | [`connect`], [`PState::builder`] |
+//! | read and write | [`PState`], [`Document`], [`Collection`] |
+//! | load a graph | [`Preload`] |
+//! | change the shape of what is stored | [`schema`], [`MigrationWriter`] |
+//! | write an adapter | [`Adapter`] |
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `sqlite` (default) | one SQLite file: `connect("sqlite:app.db")`, [`sqlite`] |
+
+mod connect;
+
+pub use connect::connect;
+pub use pstate_core::{
+    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheStats, Capabilities, Change,
+    Collection, Comparison, Dangling, Document, DocumentPage, Durability, Error, ErrorKind, Expect,
+    Explanation, Filter, FlushReport, Key, KeyRef, Loaded, MemoryAdapter, MigrationWriter, Object,
+    Order, Outcome, PState, Page, Path, Preload, Record, Ref, Result, Retry, RetryLayer, Revision,
+    Scan, ScanQuery, Schema, Space, Stats, TimeoutLayer, Write, WriteBackStats, WriteBatch, schema,
+};
+
+/// Storage in one SQLite file.
+#[cfg(feature = "sqlite")]
+pub mod sqlite {
+    pub use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig, Synchronous, TableLayout};
+}

@@ -194,41 +194,66 @@ impl Engine {
     ) -> Vec<Outcome> {
         let count = items.len();
         let failed = |error: Error| vec![Outcome::Failed(error); count];
-        if let Err(error) = self.check_writable(mode, &items) {
+        if let Err(error) = self.check_batch(mode, &items) {
             return failed(error);
         }
+        let too_long: Vec<Option<Error>> =
+            items.iter().map(|item| self.check_len(&item.write).err()).collect();
+        if let Some(error) = too_long.iter().flatten().next()
+            && mode == BatchMode::Atomic
+        {
+            return failed(error.clone());
+        }
+        let sent = items
+            .into_iter()
+            .zip(&too_long)
+            .filter(|(_, error)| error.is_none())
+            .map(|(item, _)| item);
+        let items: Vec<StoreItem> = sent.collect();
         let engine = self.clone();
         let space = space.clone();
         let work = async move { Ok(engine.store_in_chunks(&space, mode, items).await) };
-        detached(&self.runtime, work).await.unwrap_or_else(failed)
+        let mut outcomes = detached(&self.runtime, work).await.unwrap_or_else(failed).into_iter();
+        too_long
+            .into_iter()
+            .map(|error| match error {
+                Some(error) => Outcome::Failed(error),
+                None => outcomes.next().unwrap_or(Outcome::Aborted),
+            })
+            .collect()
     }
 
-    fn check_writable(&self, mode: BatchMode, items: &[StoreItem]) -> Result<()> {
+    fn check_batch(&self, mode: BatchMode, items: &[StoreItem]) -> Result<()> {
         self.check_open()?;
         check_distinct(items.iter().map(|item| &item.write.key))?;
-        if mode == BatchMode::Atomic && items.len() > 1 {
-            let Capabilities { atomicity, max_batch, .. } = self.capabilities;
-            let name = self.adapter.name();
-            let refuse = |why| Err(Error::new(ErrorKind::Unsupported, why).in_operation("batch"));
-            if atomicity == Atomicity::Key {
-                return refuse(format!("{name} writes single keys atomically, not batches"));
-            }
-            if let Some(max) = max_batch.filter(|max| items.len() > max.get()) {
+        if mode == BatchMode::Each || items.len() < 2 {
+            return Ok(());
+        }
+        let Capabilities { atomicity, max_batch, .. } = self.capabilities;
+        let name = self.adapter.name();
+        let refuse = |why| Err(Error::new(ErrorKind::Unsupported, why).in_operation("batch"));
+        if atomicity == Atomicity::Key {
+            return refuse(format!("{name} writes single keys atomically, not batches"));
+        }
+        match max_batch.filter(|max| items.len() > max.get()) {
+            None => Ok(()),
+            Some(max) => {
                 let count = items.len();
-                return refuse(format!("{count} writes, {name} takes {max} in an atomic batch"));
+                refuse(format!("{count} writes, {name} takes {max} in an atomic batch"))
             }
         }
+    }
+
+    fn check_len(&self, write: &Write) -> Result<()> {
         let max_len = self.capabilities.max_value_len.unwrap_or(usize::MAX);
-        for StoreItem { write, .. } in items {
-            if let Change::Put(bytes) = &write.change
-                && bytes.len() > max_len
-            {
+        match &write.change {
+            Change::Put(bytes) if bytes.len() > max_len => {
                 let (len, name) = (bytes.len(), self.adapter.name());
                 let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
-                return Err(Error::invalid_input(why).at_key(&write.key));
+                Err(Error::invalid_input(why).at_key(&write.key))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn store_in_chunks(

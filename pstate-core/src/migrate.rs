@@ -63,24 +63,28 @@ pub(crate) fn read(schema: &Schema, document: &Document) -> Result<Reading> {
 /// it is not. One that says it is newer is refused.
 pub(crate) fn stamp(entity: &Entity, text: String) -> Result<Vec<u8>> {
     let current = entity.version();
-    match check(entity, &text) {
-        Ok(None) => Ok(with_version(current, &text)),
-        Ok(Some(version)) if version == current => {
-            let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
-            if text.starts_with(&begins) && text.as_bytes().get(begins.len()) != Some(&b'.') {
-                return Ok(text.into_bytes());
-            }
-            migrate(entity, &text, |_| Ok(()))
-        }
-        Ok(Some(version)) if version < current => upgrade(entity, &text, version),
-        Ok(Some(version)) => Err(Error::schema(format!(
-            "says it is version {version}, newer than the schema's {current}; it is not overwritten with an older shape"
+    let checked = check(entity, &text);
+    // A text of another version need not fit the declaration; only its version tells.
+    let version = match &checked {
+        Ok(version) => *version,
+        Err(_) => validate(text.as_bytes())?,
+    };
+    match version {
+        Some(version) if version < current => upgrade(entity, &text, version),
+        Some(version) if version > current => Err(Error::schema(format!(
+            "says it is version {version}, newer than the schema's {current}; \
+             it is not overwritten with an older shape"
         ))),
-        // An older shape need not fit the declaration; only its version tells.
-        Err(error) => match validate(text.as_bytes())? {
-            Some(version) if version < current => upgrade(entity, &text, version),
-            _ => Err(error),
-        },
+        Some(_) => {
+            checked?;
+            let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
+            let rest = text.strip_prefix(&begins).unwrap_or_default();
+            match rest.as_bytes() {
+                [b',' | b'}', ..] => Ok(text.into_bytes()),
+                _ => migrate(entity, &text, |_| Ok(())),
+            }
+        }
+        None => checked.map(|_| with_version(current, &text)),
     }
 }
 

@@ -1,1 +1,13 @@
-//! testkit
+//! Instruments and workloads for testing PState's adapters and programs that use it.
+//!
+//! - [`CountingLayer`] counts what an adapter is asked for: how many round trips, how many keys.
+//! - [`ScriptedLayer`] makes chosen calls fail, or holds them at a chosen point until the test lets
+//!   them go on, so that a race is a sequence and not a matter of luck.
+//! - [`workload`] has the documents that tests and benchmarks share.
+
+mod counting;
+mod scripted;
+pub mod workload;
+
+pub use counting::{CountingLayer, Counts};
+pub use scripted::{Call, Hold, Moment, ScriptedLayer};

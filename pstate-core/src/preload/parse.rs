@@ -165,14 +165,28 @@ impl<'a> Parser<'a> {
     /// A JSON scalar.
     fn scalar(&mut self) -> Result<Value> {
         self.peek();
-        let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<Value>();
-        let value = match values.next() {
-            Some(Ok(value)) if !value.is_array() && !value.is_object() => value,
-            _ => return self.fail("a JSON scalar: text in \"\", a number, true, false or null"),
-        };
-        self.at += values.byte_offset();
-        Ok(value)
+        let rest = self.rest();
+        let len = if rest.starts_with('"') { text_len(rest) } else { rest.find([',', ')', ' ']) };
+        let scalar = &rest[..len.unwrap_or(rest.len())];
+        match serde_json::from_str::<Value>(scalar) {
+            Ok(value) if !value.is_array() && !value.is_object() => {
+                self.at += scalar.len();
+                Ok(value)
+            }
+            _ => self.fail("a JSON scalar: text in \"\", a number, true, false or null"),
+        }
     }
+}
+
+/// The length of the JSON text that `rest` begins with, quotes included.
+fn text_len(rest: &str) -> Option<usize> {
+    let mut escaped = false;
+    let end = rest[1..].find(|c| {
+        let closes = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes
+    })?;
+    Some(end + 2)
 }
 
 #[cfg(test)]
@@ -199,7 +213,7 @@ mod tests {
             "cards.{translations, owner.friends}, owner",
             "parent*5.name",
             "cards(limit: 10).translations",
-            "cards(filter: lang = \"fr, ok)\", filter: rank >= -1.5, order_by: -rank, limit: 3)",
+            "cards(filter: lang = \"fr, \\\"ok)\", filter: rank >= -1.5, order_by: -rank, limit: 3)",
         ] {
             assert_eq!(shown(text), text);
         }

@@ -1,0 +1,245 @@
+//! After a write is acknowledged, no read returns an older value. The races are made, not awaited.
+
+use std::sync::Arc;
+
+use pstate::{Error, ErrorKind, Expect, PState};
+use pstate_testkit::{Call, Moment};
+use serde_json::json;
+
+use crate::stores::on_each_store;
+
+async fn text(pstate: &PState, key: &str) -> String {
+    pstate.get(key).await.unwrap().map(|card| card.as_str().to_owned()).unwrap_or_default()
+}
+
+on_each_store! {
+    async fn a_slow_load_does_not_bring_back_what_a_write_has_replaced(store: Store) {
+        store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let held = scripted.hold(Call::Read, Moment::After);
+        let slow = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { text(&pstate, "card:1").await }
+        });
+        held.reached().await;
+        pstate.put("card:1", &json!({"n": 2})).await.unwrap();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+        held.release();
+        assert_eq!(slow.await.unwrap(), r#"{"n":1}"#);
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn a_read_that_begins_after_a_write_does_not_join_an_older_load(store: Store) {
+        store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).cache_bytes(0).build().unwrap();
+        let held = scripted.hold(Call::Read, Moment::After);
+        let slow = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { text(&pstate, "card:1").await }
+        });
+        held.reached().await;
+        pstate.put("card:1", &json!({"n": 2})).await.unwrap();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+        held.release();
+        slow.await.unwrap();
+    }
+
+    async fn of_two_writes_that_overlap_neither_is_cached_unless_it_is_the_last(store: Store) {
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        // The first write has reached the store, but its answer is on the way for a long time.
+        let held = scripted.hold(Call::Write, Moment::After);
+        let first = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { pstate.put("card:1", &json!({"n": 1})).await.unwrap() }
+        });
+        held.reached().await;
+        pstate.put("card:1", &json!({"n": 2})).await.unwrap();
+        held.release();
+        first.await.unwrap();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn a_write_whose_caller_went_away_is_seen_once_it_is_done(store: Store) {
+        let plain = store.plain();
+        plain.put("card:1", &json!({"n": 1})).await.unwrap();
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        text(&pstate, "card:1").await;
+
+        let held = scripted.hold(Call::Write, Moment::Before);
+        let write = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { pstate.put("card:1", &json!({"n": 2})).await }
+        });
+        held.reached().await;
+        write.abort();
+        assert!(write.await.unwrap_err().is_cancelled());
+        // Nothing has happened yet, and a read must not make the cache believe that it stays so.
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":1}"#);
+        let done = scripted.hold(Call::Write, Moment::Before);
+        held.release();
+        // A later write of the same key settles after the abandoned one.
+        let last = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { pstate.update("card:1", |card| { card.insert("m".into(), json!(0)); Ok(()) }).await }
+        });
+        done.reached().await;
+        done.release();
+        last.await.unwrap().unwrap();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"m":0,"n":2}"#);
+    }
+
+    async fn a_load_whose_caller_went_away_still_serves_the_others(store: Store) {
+        store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let held = scripted.hold(Call::Read, Moment::Before);
+        let leader = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { text(&pstate, "card:1").await }
+        });
+        held.reached().await;
+        let follower = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { text(&pstate, "card:1").await }
+        });
+        leader.abort();
+        assert!(leader.await.unwrap_err().is_cancelled());
+        held.release();
+        assert_eq!(follower.await.unwrap(), r#"{"n":1}"#);
+    }
+
+    async fn a_load_that_is_not_polled_does_not_block_others(store: Store) {
+        store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let held = scripted.hold(Call::Read, Moment::Before);
+        let mut leader = Box::pin(pstate.get("card:1"));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(leader.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        held.reached().await;
+        held.release();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":1}"#);
+        assert!(leader.await.unwrap().is_some());
+    }
+
+    async fn an_adapter_that_panics_leaves_nothing_behind(store: Store) {
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        scripted.panic(Call::Read);
+        let panicked = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { pstate.get("card:1").await }
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        assert!(pstate.get("card:1").await.unwrap().is_none());
+
+        scripted.panic(Call::Write);
+        let panicked = tokio::spawn({
+            let pstate = pstate.clone();
+            async move { pstate.put("card:1", &json!({})).await }
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        pstate.put("card:1", &json!({"n": 2})).await.unwrap();
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn a_write_that_may_have_happened_is_not_hidden_by_the_cache(store: Store) {
+        let scripted = store.scripted();
+        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        pstate.put("card:1", &json!({"n": 1})).await.unwrap();
+        scripted.fail_after(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
+        let error = pstate.put("card:1", &json!({"n": 2})).await.unwrap_err();
+        assert!(!error.is_retryable());
+        assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn updates_from_many_tasks_are_all_kept(store: Store) {
+        let pstate = store.plain();
+        pstate.put("counter:1", &json!({"n": 0})).await.unwrap();
+        let tasks: Vec<_> = (0..32)
+            .map(|_| {
+                let pstate = pstate.clone();
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        let counted = pstate.update("counter:1", |counter| {
+                            counter["n"] = json!(counter["n"].as_u64().unwrap() + 1);
+                            Ok(())
+                        });
+                        counted.await.unwrap().unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(text(&pstate, "counter:1").await, r#"{"n":160}"#);
+    }
+
+    async fn a_batch_is_all_or_nothing_and_the_cache_agrees(store: Store) {
+        let pstate = store.plain();
+        pstate.put("card:1", &json!({"n": 1})).await.unwrap();
+        let old = pstate.get("card:1").await.unwrap().unwrap().revision();
+        pstate.put("card:1", &json!({"n": 2})).await.unwrap();
+        let error = pstate
+            .batch()
+            .put("card:2", &json!({}))
+            .put_expecting("card:1", Expect::Revision(old), &json!({"n": 3}))
+            .delete("card:3")
+            .commit()
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(error.to_string(), "batch: card:1: what is stored is not what was expected");
+        assert_eq!(text(&pstate, "card:2").await, "");
+
+        pstate.batch().put("card:2", &json!({})).delete("card:1").commit().await.unwrap();
+        assert_eq!((text(&pstate, "card:1").await, text(&pstate, "card:2").await), (String::new(), "{}".into()));
+    }
+
+    async fn a_cache_smaller_than_the_data_stays_within_its_bytes(store: Store) {
+        let pstate = store.builder().cache_bytes(64 << 10).build().unwrap();
+        crate::stores::deck_of(500).store(&pstate).await.unwrap();
+        let stats = pstate.stats();
+        assert!(stats.cache_bytes <= 64 << 10, "{}", stats.cache_bytes);
+        assert!(stats.cache_entries > 0);
+        assert!(stats.cache.evictions > 0);
+    }
+
+    async fn after_close_everything_fails_clearly_and_closing_again_succeeds(store: Store) {
+        let pstate = store.plain();
+        pstate.put("card:1", &json!({})).await.unwrap();
+        pstate.close().await.unwrap();
+        pstate.close().await.unwrap();
+        for error in [
+            pstate.get("card:1").await.unwrap_err(),
+            pstate.get("card:2").await.unwrap_err(),
+            pstate.put("card:1", &json!({})).await.unwrap_err(),
+            pstate.scan("").page().await.unwrap_err(),
+            pstate.flush().await.unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "this PState is closed"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uncertain_write_keeps_its_key_out_of_the_cache_for_a_while() {
+    let store = crate::stores::Store::memory();
+    let scripted = store.scripted();
+    let counting = Arc::new(pstate_testkit::CountingLayer::new(scripted.clone()));
+    let pstate = PState::builder(counting.clone()).build().unwrap();
+    scripted.fail(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
+    pstate.put("card:1", &json!({"n": 1})).await.unwrap_err();
+    text(&pstate, "card:1").await;
+    text(&pstate, "card:1").await;
+    assert_eq!(counting.take().reads, 2);
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    text(&pstate, "card:1").await;
+    text(&pstate, "card:1").await;
+    assert_eq!(counting.take().reads, 1);
+}

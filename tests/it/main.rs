@@ -1,0 +1,12 @@
+//! Tests of the whole: the handle on each store that a feature brings.
+
+mod bad_input;
+mod coherence;
+mod defects;
+mod migrations;
+mod preload;
+mod round_trips;
+mod stored_format;
+mod stores;
+mod typed;
+mod writer;

@@ -1,0 +1,150 @@
+//! Documents of older versions become current ones while they are read.
+
+use pstate::schema::{Entity, FailedMigrations, NewerDocuments, UndeclaredTypes, patterns, string};
+use pstate::{ErrorKind, PState, Schema};
+use serde_json::json;
+
+use crate::stores::{Store, deck_of, on_each_store};
+
+async fn old_deck(store: &Store) {
+    let deck = deck_of(3);
+    let plain = store.plain();
+    plain.put_at(1, deck.key(), &deck.old_deck()).await.unwrap();
+    for card in 0..3 {
+        plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
+    }
+}
+
+async fn stored(store: &Store, key: &str) -> String {
+    store.plain().get(key).await.unwrap().unwrap().as_str().to_owned()
+}
+
+fn failing() -> Schema {
+    Schema::new([Entity::new("base_card", 2).step(1, 2, |card| match card.get("front") {
+        Some(_) => Ok(()),
+        None => Err("no front".into()),
+    })])
+    .unwrap()
+}
+
+on_each_store! {
+    async fn a_read_shows_the_new_shape_and_the_store_gets_it_in_the_background(store: Store) {
+        old_deck(&store).await;
+        let pstate = store.with_schema();
+        let deck = pstate.get("base_deck:spanish").await.unwrap().unwrap();
+        let now = r#"{"$v":2,"cards":{"spanish-000000":{"$ref":"base_card:spanish-000000"},"#;
+        assert!(deck.as_str().starts_with(now), "{}", deck.as_str());
+        assert!(deck.as_str().ends_with(
+            r#""metadata":{"note":"by hand"},"name":"spanish","tags":["base","old"]}"#
+        ));
+        assert!(stored(&store, "base_deck:spanish").await.starts_with(r#"{"$v":1,"#));
+
+        assert_eq!(pstate.flush().await.unwrap().stored, 1);
+        assert_eq!(stored(&store, "base_deck:spanish").await, deck.as_str());
+    }
+
+    async fn the_second_read_migrates_nothing_warm_or_cold(store: Store) {
+        old_deck(&store).await;
+        let pstate = store.with_schema();
+        pstate.get("base_deck:spanish").await.unwrap();
+        pstate.get("base_deck:spanish").await.unwrap();
+        assert_eq!(pstate.stats().migrations, 1);
+        pstate.flush().await.unwrap();
+        let fresh = store.with_schema();
+        fresh.get("base_deck:spanish").await.unwrap();
+        assert_eq!(fresh.stats().migrations, 0);
+    }
+
+    async fn a_document_migrated_by_a_read_can_be_updated_before_it_is_written_back(store: Store) {
+        old_deck(&store).await;
+        let pstate = store.with_schema();
+        let updated = pstate.update("base_card:spanish-000002", |card| {
+            assert_eq!(card["rank"], json!(2));
+            card["rank"] = json!(20);
+            Ok(())
+        }).await.unwrap().unwrap();
+        assert_eq!(updated.get("rank").unwrap(), Some(&json!(20)));
+        let report = pstate.flush().await.unwrap();
+        assert_eq!((report.stored, report.conflicts), (0, 1));
+        assert!(stored(&store, "base_card:spanish-000002").await.contains("\"rank\":20"));
+    }
+
+    async fn scans_and_batches_of_reads_migrate_too(store: Store) {
+        old_deck(&store).await;
+        let pstate = store.with_schema();
+        let page = pstate.scan("base_card:").page().await.unwrap();
+        for card in page.documents {
+            assert_eq!(card.unwrap().version(), 2);
+        }
+        assert_eq!(pstate.stats().migrations, 3);
+    }
+
+    async fn a_failing_step_is_a_typed_error_and_nothing_is_written(store: Store) {
+        store.plain().put("base_card:1", &json!({"$v": 1, "back": "x"})).await.unwrap();
+        let pstate = store.builder().schema(failing()).build().unwrap();
+        let error = pstate.get("base_card:1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Schema);
+        assert_eq!(error.to_string(), "base_card:1: migration step 1 -> 2: no front");
+        assert_eq!(pstate.stats().failed_migrations, 1);
+        pstate.flush().await.unwrap();
+        assert_eq!(stored(&store, "base_card:1").await, r#"{"$v":1,"back":"x"}"#);
+    }
+
+    async fn by_option_the_original_is_served_when_a_step_fails(store: Store) {
+        store.plain().put("base_card:1", &json!({"$v": 1, "back": "x"})).await.unwrap();
+        let lenient = failing().failed_migrations(FailedMigrations::ServeOriginal);
+        let pstate = store.builder().schema(lenient).build().unwrap();
+        let card = pstate.get("base_card:1").await.unwrap().unwrap();
+        assert_eq!(card.as_str(), r#"{"$v":1,"back":"x"}"#);
+    }
+
+    async fn newer_documents_pass_and_are_neither_restamped_nor_overwritten(store: Store) {
+        let newer = r#"{"$v":9,"label":"from the future"}"#;
+        store.plain().put("base_deck:1", &json!({"$v": 9, "label": "from the future"})).await.unwrap();
+        let pstate = store.with_schema();
+        assert_eq!(pstate.get("base_deck:1").await.unwrap().unwrap().as_str(), newer);
+        let error = pstate.update("base_deck:1", |_| Ok(())).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "put: base_deck:1: says it is version 9, newer than the schema's 2; it is not overwritten with an older shape"
+        );
+        pstate.flush().await.unwrap();
+        assert_eq!(stored(&store, "base_deck:1").await, newer);
+    }
+
+    async fn newer_documents_are_refused_by_option_or_shown_by_down_steps(store: Store) {
+        store.plain().put("deck:1", &json!({"$v": 2, "name": "x"})).await.unwrap();
+        let refusing = Schema::new([Entity::new("deck", 1)]).unwrap()
+            .newer_documents(NewerDocuments::Refuse);
+        let error = store.builder().schema(refusing).build().unwrap().get("deck:1").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "deck:1: version 2 is newer than the schema's 1, and newer documents are refused"
+        );
+        let down = Schema::new([Entity::new("deck", 1)
+            .field(string("title").required())
+            .down(2, 1, patterns::rename("name", "title"))]).unwrap();
+        let pstate = store.builder().schema(down).build().unwrap();
+        let deck = pstate.get("deck:1").await.unwrap().unwrap();
+        assert_eq!(deck.as_str(), r#"{"$v":1,"title":"x"}"#);
+        assert_eq!(pstate.flush().await.unwrap().stored, 0);
+        assert_eq!(stored(&store, "deck:1").await, r#"{"$v":2,"name":"x"}"#);
+    }
+
+    async fn what_is_put_is_stamped_and_what_has_no_schema_is_not(store: Store) {
+        let pstate = store.with_schema();
+        pstate.put("translation:1", &json!({"lang": "fr", "text": "l’été"})).await.unwrap();
+        pstate.put("note:1", &json!({"text": "free"})).await.unwrap();
+        assert_eq!(stored(&store, "translation:1").await, r#"{"$v":1,"lang":"fr","text":"l’été"}"#);
+        assert_eq!(stored(&store, "note:1").await, r#"{"text":"free"}"#);
+
+        let strict = pstate_testkit::workload::schema().unwrap().undeclared_types(UndeclaredTypes::Refuse);
+        let strict = PState::builder(store.adapter()).schema(strict).build().unwrap();
+        for error in [
+            strict.put("note:2", &json!({})).await.unwrap_err(),
+            strict.get("note:1").await.unwrap_err(),
+        ] {
+            assert_eq!(error.message(), "entity type `note` is not declared in the schema");
+        }
+    }
+}

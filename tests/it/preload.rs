@@ -1,0 +1,163 @@
+//! Following references.
+
+use pstate::{Comparison, Filter, Order, PState, Path, Preload};
+use serde_json::json;
+
+use crate::stores::{deck_of, on_each_store};
+
+/// A deck of five cards, ranked 3 1 4 1 5, of which one has no rank.
+async fn ranked(pstate: &PState) {
+    let mut refs = Vec::new();
+    for (id, rank) in
+        [("a", json!(3)), ("b", json!(1)), ("c", json!(null)), ("d", json!(4)), ("e", json!(1))]
+    {
+        let card = json!({"rank": rank, "lang": if id < "c" { "es" } else { "fr" }});
+        pstate.put(format!("card:{id}"), &card).await.unwrap();
+        refs.push(json!({ "$ref": format!("card:{id}") }));
+    }
+    pstate.put("deck:1", &json!({"cards": refs})).await.unwrap();
+    pstate.put("deck:2", &json!({"cards": refs[2..]})).await.unwrap();
+    let decks = json!([{"$ref": "deck:1"}, {"$ref": "deck:2"}]);
+    pstate.put("shelf:1", &json!({"decks": decks})).await.unwrap();
+}
+
+async fn chosen(pstate: &PState, preload: &str) -> String {
+    let loaded = pstate.preload("deck:1", preload).await.unwrap().unwrap();
+    let cards = loaded.follow(loaded.root(), "cards").unwrap();
+    cards.map(|card| card.key().id()).collect()
+}
+
+on_each_store! {
+    async fn references_are_followed_in_the_order_in_which_they_are_written(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        assert_eq!(chosen(&pstate, "cards").await, "abcde");
+    }
+
+    async fn limit_filter_and_order_choose_among_the_references_of_each_document(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        assert_eq!(chosen(&pstate, "cards(limit: 2)").await, "ab");
+        assert_eq!(chosen(&pstate, "cards(order_by: rank)").await, "beadc");
+        assert_eq!(chosen(&pstate, "cards(order_by: -rank)").await, "dabec");
+        assert_eq!(chosen(&pstate, "cards(order_by: -rank, limit: 2)").await, "da");
+        assert_eq!(chosen(&pstate, "cards(filter: rank > 1)").await, "ad");
+        assert_eq!(chosen(&pstate, "cards(filter: rank = null)").await, "c");
+        assert_eq!(chosen(&pstate, r#"cards(filter: lang != "es", filter: rank = 1)"#).await, "e");
+
+        let shelf = pstate.preload("shelf:1", "decks.cards(limit: 1)").await.unwrap().unwrap();
+        let firsts: Vec<_> = shelf
+            .follow(shelf.root(), "decks")
+            .unwrap()
+            .map(|deck| shelf.follow(deck, "cards").unwrap().next().unwrap().key().to_string())
+            .collect();
+        assert_eq!(firsts, ["card:a", "card:c"]);
+    }
+
+    async fn a_limit_alone_keeps_documents_from_being_read(store: Store) {
+        ranked(&store.plain()).await;
+        let counting = store.counting();
+        let pstate = PState::builder(counting.clone()).build().unwrap();
+        pstate.preload("deck:1", "cards(limit: 2)").await.unwrap();
+        assert_eq!(counting.take().keys_read, 3);
+    }
+
+    async fn a_preload_built_in_code_can_ask_a_closure(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        let cards = Path::new("cards")
+            .filter(Filter::closure(|card| card.key().id() < "d"))
+            .filter(Filter::field("rank", Comparison::NotEqual, 1))
+            .order_by(Order::descending("rank"));
+        let loaded = pstate.preload("deck:1", Preload::new().path(cards)).await.unwrap().unwrap();
+        let ids: String =
+            loaded.follow(loaded.root(), "cards").unwrap().map(|card| card.key().id()).collect();
+        assert_eq!(ids, "ac");
+    }
+
+    async fn fields_side_by_side_share_the_reads_of_their_level(store: Store) {
+        let plain = store.plain();
+        ranked(&plain).await;
+        plain.update("deck:1", |deck| {
+            deck.insert("owner".into(), json!({"$ref": "user:1"}));
+            Ok(())
+        }).await.unwrap();
+        plain.put("user:1", &json!({"friends": []})).await.unwrap();
+        let counting = store.counting();
+        let pstate = PState::builder(counting.clone()).build().unwrap();
+        let loaded = pstate.preload("deck:1", "cards, owner.friends").await.unwrap().unwrap();
+        assert_eq!((counting.take().reads, loaded.len()), (2, 7));
+    }
+
+    async fn recursion_goes_as_deep_as_it_is_allowed(store: Store) {
+        let pstate = store.plain();
+        for id in 0..10 {
+            let folder = json!({"parent": {"$ref": format!("folder:{}", id + 1)}});
+            pstate.put(format!("folder:{id}"), &folder).await.unwrap();
+        }
+        pstate.put("folder:10", &json!({})).await.unwrap();
+        let deep = async |preload| pstate.preload("folder:0", preload).await.unwrap().unwrap();
+        assert_eq!(deep("parent").await.len(), 2);
+        assert_eq!(deep("parent*3").await.len(), 4);
+        assert_eq!(deep("parent*").await.len(), 11);
+        assert_eq!(deep("parent*").await.levels(), 11);
+    }
+
+    async fn cycles_end(store: Store) {
+        let pstate = store.plain();
+        pstate.put("node:a", &json!({"next": {"$ref": "node:b"}})).await.unwrap();
+        pstate.put("node:b", &json!({"next": {"$ref": "node:a"}})).await.unwrap();
+        pstate.put("node:c", &json!({"next": {"$ref": "node:c"}})).await.unwrap();
+        let loaded = pstate.preload("node:a", "next*1000").await.unwrap().unwrap();
+        assert_eq!(loaded.len(), 2);
+        let back = loaded.follow(loaded.get(&"node:b".parse().unwrap()).unwrap(), "next").unwrap();
+        assert_eq!(back.map(|node| node.key().as_str()).collect::<Vec<_>>(), ["node:a"]);
+        assert_eq!(pstate.preload("node:c", "next*1000").await.unwrap().unwrap().len(), 1);
+    }
+
+    async fn dangling_references_are_reported_with_their_place(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        pstate.delete("card:b").await.unwrap();
+        let loaded = pstate.preload("deck:1", "cards").await.unwrap().unwrap();
+        assert_eq!(loaded.dangling().len(), 1);
+        let dangling = &loaded.dangling()[0];
+        let (from, to) = (dangling.from.as_str(), dangling.to.as_str());
+        assert_eq!((from, dangling.field.as_str(), to), ("deck:1", "cards", "card:b"));
+        assert_eq!(loaded.follow(loaded.root(), "cards").unwrap().len(), 4);
+    }
+
+    async fn what_was_loaded_is_there_even_if_the_cache_holds_nothing(store: Store) {
+        deck_of(50).store(&store.plain()).await.unwrap();
+        let pstate = store.builder().cache_bytes(0).build().unwrap();
+        let loaded = pstate.preload("base_deck:spanish", "cards.translations").await.unwrap().unwrap();
+        let mut texts = 0;
+        for card in loaded.follow(loaded.root(), "cards").unwrap() {
+            texts += loaded.follow(card, "translations").unwrap().len();
+        }
+        assert_eq!(texts, 150);
+    }
+
+    async fn a_preload_of_nothing_is_the_root_and_of_a_missing_root_none(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        assert_eq!(pstate.preload("deck:1", Preload::new()).await.unwrap().unwrap().len(), 1);
+        assert!(pstate.preload("deck:404", "cards").await.unwrap().is_none());
+    }
+
+    async fn an_unreadable_document_fails_the_preload_or_is_listed(store: Store) {
+        let pstate = store.plain();
+        ranked(&pstate).await;
+        let write = pstate::Write::put("card:b".parse().unwrap(), *b"[]");
+        store.adapter().write(&pstate::Space::default(), &pstate::Batch::each(vec![write])).await.unwrap();
+        let fresh = store.plain();
+        let error = fresh.preload("deck:1", "cards").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "preload: card:b: a document is a JSON object, this is an array"
+        );
+        let preload = "cards".parse::<Preload>().unwrap().keep_going();
+        let loaded = fresh.preload("deck:1", preload).await.unwrap().unwrap();
+        assert_eq!((loaded.failures().len(), loaded.dangling().len(), loaded.len()), (1, 0, 5));
+    }
+}

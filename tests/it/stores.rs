@@ -1,0 +1,88 @@
+//! The stores that every test runs on, and the schema most of them use.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pstate::sqlite::SqliteAdapter;
+use pstate::{Adapter, Builder, MemoryAdapter, PState};
+use pstate_testkit::workload::{self, Deck};
+use pstate_testkit::{CountingLayer, ScriptedLayer};
+use tempfile::TempDir;
+
+/// A store that is empty at first, and gone when it is dropped.
+pub(crate) struct Store {
+    adapter: Arc<dyn Adapter>,
+    dir: Option<TempDir>,
+}
+
+impl Store {
+    pub(crate) fn memory() -> Self {
+        Self { adapter: Arc::new(MemoryAdapter::new()), dir: None }
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let adapter = SqliteAdapter::open(dir.path().join("app.db")).unwrap();
+        Self { adapter: Arc::new(adapter), dir: Some(dir) }
+    }
+
+    pub(crate) fn adapter(&self) -> Arc<dyn Adapter> {
+        self.adapter.clone()
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.path().join("app.db"))
+    }
+
+    /// A handle without a schema and with a cache of its own.
+    pub(crate) fn plain(&self) -> PState {
+        self.builder().build().unwrap()
+    }
+
+    /// A handle with the schema of the workload and a cache of its own.
+    pub(crate) fn with_schema(&self) -> PState {
+        self.builder().schema(workload::schema().unwrap()).build().unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> Builder {
+        PState::builder(self.adapter())
+    }
+
+    /// A layer that counts what is asked of this store.
+    pub(crate) fn counting(&self) -> Arc<CountingLayer> {
+        Arc::new(CountingLayer::new(self.adapter()))
+    }
+
+    /// A layer that makes calls of this store fail or wait.
+    pub(crate) fn scripted(&self) -> Arc<ScriptedLayer> {
+        Arc::new(ScriptedLayer::new(self.adapter()))
+    }
+}
+
+/// A deck of so many cards with three translations each.
+pub(crate) fn deck_of(cards: usize) -> Deck {
+    Deck { id: "spanish", cards, translations: 3 }
+}
+
+/// Runs each test on every store.
+macro_rules! on_each_store {
+    ($($(#[$attribute:meta])* async fn $name:ident($store:ident: Store) $body:block)*) => {
+        $($(#[$attribute])* async fn $name($store: crate::stores::Store) $body)*
+
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::stores::Store::memory()).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::stores::Store::sqlite()).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_each_store;
