@@ -81,8 +81,9 @@ pub enum TableLayout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadMode {
     /// In the task that asks: about 5 µs for a key that is in the operating system's cache. More
-    /// than 64 keys are read in portions, between which other tasks have their turn. A key that
-    /// has to come from a slow disk holds up the executor's thread for as long as that takes.
+    /// than 64 keys, or 256 KiB, are read in portions, between which other tasks have their turn.
+    /// A key that has to come from a slow disk holds up the executor's thread for as long as that
+    /// takes.
     #[default]
     InPlace,
     /// On a thread for blocking work: about 30 µs more for each call, and the executor never
@@ -247,7 +248,8 @@ impl SqliteConfig {
         self
     }
 
-    /// Runs `PRAGMA name = value` on each connection when it is opened.
+    /// Runs `PRAGMA name = value` on each connection when it is opened. On a new file that is
+    /// before anything is stored, so `page_size` and `auto_vacuum` take effect.
     ///
     /// Opening fails if SQLite doesn't know the PRAGMA, if it fails, or if it is one that has
     /// a setting of its own here or that the adapter relies on (`journal_mode`, `locking_mode`,

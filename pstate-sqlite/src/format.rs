@@ -37,7 +37,17 @@ pub(crate) enum Owner {
 }
 
 impl Header {
+    /// Reads it in one snapshot: another process may be making the file its own.
     pub(crate) fn read(connection: &Connection) -> SqlResult<Self> {
+        if !connection.is_autocommit() {
+            return Self::read_in_transaction(connection);
+        }
+        // Rolls back when it is dropped; there is nothing to commit.
+        let _transaction = connection.unchecked_transaction()?;
+        Self::read_in_transaction(connection)
+    }
+
+    fn read_in_transaction(connection: &Connection) -> SqlResult<Self> {
         let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get(0));
         let mut tables = connection.prepare(
             "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')

@@ -103,3 +103,84 @@ impl<'a> GroupCommit<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pstate_core::{Batch, ErrorKind, Key, Space, Write};
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::config::SqliteConfig;
+
+    type Answer = oneshot::Receiver<pstate_core::Result<Vec<Outcome>>>;
+
+    fn open(directory: &TempDir) -> (Database, Connection) {
+        let path = directory.path().join("app.db");
+        let (database, connection) =
+            Database::open(&path, SqliteConfig::default()).expect("a new file");
+        connection
+            .execute_batch(
+                "CREATE TRIGGER t BEFORE INSERT ON pstate WHEN NEW.value = 'bad'
+                 BEGIN SELECT RAISE(ROLLBACK, 'refused'); END",
+            )
+            .expect("a trigger");
+        (database, connection)
+    }
+
+    fn request(id: &str, value: &str) -> (Request, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let key = Key::new("card", id).expect("a key");
+        let batch = Batch::atomic(vec![Write::put(key, value.as_bytes())]);
+        (Request { space: Space::default(), batch, reply }, answer)
+    }
+
+    fn stored(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT key FROM pstate ORDER BY key").expect("a statement");
+        let keys = statement.query_map([], |row| row.get(0)).expect("a query");
+        keys.collect::<SqlResult<_>>().expect("keys")
+    }
+
+    #[test]
+    fn a_bad_batch_does_not_fail_those_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, connection) = open(&directory);
+        let (requests, mut answers): (Vec<_>, Vec<_>) =
+            [request("1", "good"), request("2", "bad"), request("3", "good")].into_iter().unzip();
+        GroupCommit::new(&database, &connection).run(requests);
+        assert_eq!(stored(&connection), ["card:1", "card:3"]);
+        for (answer, good) in answers.iter_mut().zip([true, false, true]) {
+            assert_eq!(answer.try_recv().expect("an answer").is_ok(), good);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_nobody_waits_for_is_not_begun() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, connection) = open(&directory);
+        let (kept, _answer) = request("1", "good");
+        let (abandoned, answer) = request("2", "good");
+        drop(answer);
+        GroupCommit::new(&database, &connection).run(vec![kept, abandoned]);
+        assert_eq!(stored(&connection), ["card:1"]);
+    }
+
+    #[test]
+    fn a_lock_fails_the_whole_group_with_nothing_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, connection) = open(&directory);
+        connection.busy_timeout(std::time::Duration::ZERO).expect("a timeout");
+        let other = Connection::open(&database.path).expect("another connection");
+        other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+        let (requests, mut answers): (Vec<_>, Vec<_>) =
+            [request("1", "good"), request("2", "good")].into_iter().unzip();
+        GroupCommit::new(&database, &connection).run(requests);
+        for answer in &mut answers {
+            let error = answer.try_recv().expect("an answer").expect_err("locked");
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.is_retryable());
+        }
+        assert_eq!(stored(&connection), Vec::<String>::new());
+    }
+}

@@ -39,8 +39,8 @@
 //! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
 //!
 //! The file has to be on a local file system: it is used in WAL mode, which needs shared memory.
-//! Reads of more than 64 keys, scans and copies hold a snapshot while they run; a future of such a
-//! read that is kept and never polled again keeps the log of writes from being emptied.
+//! Reads of many keys, scans and copies hold a snapshot while they run. The future of such a read,
+//! kept and never polled again, keeps the log of writes from being emptied and `close` from ending.
 
 mod backend;
 mod backup;

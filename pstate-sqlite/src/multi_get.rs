@@ -14,6 +14,8 @@ use crate::value::record;
 
 /// How many keys are read before other tasks have their turn: about 0.1 ms.
 const PORTION: usize = 64;
+/// How many bytes of values end a portion, likewise.
+const PORTION_BYTES: usize = 256 * 1024;
 
 type Records = Vec<Option<Record>>;
 
@@ -55,17 +57,20 @@ async fn in_place(
     records: &mut Records,
 ) -> SqlResult<()> {
     if keys.len() == 1 {
-        return reader.run(|connection, table| read(connection, table, space, keys, records));
+        return reader
+            .run(|connection, table| read(connection, table, space, keys, records, PORTION_BYTES));
     }
     reader.run(|connection, _| begin(connection))?;
-    let mut portions = keys.chunks(PORTION);
-    let mut portion = portions.next();
-    while let Some(keys) = portion {
-        reader.run(|connection, table| read(connection, table, space, keys, records))?;
-        portion = portions.next();
-        if portion.is_some() {
-            yield_now().await;
+    loop {
+        let left = &keys[records.len()..];
+        let portion = &left[..left.len().min(PORTION)];
+        reader.run(|connection, table| {
+            read(connection, table, space, portion, records, PORTION_BYTES)
+        })?;
+        if records.len() == keys.len() {
+            break;
         }
+        yield_now().await;
     }
     reader.run(|connection, _| end(connection))
 }
@@ -78,29 +83,36 @@ fn at_once(
 ) -> SqlResult<Records> {
     let mut records = Vec::with_capacity(keys.len());
     begin(connection)?;
-    read(connection, table, space, keys, &mut records)?;
+    read(connection, table, space, keys, &mut records, usize::MAX)?;
     end(connection)?;
     Ok(records)
 }
 
 /// One look-up for each key with the same statement: faster than any single statement for all
-/// keys, and without a limit on their number.
+/// keys, and without a limit on their number. Stops early after `most_bytes`.
 fn read(
     connection: &Connection,
     table: &Table,
     space: &Space,
     keys: &[Key],
     records: &mut Records,
+    most_bytes: usize,
 ) -> SqlResult<()> {
+    let mut bytes = 0_usize;
     let mut statement = connection.prepare_cached(&table.get)?;
     statement.raw_bind_parameter(1, space.as_str())?;
     for key in keys {
         statement.raw_bind_parameter(2, key.as_str())?;
         let mut rows = statement.raw_query();
-        records.push(match rows.next()? {
+        let found = match rows.next()? {
             Some(row) => Some(record(row.get_ref(0)?)),
             None => None,
-        });
+        };
+        bytes += found.as_ref().map_or(0, |record| record.bytes.len());
+        records.push(found);
+        if bytes >= most_bytes {
+            break;
+        }
     }
     Ok(())
 }

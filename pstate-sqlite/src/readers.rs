@@ -49,12 +49,11 @@ impl Readers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
         self.check_open()?;
         let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let database = Arc::clone(&self.database);
-                spawn_blocking(move || database.open_reader()).await.map_err(stopped)??
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let database = Arc::clone(&self.database);
+            spawn_blocking(move || database.open_reader()).await.map_err(stopped)??
         };
         Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
     }

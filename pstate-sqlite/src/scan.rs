@@ -3,8 +3,8 @@
 use std::str;
 
 use pstate_core::{Error, ErrorKind, Key, Page, Scan, Space};
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, Result as SqlResult};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Result as SqlResult, ToSql};
 
 use crate::table::Table;
 use crate::value::{bytes, record};
@@ -81,29 +81,50 @@ fn shortened(text: &[u8]) -> String {
 pub(crate) fn spaces(connection: &Connection, table: &Table) -> SqlResult<Vec<Space>> {
     let mut statement = connection.prepare_cached(&table.next_space)?;
     let mut spaces = Vec::new();
-    let mut before = Value::Text(String::new());
-    loop {
-        before = match statement.query_row([&before], |row| row.get_ref(0).map(next_bound))? {
-            None => return Ok(spaces),
-            Some(next) => next,
-        };
-        if let Value::Text(name) = &before {
-            match name.parse() {
-                Ok(space) => spaces.push(space),
-                Err(error) => tracing::warn!(%error, "rows in a space that cannot be addressed"),
-            }
+    let mut before = Name::Text(Vec::new());
+    while let Some(next) = statement.query_row([&before], |row| row.get_ref(0).map(Name::new))? {
+        match next.parse() {
+            Ok(space) => spaces.push(space),
+            Err(why) => tracing::warn!(why, "rows in a space that cannot be addressed"),
+        }
+        before = next;
+    }
+    Ok(spaces)
+}
+
+/// A space's name as it is stored, to search for the one after it. It need be no UTF-8, and it
+/// keeps its type: bytes that are no text come after all text.
+#[derive(Debug)]
+enum Name {
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl Name {
+    fn new(stored: ValueRef<'_>) -> Option<Self> {
+        match stored {
+            ValueRef::Null => None,
+            ValueRef::Text(text) => Some(Self::Text(text.to_vec())),
+            other => Some(Self::Blob(bytes(other).into_owned())),
+        }
+    }
+
+    fn parse(&self) -> Result<Space, String> {
+        match self {
+            Self::Text(text) => match str::from_utf8(text) {
+                Ok(name) => name.parse().map_err(|error: Error| error.message().to_owned()),
+                Err(_) => Err(format!("space {}: not UTF-8", shortened(text))),
+            },
+            Self::Blob(bytes) => Err(format!("space {}: not text", shortened(bytes))),
         }
     }
 }
 
-/// The name as the bound of the next search; bytes that are no text come after all text.
-fn next_bound(name: ValueRef<'_>) -> Option<Value> {
-    match name {
-        ValueRef::Null => None,
-        ValueRef::Text(text) => Some(match String::from_utf8(text.to_vec()) {
-            Ok(text) => Value::Text(text),
-            Err(error) => Value::Blob(error.into_bytes()),
-        }),
-        other => Some(Value::Blob(bytes(other).into_owned())),
+impl ToSql for Name {
+    fn to_sql(&self) -> SqlResult<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(text) => ValueRef::Text(text),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }

@@ -137,9 +137,8 @@ fn run(database: &Database, connection: Connection, commands: &Receiver<Command>
             Ok(Command::Optimize(reply)) => {
                 let _ = reply.send(maintenance::optimize(&connection, database));
             }
-            Ok(Command::Close) => break,
+            Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
         }
         if next_checkpoint.is_some_and(|at| at <= Instant::now()) {
             maintenance::tidy_up(&connection, database);

@@ -1,0 +1,130 @@
+//! Copies of a database.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pstate_core::{Adapter, Error, ErrorKind, Space};
+use pstate_sqlite::SqliteAdapter;
+
+use crate::fixture::{Place, get, keys, put, same};
+
+#[track_caller]
+fn refused(result: Result<(), Error>, words: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(error.message().contains(words), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_taken_while_writes_go_on_is_one_moment_and_can_be_restored() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    let keys = keys(300);
+    store.write(&Space::default(), &same(&keys, &"0".repeat(1000))).await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (store, keys, done) = (Arc::clone(&store), keys.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut generation = 0;
+            while !done.load(Ordering::Acquire) || generation == 0 {
+                generation += 1;
+                let batch = same(&keys, &generation.to_string().repeat(1000));
+                store.write(&Space::default(), &batch).await.unwrap();
+            }
+        })
+    };
+    store.backup(place.path("copy.db")).await.unwrap();
+    done.store(true, Ordering::Release);
+    writer.await.unwrap();
+
+    SqliteAdapter::restore(place.path("copy.db"), place.path("restored.db")).await.unwrap();
+    let restored = SqliteAdapter::open(place.path("restored.db")).unwrap();
+    let records = restored.multi_get(&Space::default(), &keys).await.unwrap();
+    let first = records[0].as_ref().unwrap();
+    assert!(records.iter().all(|record| record.as_ref().unwrap().bytes == first.bytes));
+}
+
+#[tokio::test]
+async fn a_backup_is_a_complete_database_in_one_file() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, "card:1", "{}").await;
+    store.backup(place.path("copy.db")).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(place.files(), ["app.db", "copy.db"]);
+    let copy = SqliteAdapter::open(place.path("copy.db")).unwrap();
+    assert_eq!(get(&copy, "card:1").await.unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn a_backup_overwrites_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    fs::write(place.path("copy.db"), "precious").unwrap();
+    refused(store.backup(place.path("copy.db")).await, "copy.db exists already");
+    assert_eq!(fs::read(place.path("copy.db")).unwrap(), b"precious");
+}
+
+#[tokio::test]
+async fn a_backup_into_a_missing_directory_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    refused(store.backup(place.path("missing").join("copy.db")).await, "missing does not exist");
+}
+
+#[tokio::test]
+async fn a_restore_overwrites_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    store.backup(place.path("copy.db")).await.unwrap();
+    let restored = SqliteAdapter::restore(place.path("copy.db"), place.path("app.db")).await;
+    refused(restored, "app.db exists already");
+}
+
+#[tokio::test]
+async fn a_restore_beside_a_log_that_was_left_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    store.backup(place.path("copy.db")).await.unwrap();
+    fs::write(place.path("new.db-wal"), "").unwrap();
+    let restored = SqliteAdapter::restore(place.path("copy.db"), place.path("new.db")).await;
+    refused(restored, "new.db-wal exists already");
+}
+
+#[tokio::test]
+async fn a_database_in_use_is_no_backup() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, "card:1", "{}").await;
+    let restored = SqliteAdapter::restore(place.path("app.db"), place.path("new.db")).await;
+    refused(restored, "app.db is in use, or was not closed");
+}
+
+#[tokio::test]
+async fn what_is_no_database_of_ours_is_no_backup() {
+    let place = Place::new();
+    let restore = || SqliteAdapter::restore(place.path("app.db"), place.path("new.db"));
+    refused(restore().await, "app.db is not a file");
+    fs::write(place.path("app.db"), "").unwrap();
+    refused(restore().await, "app.db is an empty database");
+    place.raw().execute_batch("CREATE TABLE t (id)").unwrap();
+    refused(restore().await, "app.db belongs to another program");
+    fs::write(place.path("app.db"), "no database ".repeat(100)).unwrap();
+    refused(restore().await, "app.db is not an SQLite database");
+    assert_eq!(place.files(), ["app.db"]);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let store = place.open();
+    store.write(&Space::default(), &same(&keys(500), &"x".repeat(100))).await.unwrap();
+    store.close().await.unwrap();
+    let mut bytes = fs::read(place.path("app.db")).unwrap();
+    bytes[3 * 4096..].fill(0xff);
+    fs::write(place.path("app.db"), bytes).unwrap();
+    let restored = SqliteAdapter::restore(place.path("app.db"), place.path("new.db")).await;
+    assert_eq!(restored.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(place.files(), ["app.db"]);
+}
