@@ -23,7 +23,6 @@ use pstate_core::{Adapter, Builder, Error, ErrorKind, MemoryAdapter, PState, Res
 /// [`Config`](ErrorKind::Config) for a scheme that is unknown or whose feature is off, and for a
 /// store that cannot be opened. What follows the scheme is never part of the error unless it is
 /// the path of a file: it may hold a password.
-#[expect(clippy::unused_async, reason = "stores behind a network connect here")]
 pub async fn connect(url: &str) -> Result<Builder> {
     let (scheme, rest) = url.split_once(':').ok_or_else(|| {
         config("the URL of a store begins with its scheme, as in sqlite:app.db".to_owned())

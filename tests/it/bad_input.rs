@@ -1,1 +1,284 @@
+//! Bad input gets an error that says what is wrong, and where.
 
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use pstate::schema::{Entity, has_one, string};
+use pstate::sqlite::{SqliteAdapter, SqliteConfig};
+use pstate::{Adapter, ErrorKind, MemoryAdapter, PState, Path, Preload, Schema};
+use serde_json::{Value, json};
+
+use crate::stores::{Store, on_each_store};
+
+on_each_store! {
+    async fn malformed_keys_and_references(store: Store) {
+        let pstate = store.plain();
+        let message = async |key: &str| pstate.get(key).await.unwrap_err().to_string();
+        assert_eq!(message("").await, "key \"\": no ':' between type and id");
+        assert_eq!(message("base card:1").await, "key \"base card:1\": ' ' at byte 4; a type matches [a-z][a-z0-9_]*");
+        assert_eq!(message("card:a\u{7}").await, "key \"card:a\\u{7}\": control character '\\u{7}' at byte 6");
+        assert_eq!(
+            pstate.space("ACME").unwrap_err().to_string(),
+            "space \"ACME\": 'A' at byte 0; a name matches [a-z0-9][a-z0-9_-]*"
+        );
+
+        pstate.put("deck:1", &json!({"owner": {"$ref": "nobody"}, "cards": ["card:1"]})).await.unwrap();
+        let message = async |spec: &str| pstate.preload("deck:1", spec).await.unwrap_err().to_string();
+        assert_eq!(
+            message("owner").await,
+            "preload: deck:1: member `owner`: key \"nobody\": no ':' between type and id at line 1 column 45"
+        );
+        assert_eq!(
+            message("cards").await,
+            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 18"
+        );
+    }
+
+    async fn malformed_preloads(store: Store) {
+        let pstate = store.with_schema();
+        pstate.put("base_deck:1", &json!({"name": "x"})).await.unwrap();
+        let message = async |preload: &str| {
+            pstate.preload("base_deck:1", preload).await.unwrap_err().to_string()
+        };
+        assert_eq!(message("cards.").await, "preload \"cards.\": at byte 6: expected a field, found the end");
+        assert_eq!(
+            message("cards(limit: many)").await,
+            "preload \"cards(limit: many)\": at byte 13: expected a number, found 'm'"
+        );
+        assert_eq!(
+            message("cards, cards(limit: 1)").await,
+            "preload: `cards` is asked for twice with different options"
+        );
+        assert_eq!(
+            message("crads").await,
+            "preload: base_deck has no field `crads`; fields that hold references: cards"
+        );
+        let nameless = Preload::new().path(Path::new(""));
+        let error = pstate.preload("base_deck:1", nameless).await.unwrap_err();
+        assert_eq!(error.to_string(), "preload: a field without a name");
+        assert_eq!(
+            pstate.explain("base_deck", "cards").unwrap_err().to_string(),
+            "key \"base_deck\": no ':' between type and id"
+        );
+        let loaded = pstate.preload("base_deck:1", "cards").await.unwrap().unwrap();
+        assert_eq!(
+            loaded.follow(loaded.root(), "tags").err().unwrap().to_string(),
+            "follow: base_deck:1: `tags` was not preloaded"
+        );
+    }
+
+    async fn documents_that_are_no_objects(store: Store) {
+        let pstate = store.plain();
+        for (value, found) in [
+            (json!([1]), "an array"), (json!("text"), "a string"), (json!(1), "a number"),
+            (json!(true), "a boolean"), (Value::Null, "null"),
+        ] {
+            let error = pstate.put("card:1", &value).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            let expected = format!("put: card:1: a document is a JSON object, this is {found}");
+            assert_eq!(error.to_string(), expected);
+        }
+        let error = pstate.put("card:1", &json!({"$v": "two"})).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let error = pstate.put("card:1", &std::collections::HashMap::from([(vec![1], 1)])).await.unwrap_err();
+        assert_eq!(error.to_string(), "put: card:1: cannot be written as JSON: key must be a string");
+        let error = pstate.put_at(1, "card:1", &json!({"$v": 2})).await.unwrap_err();
+        assert_eq!(error.to_string(), "put_at: card:1: says it is version 2, not 1");
+        assert!(pstate.get("card:1").await.unwrap().is_none());
+    }
+
+    async fn a_reference_that_is_no_key_is_refused_where_one_is_declared(store: Store) {
+        let schema = Schema::new([Entity::new("card", 1).field(has_one("deck", "deck"))]).unwrap();
+        let pstate = store.builder().schema(schema).build().unwrap();
+        let message = async |deck: Value| {
+            pstate.put("card:1", &json!({ "deck": deck })).await.unwrap_err().message().to_owned()
+        };
+        let expected = "field `deck`: expected a reference to a deck, found ";
+        for (deck, found) in [
+            (json!({"$ref": "es"}), "key \"es\": no ':' between type and id"),
+            (json!({"$ref": "user:1"}), "a reference to a user"),
+            (json!({"ref": "deck:1"}), "an object without `$ref`"),
+            (json!("deck:1"), "a string"),
+            (json!([{"$ref": "deck:1"}]), "an array"),
+        ] {
+            let message = message(deck).await;
+            assert!(message.starts_with(&format!("{expected}{found} at line 1")), "{message}");
+        }
+    }
+
+    async fn a_key_that_is_twice_in_one_batch(store: Store) {
+        let pstate = store.plain();
+        let error = pstate.multi_put([("card:1", json!({})), ("card:1", json!({}))]).await.unwrap_err();
+        assert_eq!(error.to_string(), "write: card:1: the key is twice in one batch");
+        let batch = pstate.batch().put("card:1", &json!({})).delete("card:1");
+        assert_eq!(batch.commit().await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert!(pstate.get("card:1").await.unwrap().is_none());
+    }
+}
+
+#[test]
+fn schemas_that_contradict_themselves() {
+    let refused = |entities: Vec<Entity>| Schema::new(entities).unwrap_err().to_string();
+    let deck = |version| Entity::new("deck", version);
+    let nothing = |_: &mut pstate::Object| Ok(());
+    assert_eq!(
+        refused(vec![deck(1), Entity::new("card", 1), deck(2)]),
+        "entity type `deck` is declared twice"
+    );
+    assert_eq!(
+        refused(vec![Entity::new("Deck", 1)]),
+        "a schema's entity type: \"Deck\" is no entity type; \
+         a type matches [a-z][a-z0-9_]* and has at most 64 bytes"
+    );
+    assert_eq!(
+        refused(vec![deck(1).field(string("name")).field(string("name"))]),
+        "entity type `deck`, field `name` is declared twice"
+    );
+    assert_eq!(
+        refused(vec![deck(1).field(has_one("owner", "the user"))]),
+        "entity type `deck`, field `owner`: \"the user\" is no entity type; \
+         a type matches [a-z][a-z0-9_]* and has at most 64 bytes"
+    );
+    assert_eq!(
+        refused(vec![deck(1).field(string("$v"))]),
+        "entity type `deck`, field `$v`: the name is reserved"
+    );
+    assert_eq!(
+        refused(vec![deck(0)]),
+        "entity type `deck`: versions count from 1; 0 is a document without $v"
+    );
+    assert_eq!(
+        refused(vec![deck(3).step(1, 2, nothing).step(2, 1, nothing)]),
+        "entity type `deck`: step 2 -> 1 goes back, which makes a cycle; \
+         steps go from n to n + 1, the way back is `down`"
+    );
+    assert_eq!(
+        refused(vec![deck(4).step(1, 2, nothing).step(3, 4, nothing)]),
+        "entity type `deck`: no step from version 2 to 3"
+    );
+    assert_eq!(
+        refused(vec![deck(4).step(1, 2, nothing)]),
+        "entity type `deck`: no step from version 2 to 3 (the current one is 4)"
+    );
+    assert_eq!(
+        refused(vec![deck(2).step(1, 2, nothing).step(1, 2, nothing)]),
+        "entity type `deck`: two steps from version 1"
+    );
+    assert_eq!(
+        refused(vec![deck(3).step(1, 3, nothing)]),
+        "entity type `deck`: step 1 -> 3 skips versions; steps go from n to n + 1"
+    );
+    assert_eq!(
+        refused(vec![deck(2).step(2, 3, nothing)]),
+        "entity type `deck`: step 2 -> 3 lies beyond the current version 2"
+    );
+    assert_eq!(
+        refused(vec![deck(1).down(3, 2, nothing)]),
+        "entity type `deck`: no down-step from version 2 to 1"
+    );
+}
+
+#[tokio::test]
+async fn urls_of_no_store() {
+    let message = async |url: &str| pstate::connect(url).await.unwrap_err().to_string();
+    assert_eq!(
+        message("app.db").await,
+        "connect: the URL of a store begins with its scheme, as in sqlite:app.db"
+    );
+    assert_eq!(
+        message("postgres://user:hunter2@host/db").await,
+        "connect: no store has the scheme \"postgres\"; there are sqlite: and memory:"
+    );
+    assert_eq!(message("memory:x").await, "connect: nothing follows memory: in a URL");
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("theirs.db");
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    theirs.execute_batch("CREATE TABLE users (id); INSERT INTO users VALUES (1)").unwrap();
+    let url = format!("sqlite:{}", path.display());
+    let error = pstate::connect(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = error.to_string();
+    assert!(text.contains("theirs.db") && text.contains("users"), "{text}");
+
+    let text_file = dir.path().join("notes.txt");
+    std::fs::write(&text_file, "this is no database, but it is long enough to look like one")
+        .unwrap();
+    let error = pstate::connect(&format!("sqlite:{}", text_file.display())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("is not an SQLite database"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_row_fails_alone() {
+    let store = Store::sqlite();
+    let pstate = store.plain();
+    for id in 0..4 {
+        pstate.put(format!("card:{id}"), &json!({})).await.unwrap();
+    }
+    let file = rusqlite::Connection::open(store.path().unwrap()).unwrap();
+    file.execute_batch(
+        "UPDATE pstate SET value = '{\"front\": \"ho' WHERE key = 'card:1';
+         INSERT INTO pstate (space, key, value) VALUES ('default', 'no key at all', '{}')",
+    )
+    .unwrap();
+    let fresh = store.plain();
+    let error = fresh.get("card:1").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "card:1: not valid JSON: EOF while parsing a string at line 1 column 13"
+    );
+    let scanned: Vec<_> = fresh.scan("").stream().collect().await;
+    let errors: Vec<String> =
+        scanned.iter().filter_map(|found| Some(found.as_ref().err()?.to_string())).collect();
+    assert_eq!((scanned.len(), errors.len()), (5, 2));
+    assert_eq!(
+        errors[1],
+        "scan: a row that is no record: key \"no key at all\": no ':' between type and id"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    // As if the disk had room for 40 pages of 4 KiB.
+    let config = SqliteConfig::default().pragma("max_page_count", "40");
+    let adapter = SqliteAdapter::open_with(dir.path().join("app.db"), config).unwrap();
+    let pstate = PState::builder(Arc::new(adapter)).build().unwrap();
+    pstate.put("card:kept", &json!({"front": "hola"})).await.unwrap();
+    let long = json!({ "text": "x".repeat(1 << 20) });
+    let error = pstate.put("card:long", &long).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert!(pstate.get("card:kept").await.unwrap().is_some());
+    assert!(pstate.get("card:long").await.unwrap().is_none());
+    pstate.put("card:short", &json!({})).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let adapter = SqliteAdapter::open(&path).unwrap();
+    let pstate = PState::builder(Arc::new(adapter)).build().unwrap();
+    pstate.put("card:1", &json!({})).await.unwrap();
+    pstate.close().await.unwrap();
+    // A connection that may not write: a read-only file stops everybody but root, who runs tests.
+    let config = SqliteConfig::default().pragma("query_only", "1");
+    let adapter = SqliteAdapter::open_with(&path, config).unwrap();
+    let pstate = PState::builder(Arc::new(adapter)).build().unwrap();
+    let error = pstate.put("card:1", &json!({"front": "x"})).await.unwrap_err();
+    assert!(error.to_string().contains("app.db is read-only"), "{error}");
+    assert_eq!(pstate.get("card:1").await.unwrap().unwrap().as_str(), "{}");
+}
+
+#[test]
+fn a_handle_without_a_runtime() {
+    let adapter: Arc<dyn Adapter> = Arc::new(MemoryAdapter::new());
+    let error = PState::builder(adapter).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().starts_with("a PState is built inside of a Tokio runtime"));
+}

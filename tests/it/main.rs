@@ -1,5 +1,7 @@
 //! Tests of the whole: the handle on each store that a feature brings.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod bad_input;
 mod coherence;
 mod defects;
