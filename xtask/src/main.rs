@@ -1,2 +1,67 @@
-//! xtask
-fn main() {}
+//! The project's own commands: `cargo xtask --help`.
+
+mod cargo;
+mod features;
+mod msrv;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cargo::{Failed, cargo};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything that must pass: the example, the documentation's examples, all tests.
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Measures PState against the same work done by hand, and prints the figures as a table.
+    Bench {
+        /// Arguments for the benchmark: --quick, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds each feature of each package alone.
+    Features,
+    /// Checks that the stated minimum Rust version holds.
+    Msrv,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Test { filter } => test(filter.as_deref()),
+        Command::Bench { arguments } => bench(&arguments),
+        Command::Features => features::check_each_alone(),
+        Command::Msrv => msrv::check(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(filter: Option<&str>) -> Result<(), Failed> {
+    if let Some(filter) = filter {
+        return cargo(["test", "--workspace", filter]);
+    }
+    cargo(["run", "--quiet", "--example", "flashcards"])?;
+    cargo(["test", "--workspace", "--doc"])?;
+    cargo(["test", "--workspace", "--lib", "--bins", "--tests", "--examples"])
+}
+
+fn bench(arguments: &[String]) -> Result<(), Failed> {
+    let run = ["run", "--release", "--package", "pstate-benches", "--bin", "compare", "--"];
+    cargo(run.into_iter().chain(arguments.iter().map(String::as_str)))
+}
