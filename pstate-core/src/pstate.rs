@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Mutex;
+
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::migration_writer::{FlushReport, RunningWriter};
@@ -52,6 +54,8 @@ pub struct PState {
 struct Shared {
     engine: Arc<Engine>,
     writer: RunningWriter,
+    /// Held while the handle is closed, so that a second call waits for the first.
+    closing: Mutex<()>,
 }
 
 impl PState {
@@ -105,14 +109,13 @@ impl PState {
     /// Those of closing the store. Documents that could not be written back are reported, not an
     /// error: they are migrated again when they are read.
     pub async fn close(&self) -> Result<FlushReport> {
+        let _closing = self.shared.closing.lock().await;
         let engine = self.engine();
         if engine.closed.load(Ordering::Acquire) {
             return Ok(FlushReport::default());
         }
         let report = self.shared.writer.close().await;
-        if engine.closed.swap(true, Ordering::AcqRel) {
-            return Ok(FlushReport::default());
-        }
+        engine.closed.store(true, Ordering::Release);
         engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
         report
     }

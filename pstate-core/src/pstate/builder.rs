@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 use super::{PState, Shared};
 use crate::adapter::Adapter;
@@ -77,7 +78,8 @@ impl Builder {
         self
     }
 
-    /// The handle. Starts the writer's task on the current Tokio runtime.
+    /// The handle. Starts the writer's task on the current Tokio runtime, whose timer has to be
+    /// enabled, as it is in `#[tokio::main]`.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
@@ -97,6 +99,7 @@ impl Builder {
             closed: AtomicBool::new(false),
         });
         let writer = self.migration_writer.start(engine.clone());
-        Ok(PState { shared: Arc::new(Shared { engine, writer }), space: self.space })
+        let shared = Shared { engine, writer, closing: Mutex::new(()) };
+        Ok(PState { shared: Arc::new(shared), space: self.space })
     }
 }
