@@ -165,7 +165,8 @@ impl Engine {
             let version = schema.entity(key.entity_type()).map(crate::schema::Entity::version);
             Document::from_valid(key.clone(), Record { bytes: text.into(), revision }, version)
         };
-        match migrate::read(schema, &document) {
+        let (text, version) = (document.as_str(), document.version());
+        match migrate::read(schema, key.entity_type(), text, version) {
             Ok(Reading::AsStored) => Ok(document),
             Ok(Reading::Downgraded(text)) => Ok(current(text)),
             Ok(Reading::Migrated(text)) => {
@@ -173,6 +174,11 @@ impl Engine {
                 self.counters.migrations.add(1);
                 let key = CacheKey { space: space.clone(), key: key.clone() };
                 self.queue.push(key, document.clone());
+                Ok(document)
+            }
+            Ok(Reading::Unmigrated(error)) => {
+                self.counters.failed_migrations.add(1);
+                tracing::warn!(%key, %space, %error, "served as it is stored, not migrated");
                 Ok(document)
             }
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Bringing documents up to the schema's version. Pure: text in, text out.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,11 +9,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::document::{
-    Document, MemberName, Object, VERSION_MEMBER, expect_object, validate, without_content,
+    MemberName, Object, VERSION_MEMBER, expect_object, validate, without_content,
 };
 use crate::error::{Error, Result};
 use crate::schema::check::{DocumentCheck, FieldCheck};
-use crate::schema::{Entity, Field, OldField, Schema, StepError};
+use crate::schema::{Entity, Field, OldField, Schema, Step, StepError};
 
 /// What a schema makes of a document that was read.
 #[derive(Debug)]
@@ -23,37 +24,65 @@ pub(crate) enum Reading {
     Migrated(Vec<u8>),
     /// It is newer: its text as the schema's version shows it, to be served and never written.
     Downgraded(Vec<u8>),
+    /// It could not be migrated, and is served as it is stored, by option.
+    Unmigrated(Error),
 }
 
-/// Decides what a read returns for a document.
-pub(crate) fn read(schema: &Schema, document: &Document) -> Result<Reading> {
-    let Some(entity) = schema.governing(document.key().entity_type())? else {
-        return Ok(Reading::AsStored);
-    };
-    let (version, current) = (document.version(), entity.version());
-    if version == current {
-        return Ok(Reading::AsStored);
-    }
-    if version > current {
-        return match entity.steps_down(version) {
+/// Decides what a read returns for a document of a type, stored as `text` at `version`.
+pub(crate) fn read(
+    schema: &Schema,
+    entity_type: &str,
+    text: &str,
+    version: u32,
+) -> Result<Reading> {
+    let Some(entity) = schema.governing(entity_type)? else { return Ok(Reading::AsStored) };
+    let current = entity.version();
+    match version.cmp(&current) {
+        Ordering::Equal => Ok(Reading::AsStored),
+        Ordering::Less => match upgrade(entity, text, version) {
+            Ok(text) => Ok(Reading::Migrated(text)),
+            Err(error) if schema.serves_original() => Ok(Reading::Unmigrated(error)),
+            Err(error) => Err(error),
+        },
+        Ordering::Greater => match entity.steps_down(version) {
             Some(steps) => {
-                let run = |members: &mut Members| members.run_steps(steps.iter());
-                migrate(entity, document.as_str(), run).map(Reading::Downgraded)
+                migrate(entity, text, |members| members.run_steps(steps)).map(Reading::Downgraded)
             }
             None if schema.refuses_newer() => Err(Error::schema(format!(
-                "version {version} is newer than the schema's {current}, and newer documents are refused"
+                "version {version} is newer than the schema's {current}, \
+                 and newer documents are refused"
             ))),
             None => Ok(Reading::AsStored),
-        };
+        },
     }
-    match upgrade(entity, document.as_str(), version) {
-        Ok(text) => Ok(Reading::Migrated(text)),
-        Err(error) if schema.serves_original() => {
-            let key = document.key();
-            tracing::warn!(%key, %error, "migration failed, serving the document as it is stored");
-            Ok(Reading::AsStored)
+}
+
+impl Schema {
+    /// What a read returns for a document of this type that is stored like this, for tests of
+    /// migrations. Reads and writes nothing.
+    ///
+    /// ```
+    /// use pstate_core::schema::{Entity, Schema, patterns};
+    /// use serde_json::json;
+    ///
+    /// let schema = Schema::new([Entity::new("deck", 2).step(1, 2, patterns::rename("title", "name"))])?;
+    /// assert_eq!(
+    ///     schema.migrate("deck", &json!({"$v": 1, "title": "Spanish"}))?,
+    ///     json!({"$v": 2, "name": "Spanish"})
+    /// );
+    /// # Ok::<(), pstate_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`PState::get`](crate::PState::get) about a document that was found.
+    pub fn migrate(&self, entity_type: &str, document: &Value) -> Result<Value> {
+        let text = document.to_string();
+        let version = validate(text.as_bytes())?.unwrap_or(0);
+        match read(self, entity_type, &text, version)? {
+            Reading::AsStored | Reading::Unmigrated(_) => Ok(document.clone()),
+            Reading::Migrated(text) | Reading::Downgraded(text) => serde_json::from_slice(&text)
+                .map_err(|error| Error::corrupt(without_content(&error))),
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -122,7 +151,7 @@ fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Vec<u8>> {
         )));
     };
     migrate(entity, text, |members| {
-        members.run_steps(steps.iter())?;
+        members.run_steps(steps)?;
         members.migrate_fields(entity)
     })
 }
@@ -163,10 +192,7 @@ impl<'a> Members<'a> {
         Ok(Self { original, document })
     }
 
-    fn run_steps<'s>(
-        &mut self,
-        steps: impl Iterator<Item = &'s crate::schema::Step>,
-    ) -> Result<()> {
+    fn run_steps(&mut self, steps: &[Step]) -> Result<()> {
         for step in steps {
             guarded(|| step.run(&mut self.document)).map_err(|reason| {
                 Error::schema(format!("migration step {} -> {}: {reason}", step.from, step.to))
@@ -267,27 +293,23 @@ impl<'de> Visitor<'de> for RawMembers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::record::{Record, Revision};
     use crate::schema::{
         FailedMigrations, NewerDocuments, UndeclaredTypes, float, has_many, integer, list,
         patterns, string,
     };
 
-    fn document(text: &str) -> Document {
-        let record =
-            Record { bytes: Arc::from(text.as_bytes()), revision: Revision::from_number(0) };
-        Document::load("deck:1".parse().unwrap(), record).unwrap()
+    fn read(schema: &Schema, text: &str) -> Result<Reading> {
+        let version = validate(text.as_bytes()).unwrap().unwrap_or(0);
+        super::read(schema, "deck", text, version)
     }
 
     fn read_with(schema: &Schema, text: &str) -> Result<String> {
-        match read(schema, &document(text))? {
-            Reading::AsStored => Ok(text.to_owned()),
+        match read(schema, text)? {
+            Reading::AsStored | Reading::Unmigrated(_) => Ok(text.to_owned()),
             Reading::Migrated(text) | Reading::Downgraded(text) => {
                 Ok(String::from_utf8(text).unwrap())
             }
@@ -379,7 +401,7 @@ mod tests {
     fn by_option_a_failing_step_serves_the_original() {
         let schema = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no".into())))
             .failed_migrations(FailedMigrations::ServeOriginal);
-        assert!(matches!(read(&schema, &document(r#"{"$v":1}"#)).unwrap(), Reading::AsStored));
+        assert!(matches!(read(&schema, r#"{"$v":1}"#).unwrap(), Reading::Unmigrated(_)));
     }
 
     #[test]
@@ -393,7 +415,7 @@ mod tests {
             "version 3 is newer than the schema's 2, and newer documents are refused"
         );
         let down = schema(plain.down(3, 2, patterns::rename("label", "name")));
-        assert!(matches!(read(&down, &document(text)).unwrap(), Reading::Downgraded(text)
+        assert!(matches!(read(&down, text).unwrap(), Reading::Downgraded(text)
             if text == br#"{"$v":2,"name":"x"}"#));
     }
 

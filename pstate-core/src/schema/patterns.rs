@@ -48,9 +48,14 @@ type FieldResult = Result<Option<Value>, StepError>;
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, has_many, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2)
+/// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(has_many("cards", "card").migrate(patterns::ids_to_refs))])?;
+/// assert_eq!(
+///     schema.migrate("deck", &json!({"cards": ["hola", 7]}))?,
+///     json!({"$v": 2, "cards": {"7": {"$ref": "card:7"}, "hola": {"$ref": "card:hola"}}})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn ids_to_refs(old: &OldField<'_>) -> FieldResult {
@@ -82,9 +87,14 @@ pub fn ids_to_refs(old: &OldField<'_>) -> FieldResult {
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2)
+/// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(string("author").migrate(patterns::from_path("metadata.author")))])?;
+/// assert_eq!(
+///     schema.migrate("deck", &json!({"metadata": {"author": "Ana"}}))?,
+///     json!({"$v": 2, "author": "Ana", "metadata": {"author": "Ana"}})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn from_path(path: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
@@ -103,9 +113,14 @@ pub fn from_path(path: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + S
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2)
+/// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(string("name").required().migrate(patterns::renamed_from("title")))])?;
+/// assert_eq!(
+///     schema.migrate("deck", &json!({"title": "Spanish"}))?,
+///     json!({"$v": 2, "name": "Spanish", "title": "Spanish"})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn renamed_from(
@@ -119,8 +134,12 @@ pub fn renamed_from(
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, integer, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2).field(integer("rank").migrate(patterns::parse_integer))])?;
+/// let schema = Schema::new([Entity::new("card", 2)
+///     .field(integer("rank").migrate(patterns::parse_integer))])?;
+/// assert_eq!(schema.migrate("card", &json!({"rank": " 12"}))?, json!({"$v": 2, "rank": 12}));
+/// assert!(schema.migrate("card", &json!({"rank": "first"})).is_err());
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn parse_integer(old: &OldField<'_>) -> FieldResult {
@@ -142,8 +161,11 @@ pub fn parse_integer(old: &OldField<'_>) -> FieldResult {
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, float, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2).field(float("ease").migrate(patterns::parse_float))])?;
+/// let schema = Schema::new([Entity::new("card", 2)
+///     .field(float("ease").migrate(patterns::parse_float))])?;
+/// assert_eq!(schema.migrate("card", &json!({"ease": "2.5"}))?, json!({"$v": 2, "ease": 2.5}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn parse_float(old: &OldField<'_>) -> FieldResult {
@@ -158,8 +180,11 @@ pub fn parse_float(old: &OldField<'_>) -> FieldResult {
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, boolean, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2).field(boolean("known").migrate(patterns::parse_boolean))])?;
+/// let schema = Schema::new([Entity::new("card", 2)
+///     .field(boolean("known").migrate(patterns::parse_boolean))])?;
+/// assert_eq!(schema.migrate("card", &json!({"known": "Yes"}))?, json!({"$v": 2, "known": true}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn parse_boolean(old: &OldField<'_>) -> FieldResult {
@@ -177,8 +202,11 @@ pub fn parse_boolean(old: &OldField<'_>) -> FieldResult {
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2).field(string("code").migrate(patterns::to_text))])?;
+/// let schema = Schema::new([Entity::new("card", 2)
+///     .field(string("code").migrate(patterns::to_text))])?;
+/// assert_eq!(schema.migrate("card", &json!({"code": 42}))?, json!({"$v": 2, "code": "42"}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn to_text(old: &OldField<'_>) -> FieldResult {
@@ -195,8 +223,11 @@ pub fn to_text(old: &OldField<'_>) -> FieldResult {
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, list, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2).field(list("tags").migrate(patterns::split_text(",")))])?;
+/// let schema = Schema::new([Entity::new("deck", 2)
+///     .field(list("tags").migrate(patterns::split_text(",")))])?;
+/// assert_eq!(schema.migrate("deck", &json!({"tags": "a, b,"}))?, json!({"$v": 2, "tags": ["a", "b"]}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn split_text(
@@ -218,8 +249,14 @@ pub fn split_text(
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, map, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2).field(map("metadata").migrate(patterns::wrap_text("note")))])?;
+/// let schema = Schema::new([Entity::new("deck", 2)
+///     .field(map("metadata").migrate(patterns::wrap_text("note")))])?;
+/// assert_eq!(
+///     schema.migrate("deck", &json!({"metadata": "by hand"}))?,
+///     json!({"$v": 2, "metadata": {"note": "by hand"}})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn wrap_text(member: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
@@ -231,14 +268,15 @@ pub fn wrap_text(member: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send +
     }
 }
 
-/// A new field with the same value in every older document.
+/// A new field with the same value in every older document that has none.
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, integer, patterns};
 /// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2)
+/// let schema = Schema::new([Entity::new("card", 2)
 ///     .field(integer("reviews").required().migrate(patterns::constant(json!(0))))])?;
+/// assert_eq!(schema.migrate("card", &json!({}))?, json!({"$v": 2, "reviews": 0}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 ///
@@ -248,10 +286,14 @@ pub fn wrap_text(member: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send +
 /// use pstate_core::schema::{Entity, Schema, string};
 /// use serde_json::json;
 ///
-/// Schema::new([Entity::new("card", 2).field(string("language").required().migrate(|old| {
-///     let front = old.document.get("front").and_then(|front| front.as_str()).unwrap_or("");
-///     Ok(Some(json!(if front.is_ascii() { "en" } else { "und" })))
+/// let schema = Schema::new([Entity::new("card", 2).field(string("script").required().migrate(|old| {
+///     let front = old.document.get("front").and_then(|front| front.as_str()).ok_or("no front")?;
+///     Ok(Some(json!(if front.is_ascii() { "latin" } else { "other" })))
 /// }))])?;
+/// assert_eq!(
+///     schema.migrate("card", &json!({"front": "hola"}))?,
+///     json!({"$v": 2, "front": "hola", "script": "latin"})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn constant(value: Value) -> impl Fn(&OldField<'_>) -> FieldResult + Send + Sync + 'static {
@@ -268,11 +310,15 @@ pub fn constant(value: Value) -> impl Fn(&OldField<'_>) -> FieldResult + Send + 
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2)
+/// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(string("name").required())
 ///     .step(1, 2, patterns::rename("title", "name"))
 ///     .down(3, 2, patterns::rename("label", "name"))])?;
+/// let now = json!({"$v": 2, "name": "Spanish"});
+/// assert_eq!(schema.migrate("deck", &json!({"$v": 1, "title": "Spanish"}))?, now);
+/// assert_eq!(schema.migrate("deck", &json!({"$v": 3, "label": "Spanish"}))?, now);
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn rename(
@@ -297,10 +343,15 @@ pub fn rename(
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 2)
+/// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(string("author"))
 ///     .step(1, 2, patterns::flatten("metadata"))])?;
+/// assert_eq!(
+///     schema.migrate("deck", &json!({"$v": 1, "metadata": {"author": "Ana"}}))?,
+///     json!({"$v": 2, "author": "Ana"})
+/// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn flatten(
@@ -326,8 +377,10 @@ pub fn flatten(
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns};
+/// use serde_json::json;
 ///
-/// Schema::new([Entity::new("deck", 3).step(2, 3, patterns::remove("title"))])?;
+/// let schema = Schema::new([Entity::new("deck", 3).step(2, 3, patterns::remove("title"))])?;
+/// assert_eq!(schema.migrate("deck", &json!({"$v": 2, "title": "x"}))?, json!({"$v": 3}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn remove(
