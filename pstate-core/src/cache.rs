@@ -35,7 +35,8 @@ use crate::space::Space;
 mod counters;
 mod flight;
 
-pub(crate) use counters::{CacheCounters, Counters};
+pub(crate) use counters::CacheCounters;
+use counters::TypeIndex;
 pub(crate) use flight::{Flight, FlightResults, LoadGuard};
 
 /// How many locks the pending loads and writes are spread over.
@@ -61,12 +62,12 @@ impl Equivalent<CacheKey> for CacheKeyRef<'_> {
     }
 }
 
-/// A document, or the knowledge that there is none; with the counters of its type, which a hit
+/// A document, or the knowledge that there is none; where its type is counted, which a hit
 /// then need not look up.
 #[derive(Clone)]
 struct Entry {
     document: Option<Document>,
-    counters: Arc<Counters>,
+    counted: TypeIndex,
 }
 
 /// Loads and writes of one key that are under way.
@@ -96,7 +97,7 @@ pub(crate) struct Cache {
     entries: quick_cache::sync::Cache<CacheKey, Entry, ByBytes, RandomState, CountEvictions>,
     pending: Box<[Mutex<HashMap<CacheKey, Pending, RandomState>>]>,
     hasher: RandomState,
-    counters: CacheCounters,
+    counters: Arc<CacheCounters>,
 }
 
 impl Cache {
@@ -107,30 +108,25 @@ impl Cache {
         let mut options = OptionsBuilder::new();
         options.estimated_items_capacity(items).weight_capacity(max_bytes).shards(16);
         let hasher = RandomState::default();
+        let counters = Arc::new(CacheCounters::default());
+        let evictions = CountEvictions(counters.clone());
         let entries = match options.build() {
-            Ok(options) => quick_cache::sync::Cache::with_options(
-                options,
-                ByBytes,
-                hasher.clone(),
-                CountEvictions,
-            ),
+            Ok(options) => {
+                quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions)
+            }
             // The options above are complete, which is all that `build` checks.
-            Err(_) => quick_cache::sync::Cache::with(
-                items,
-                max_bytes,
-                ByBytes,
-                hasher.clone(),
-                CountEvictions,
-            ),
+            Err(_) => {
+                quick_cache::sync::Cache::with(items, max_bytes, ByBytes, hasher.clone(), evictions)
+            }
         };
         let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { entries, pending, hasher, counters: CacheCounters::default() })
+        Arc::new(Self { entries, pending, hasher, counters })
     }
 
     /// What the cache knows about a key: `Some(None)` is known to be absent.
     pub(crate) fn get(&self, space: &Space, key: KeyRef<'_>) -> Option<Option<Document>> {
         let entry = self.entries.get(&CacheKeyRef { space, key })?;
-        entry.counters.hit();
+        self.counters.at(entry.counted).hit();
         Some(entry.document)
     }
 
@@ -138,10 +134,10 @@ impl Cache {
     pub(crate) fn begin_load(&self, key: &CacheKey, flight: &Arc<Flight>, at: usize) -> BeginLoad {
         let mut shard = self.shard(key);
         if let Some(entry) = self.entries.get(key) {
-            entry.counters.hit();
+            self.counters.at(entry.counted).hit();
             return BeginLoad::Hit(entry.document);
         }
-        self.counters.of(key.key.entity_type()).miss();
+        self.counters.at(self.counters.index(key.key.entity_type())).miss();
         let pending = shard.entry(key.clone()).or_default();
         if pending.writers > 0 {
             return BeginLoad::Alone;
@@ -176,7 +172,7 @@ impl Cache {
             pending.overlapped |= pending.writers > 0;
             pending.writers += 1;
             if let Some((_, entry)) = self.entries.remove(key) {
-                entry.counters.invalidated();
+                self.counters.at(entry.counted).invalidated();
             }
         }
         WriteGuard { cache: self.clone(), keys }
@@ -198,9 +194,9 @@ impl Cache {
 
     /// Puts something into the cache; the caller holds the shard's lock.
     fn keep(&self, key: CacheKey, document: Option<Document>) {
-        let counters = self.counters.of(key.key.entity_type());
-        counters.inserted();
-        self.entries.insert(key, Entry { document, counters });
+        let counted = self.counters.index(key.key.entity_type());
+        self.counters.at(counted).inserted();
+        self.entries.insert(key, Entry { document, counted });
     }
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Pending, RandomState>> {
@@ -256,12 +252,12 @@ impl Weighter<CacheKey, Entry> for ByBytes {
 }
 
 #[derive(Clone)]
-struct CountEvictions;
+struct CountEvictions(Arc<CacheCounters>);
 
 impl Lifecycle<CacheKey, Entry> for CountEvictions {
     type RequestState = ();
 
     fn on_evict(&self, (): &mut (), _key: CacheKey, entry: Entry) {
-        entry.counters.evicted();
+        self.0.at(entry.counted).evicted();
     }
 }

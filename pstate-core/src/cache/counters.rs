@@ -1,19 +1,21 @@
 //! What the cache counts, for each entity type.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::RwLock;
 
 /// Types come from keys, and those from users: beyond this many they are counted together.
-const MAX_TYPES: usize = 256;
+const MAX_TYPES: u16 = 256;
 
 /// The name under which types beyond [`MAX_TYPES`] are counted. No entity type can have it.
 const OTHER_TYPES: &str = "(other)";
 
 /// The counters of one entity type. They only ever grow.
+///
+/// On a cache line of its own, so that types do not slow each other.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
@@ -64,31 +66,72 @@ impl Counters {
     }
 }
 
+/// Which counters belong to an entity type; kept beside what is cached, where an `Arc` would have
+/// to be counted on each hit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TypeIndex(u16);
+
 /// The counters of all entity types that were seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct CacheCounters {
-    by_type: RwLock<HashMap<Box<str>, Arc<Counters>>>,
+    indices: RwLock<HashMap<Box<str>, TypeIndex>>,
+    /// One for each type, and the last for all that are too many.
+    counters: Box<[Counters]>,
+}
+
+impl Default for CacheCounters {
+    fn default() -> Self {
+        let counters = (0..=MAX_TYPES).map(|_| Counters::default()).collect();
+        Self { indices: RwLock::default(), counters }
+    }
 }
 
 impl CacheCounters {
-    /// The counters of a type.
-    pub(super) fn of(&self, entity_type: &str) -> Arc<Counters> {
-        if let Some(counters) = self.by_type.read().get(entity_type) {
-            return counters.clone();
+    /// Where a type is counted.
+    pub(super) fn index(&self, entity_type: &str) -> TypeIndex {
+        if let Some(index) = self.indices.read().get(entity_type) {
+            return *index;
         }
-        let mut by_type = self.by_type.write();
-        let name = if by_type.len() < MAX_TYPES || by_type.contains_key(entity_type) {
-            entity_type
-        } else {
-            OTHER_TYPES
-        };
-        by_type.entry(name.into()).or_default().clone()
+        let mut indices = self.indices.write();
+        match u16::try_from(indices.len()) {
+            Ok(seen) if seen < MAX_TYPES => {
+                *indices.entry(entity_type.into()).or_insert(TypeIndex(seen))
+            }
+            _ => TypeIndex(MAX_TYPES),
+        }
+    }
+
+    pub(super) fn at(&self, index: TypeIndex) -> &Counters {
+        &self.counters[usize::from(index.0)]
     }
 
     /// Calls `visit` with each type's name and counters.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &Counters)) {
-        for (name, counters) in &*self.by_type.read() {
-            visit(name, counters);
+        let indices = self.indices.read();
+        for (name, index) in &*indices {
+            visit(name, self.at(*index));
         }
+        if indices.len() == usize::from(MAX_TYPES) {
+            visit(OTHER_TYPES, self.at(TypeIndex(MAX_TYPES)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_beyond_the_limit_are_counted_together() {
+        let counters = CacheCounters::default();
+        for at in 0..300 {
+            counters.at(counters.index(&format!("type{at}"))).hit();
+        }
+        counters.at(counters.index("type7")).hit();
+        let mut seen = HashMap::new();
+        counters.for_each(|name, counters| {
+            seen.insert(name.to_owned(), counters.hits());
+        });
+        assert_eq!((seen.len(), seen["type7"], seen[OTHER_TYPES]), (257, 2, 44));
     }
 }

@@ -22,7 +22,8 @@ impl PState {
             self.engine().check_open()?;
             return Ok(document);
         }
-        self.load_one(key.to_key()?).await
+        // Boxed, so that the future of a hit is small.
+        Box::pin(self.load_one(key.to_key()?)).await
     }
 
     pub(crate) async fn load_one(&self, key: Key) -> Result<Option<Document>> {
