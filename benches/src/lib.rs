@@ -1,1 +1,26 @@
-//! benches
+//! Benchmarks of PState against the same work done by hand with rusqlite, on the same file.
+//!
+//! An [`Operation`] is done by each [`Side`] of a [`Contest`] in turns. The binary `compare`
+//! [measures](measure()) the sides interleaved and [reports](Row) how they relate; the Criterion
+//! benchmark `sqlite` measures each for itself, to compare one version with the next.
+
+mod by_hand;
+mod contest;
+mod fixture;
+mod heap;
+mod measure;
+mod operation;
+mod ours;
+mod report;
+mod timing;
+
+pub use contest::{Contest, Side};
+pub use measure::{Effort, Measured, measure};
+pub use operation::Operation;
+pub use report::{Row, table};
+
+/// What goes wrong in a benchmark is shown and ends it.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of anything that touches the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

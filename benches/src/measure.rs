@@ -1,0 +1,137 @@
+//! Measuring sides against each other.
+//!
+//! Figures of two runs differ by more than what is looked for, since machines change their speed
+//! from one second to the next. So the sides take turns, and what counts is how they relate in the
+//! same round.
+
+use crate::Result;
+use crate::contest::{Contest, Side};
+use crate::operation::Operation;
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Rounds of turns that count.
+    pub rounds: usize,
+    /// Rounds before those.
+    pub warm_up: usize,
+}
+
+impl Effort {
+    /// For figures to be relied on.
+    pub const FULL: Self = Self { rounds: 300, warm_up: 30 };
+    /// For a first look.
+    pub const QUICK: Self = Self { rounds: 40, warm_up: 5 };
+}
+
+/// What was measured of one side, in nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// All samples, in ascending order.
+    samples: Vec<f64>,
+    /// The median of each round.
+    rounds: Vec<f64>,
+}
+
+impl Measured {
+    fn add(&mut self, mut round: Vec<f64>) {
+        round.sort_unstable_by(f64::total_cmp);
+        self.rounds.push(quantile(&round, 0.5));
+        self.samples.append(&mut round);
+    }
+
+    fn finish(mut self) -> Self {
+        self.samples.sort_unstable_by(f64::total_cmp);
+        self
+    }
+
+    /// The median of all samples.
+    pub fn median(&self) -> f64 {
+        quantile(&self.samples, 0.5)
+    }
+
+    /// What 99 of 100 samples stay below.
+    pub fn p99(&self) -> f64 {
+        quantile(&self.samples, 0.99)
+    }
+
+    /// The ratio of the medians.
+    pub fn ratio_to(&self, other: &Self) -> f64 {
+        self.median() / other.median()
+    }
+
+    /// The median of the rounds' ratios: what slowed down a whole round is not in it.
+    pub fn ratio_of_rounds_to(&self, other: &Self) -> f64 {
+        let ratios = self.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other);
+        let mut ratios: Vec<f64> = ratios.collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        quantile(&ratios, 0.5)
+    }
+}
+
+/// Lets all sides do an operation in turns. What they measured, in the order of [`Side::of`].
+///
+/// # Errors
+/// The first of any side.
+pub async fn measure(
+    contest: &mut Contest,
+    operation: Operation,
+    effort: Effort,
+) -> Result<Vec<Measured>> {
+    let sides = Side::of(operation);
+    let mut measured = vec![Measured::default(); sides.len()];
+    for round in 0..effort.warm_up + effort.rounds {
+        for turn in 0..sides.len() {
+            // Another one begins each time, so that none always finds what the same one left.
+            let side = (round + turn) % sides.len();
+            let samples = contest.turn(operation, sides[side], round).await?;
+            if round >= effort.warm_up {
+                measured[side].add(samples);
+            }
+        }
+    }
+    Ok(measured.into_iter().map(Measured::finish).collect())
+}
+
+/// The quantile of sorted samples, by the nearest rank; 0 of none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a rank between 0 and a length far below 2^52"
+)]
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(rounds: &[&[f64]]) -> Measured {
+        let mut measured = Measured::default();
+        for round in rounds {
+            measured.add(round.to_vec());
+        }
+        measured.finish()
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "samples are returned as they are")]
+    fn quantiles_are_samples_at_the_nearest_rank() {
+        let samples: Vec<f64> = (1..=200).map(f64::from).collect();
+        let measured = measured(&[&samples]);
+        assert_eq!((measured.median(), measured.p99()), (100.0, 198.0));
+        assert_eq!(quantile(&[7.0], 0.99), 7.0);
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "quotients of small whole numbers")]
+    fn a_slow_spell_does_not_move_the_ratio_of_rounds() {
+        let ours = measured(&[&[2.0], &[20.0], &[20.0]]);
+        let theirs = measured(&[&[1.0], &[10.0], &[1.0]]);
+        assert_eq!(ours.ratio_of_rounds_to(&theirs), 2.0);
+        assert_eq!(ours.ratio_to(&theirs), 20.0);
+    }
+}
