@@ -156,7 +156,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Collection<T> {
                 let gone: BTreeSet<&String> =
                     before.keys().filter(|name| !after.contains_key(*name)).collect();
                 updated.retain(|name, _| !gone.contains(name));
-                updated.extend(after);
+                // A member that the closure left alone stays as it is, with what `T` does not know
+                // inside of it.
+                let changed = |(name, value): &(String, Value)| before.get(name) != Some(value);
+                updated.extend(after.into_iter().filter(changed));
                 Ok(updated)
             })
             .await

@@ -1,6 +1,7 @@
 //! Work that its caller cannot stop by going away.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 use tokio::runtime::Handle;
@@ -11,20 +12,30 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// What is ready at once costs no task. What waits goes on when the caller is dropped, or is not
 /// polled for a while: others may depend on it (a shared load), and a write that was begun has to
-/// settle. The work's future is never dropped half-way while the runtime lives.
+/// settle. The work's future is never dropped half-way while the runtime lives. A panic in it
+/// is an error for the caller.
 pub(crate) async fn detached<T: Send + 'static>(
     runtime: &Handle,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let mut work = Box::pin(work);
-    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-        return result;
+    let first = poll_fn(|cx| {
+        // In the runtime where it goes on, wherever the caller is: its timers belong there.
+        let _entered = runtime.enter();
+        Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))))
+    });
+    match first.await {
+        Ok(Poll::Ready(result)) => return result,
+        Ok(Poll::Pending) => {}
+        Err(_) => return Err(panicked()),
     }
     match runtime.spawn(work).await {
         Ok(result) => result,
-        Err(error) if error.is_panic() => {
-            Err(Error::new(ErrorKind::Other, "the storage adapter panicked"))
-        }
+        Err(error) if error.is_panic() => Err(panicked()),
         Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime is shutting down")),
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Other, "the storage adapter panicked")
 }

@@ -36,6 +36,8 @@ struct Inner {
     key: Key,
     revision: Revision,
     version: Option<u32>,
+    /// Whether what is stored is newer, and this only shows it as the schema's version does.
+    downgraded: bool,
     bytes: Arc<[u8]>,
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -55,12 +57,22 @@ impl Document {
 
     /// A document whose bytes are known to be valid, with this `$v`.
     pub(crate) fn from_valid(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, false)
+    }
+
+    /// What a newer document looks like at the schema's version.
+    pub(crate) fn downgraded(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, true)
+    }
+
+    fn new(key: Key, record: Record, version: Option<u32>, downgraded: bool) -> Self {
         let Record { bytes, revision } = record;
         Self {
             inner: Arc::new(Inner {
                 key,
                 revision,
                 version,
+                downgraded,
                 bytes,
                 tree: OnceLock::new(),
                 typed: OnceLock::new(),
@@ -75,7 +87,9 @@ impl Document {
 
     /// The revision of what is stored, for [`Expect::Revision`](crate::Expect::Revision).
     ///
-    /// For a document that was migrated by a read, it is the revision it was migrated from.
+    /// For a document that was migrated by a read, it is the revision it was migrated from: once it
+    /// has been written back in the background, an expectation of that revision fails, and reading
+    /// again gives the new one. [`PState::update`](crate::PState::update) does so by itself.
     pub fn revision(&self) -> Revision {
         self.inner.revision
     }
@@ -83,6 +97,11 @@ impl Document {
     /// The schema version, `$v`; 0 for a document without.
     pub fn version(&self) -> u32 {
         self.inner.version.unwrap_or(0)
+    }
+
+    /// Whether what is stored is newer than what this shows.
+    pub(crate) fn is_downgraded(&self) -> bool {
+        self.inner.downgraded
     }
 
     /// The JSON text, as bytes.
@@ -130,11 +149,7 @@ impl Document {
         if let Some(Ok(typed)) = self.inner.typed.get().cloned().map(Arc::downcast) {
             return Ok(typed);
         }
-        let typed: Arc<T> = Arc::new(serde_json::from_str(self.as_str()).map_err(|error| {
-            let name = std::any::type_name::<T>();
-            Error::schema(format!("cannot be read as {name}: {}", without_content(&error)))
-                .at_key(self.key())
-        })?);
+        let typed: Arc<T> = Arc::new(self.parse()?);
         let kept = self.inner.typed.get_or_init(|| typed.clone()).clone();
         Ok(kept.downcast().unwrap_or(typed))
     }
@@ -160,7 +175,7 @@ impl Document {
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the member holds something else.
     pub fn references(&self, member: &str) -> Result<Vec<Ref>> {
         let mut fields = references::collect(self, &[member])?;
-        Ok(fields.pop().unwrap_or_default().into_iter().map(Ref::new).collect())
+        Ok(fields.pop().flatten().into_iter().flatten().map(Ref::new).collect())
     }
 
     /// How many bytes of memory it takes while no tree and no typed value are built.
@@ -292,11 +307,11 @@ impl<'de> serde::Deserialize<'de> for Version {
 /// confidential, and errors are logged.
 pub(crate) fn without_content(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    for (begin, quote) in [("invalid type: string ", '"'), ("invalid value: string ", '"')] {
-        if let Some(rest) = message.strip_prefix(begin)
-            && let Some(end) = rest.rfind(quote)
-        {
-            return format!("{}{}", begin.trim_end(), &rest[end + 1..]);
+    for begin in ["invalid type: ", "invalid value: "] {
+        if let Some(rest) = message.strip_prefix(begin) {
+            let end = quoted_end(rest).unwrap_or(0);
+            let kind = if end > 0 { rest.split(' ').next().unwrap_or_default() } else { "" };
+            return format!("{begin}{kind}{}", &rest[end..]);
         }
     }
     if let Some(rest) = message.strip_prefix("unknown variant `")
@@ -305,6 +320,26 @@ pub(crate) fn without_content(error: &serde_json::Error) -> String {
         return format!("unknown variant{}", &rest[end + 1..]);
     }
     message
+}
+
+/// Where the value ends that a message quotes after its kind: text in double quotes, all else in
+/// backticks.
+fn quoted_end(rest: &str) -> Option<usize> {
+    if let Some(text) = rest.strip_prefix("string \"") {
+        let mut escaped = false;
+        let end = text.find(|c| {
+            let closes = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            closes
+        })?;
+        return Some(rest.len() - text.len() + end + 1);
+    }
+    let quote = rest.find('`')?;
+    if rest[..quote].contains(", expected") {
+        return None;
+    }
+    let end = rest[quote + 1..].find('`')?;
+    Some(quote + 1 + end + 1)
 }
 
 #[cfg(test)]
@@ -365,6 +400,27 @@ mod tests {
         let message = document.decode::<Card>().unwrap_err().to_string();
         assert!(!message.contains("secret"), "{message}");
         assert!(message.contains("invalid type: string, expected u32 at line 1"), "{message}");
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_not_quoted_either_and_the_expectation_stays_whole() {
+        #[derive(serde::Deserialize, Debug)]
+        struct Holder {
+            #[expect(dead_code, reason = "only its type matters")]
+            owner: Ref,
+        }
+        let message = |text: &str| load(text).unwrap().decode::<Holder>().unwrap_err().to_string();
+        let expected = "expected a reference, {\"$ref\": \"type:id\"} at line 1";
+        for (text, found) in [
+            (r#"{"owner":123456789}"#, "integer"),
+            (r#"{"owner":1.25}"#, "floating"),
+            (r#"{"owner":true}"#, "boolean"),
+            (r#"{"owner":"a \"b\" c"}"#, "string"),
+            (r#"{"owner":null}"#, "null"),
+        ] {
+            let message = message(text);
+            assert!(message.contains(&format!("invalid type: {found}, {expected}")), "{message}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::key::Key;
 use crate::migrate::{self, Reading};
 use crate::migration_writer::WriteBackQueue;
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
-use crate::schema::Schema;
+use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
 
@@ -161,16 +161,16 @@ impl Engine {
         let document =
             Document::load(key.clone(), record).map_err(|error| error.in_space(space))?;
         let Some(schema) = &self.schema else { return Ok(document) };
-        let current = |text: Vec<u8>| {
-            let version = schema.entity(key.entity_type()).map(crate::schema::Entity::version);
-            Document::from_valid(key.clone(), Record { bytes: text.into(), revision }, version)
-        };
+        let current = schema.entity(key.entity_type()).map(Entity::version);
+        let record = |text: Vec<u8>| Record { bytes: text.into(), revision };
         let (text, version) = (document.as_str(), document.version());
         match migrate::read(schema, key.entity_type(), text, version) {
             Ok(Reading::AsStored) => Ok(document),
-            Ok(Reading::Downgraded(text)) => Ok(current(text)),
+            Ok(Reading::Downgraded(text)) => {
+                Ok(Document::downgraded(key.clone(), record(text), current))
+            }
             Ok(Reading::Migrated(text)) => {
-                let document = current(text);
+                let document = Document::from_valid(key.clone(), record(text), current);
                 self.counters.migrations.add(1);
                 let key = CacheKey { space: space.clone(), key: key.clone() };
                 self.queue.push(key, document.clone());

@@ -1,7 +1,8 @@
 //! Bringing documents up to the schema's version. Pure: text in, text out.
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -45,9 +46,11 @@ pub(crate) fn read(
             Err(error) => Err(error),
         },
         Ordering::Greater => match entity.steps_down(version) {
-            Some(steps) => {
-                migrate(entity, text, |members| members.run_steps(steps)).map(Reading::Downgraded)
-            }
+            Some(steps) => match migrate(entity, text, |members| members.run_steps(steps)) {
+                Ok(text) => Ok(Reading::Downgraded(text)),
+                Err(error) if schema.serves_original() => Ok(Reading::Unmigrated(error)),
+                Err(error) => Err(error),
+            },
             None if schema.refuses_newer() => Err(Error::schema(format!(
                 "version {version} is newer than the schema's {current}, \
                  and newer documents are refused"
@@ -96,7 +99,7 @@ pub(crate) fn stamp(entity: &Entity, text: String) -> Result<Vec<u8>> {
     // A text of another version need not fit the declaration; only its version tells.
     let version = match &checked {
         Ok(version) => *version,
-        Err(_) => validate(text.as_bytes())?,
+        Err(_) => validate_input(&text)?,
     };
     match version {
         Some(version) if version < current => upgrade(entity, &text, version),
@@ -119,13 +122,27 @@ pub(crate) fn stamp(entity: &Entity, text: String) -> Result<Vec<u8>> {
 
 /// The text to store for a document of an older shape, which is not checked.
 pub(crate) fn stamp_at(version: u32, text: &str) -> Result<Vec<u8>> {
-    match validate(text.as_bytes())? {
+    match validate_input(text)? {
         None => Ok(with_version(version, text)),
         Some(found) if found == version => Ok(text.as_bytes().to_vec()),
         Some(found) => {
             Err(Error::invalid_input(format!("says it is version {found}, not {version}")))
         }
     }
+}
+
+/// The `$v` of a document that a caller hands in.
+pub(crate) fn validate_input(text: &str) -> Result<Option<u32>> {
+    validate(text.as_bytes()).map_err(|error| Error::invalid_input(error.message()))
+}
+
+/// The text of a document that was changed as a tree. Members that have not changed are written as
+/// they were, byte for byte.
+pub(crate) fn rewrite(original: &str, mut changed: Object) -> Result<String> {
+    let mut members = Members::parse(original)?;
+    let version = changed.remove(VERSION_MEMBER);
+    members.document = changed;
+    Ok(members.write(version.as_ref()))
 }
 
 /// Inserts `$v` in front of the first member. The text is an object without `$v`.
@@ -164,7 +181,7 @@ fn migrate(
     let mut members = Members::parse(text)?;
     run(&mut members)?;
     members.check(entity)?;
-    Ok(members.write(entity.version()))
+    Ok(members.write(Some(&entity.version().into())).into_bytes())
 }
 
 /// A document that is being changed, beside what it was.
@@ -237,31 +254,27 @@ impl<'a> Members<'a> {
 
     /// `$v` first, then the members. Those that nothing has changed are written as they were, byte
     /// for byte: a number with more digits than a double keeps survives.
-    fn write(self, version: u32) -> Vec<u8> {
-        let mut text = format!("{{\"{VERSION_MEMBER}\":{version}").into_bytes();
+    fn write(self, version: Option<&Value>) -> String {
+        let original: HashMap<&str, (&RawValue, &Value)> =
+            self.original.iter().map(|(name, raw, value)| (name.as_str(), (*raw, value))).collect();
+        let mut text = String::from("{");
+        let mut member = |name: &str, value: &dyn fmt::Display| {
+            let comma = if text.len() > 1 { "," } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(text, "{comma}{}:{value}", Value::from(name));
+        };
+        if let Some(version) = version {
+            member(VERSION_MEMBER, version);
+        }
         for (name, value) in &self.document {
-            text.push(b',');
-            write_json(&mut text, name);
-            text.push(b':');
-            let unchanged = self
-                .original
-                .iter()
-                .rfind(|(original, ..)| original == name)
-                .filter(|(.., original)| original == value);
-            match unchanged {
-                Some((_, raw, _)) => text.extend_from_slice(raw.get().as_bytes()),
-                None => write_json(&mut text, value),
+            match original.get(name.as_str()) {
+                Some((raw, original)) if *original == value => member(name, &raw.get()),
+                _ => member(name, value),
             }
         }
-        text.push(b'}');
+        text.push('}');
         text
     }
-}
-
-fn write_json<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
-    // Text and trees always serialise, and a Vec takes every write.
-    let written = serde_json::to_writer(text, value);
-    debug_assert!(written.is_ok(), "a tree is JSON");
 }
 
 /// Runs a user's step; a panic in it is a failed step.

@@ -26,7 +26,8 @@ pub(crate) use queue::WriteBackQueue;
 /// came, on [`PState::flush`](crate::PState::flush), and on [`PState::close`](crate::PState::close).
 /// Every write is a compare-and-swap on the revision that was migrated, so it never overwrites what
 /// somebody wrote meanwhile; a conflict drops it. When the queue is full, its oldest entry is
-/// dropped and counted. Nothing is lost by that: the next read migrates the document again.
+/// dropped and counted. Nothing is lost by that: the next read of the store migrates the document
+/// again.
 ///
 /// | preset | batch size | flush interval | trade-off |
 /// |---|---|---|---|
@@ -114,7 +115,7 @@ impl MigrationWriter {
     pub(crate) fn start(self, engine: Arc<Engine>) -> RunningWriter {
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = engine.runtime.clone();
-        let task = Task { engine, config: self, failures: 0, due: None };
+        let task = Task { engine, config: self, failures: 0, due: None, in_hand: 0 };
         runtime.spawn(task.run(receiver));
         RunningWriter { commands }
     }
@@ -184,6 +185,8 @@ struct Task {
     failures: u32,
     /// When to flush next, if something is queued.
     due: Option<Instant>,
+    /// Documents taken from the queue whose write has not been answered yet.
+    in_hand: usize,
 }
 
 impl Task {
@@ -194,7 +197,7 @@ impl Task {
                 command = commands.recv() => match command {
                     Some(Command::Flush(reply)) => {
                         // Whoever asked may have gone away; the flush is done all the same.
-                        let _ = reply.send(self.flush().await);
+                        let _ = reply.send(self.flush(None).await);
                     }
                     Some(Command::Close(reply)) => {
                         let _ = reply.send(self.drain().await);
@@ -207,12 +210,12 @@ impl Task {
                 },
                 () = self.engine.queue.changed() => {}
                 () = wait_until(self.due) => {
-                    self.flush().await;
+                    self.flush(None).await;
                 }
             }
             self.schedule();
             if self.failures == 0 && self.engine.queue.len() >= self.config.batch_size {
-                self.flush().await;
+                self.flush(None).await;
                 self.schedule();
             }
         }
@@ -223,12 +226,14 @@ impl Task {
         if self.engine.queue.is_empty() {
             self.due = None;
         } else if self.due.is_none() {
-            self.due = Some(Instant::now() + self.config.flush_interval);
+            // An interval beyond the end of time is none.
+            self.due = Instant::now().checked_add(self.config.flush_interval);
         }
     }
 
-    /// Writes what is queued now, batch by batch, until the store turns out to be unavailable.
-    async fn flush(&mut self) -> FlushReport {
+    /// Writes what is queued now, batch by batch, until the store turns out to be unavailable, or
+    /// the deadline has passed.
+    async fn flush(&mut self, deadline: Option<Instant>) -> FlushReport {
         let mut report = FlushReport::default();
         let mut remaining = self.engine.queue.len();
         if remaining == 0 {
@@ -236,20 +241,24 @@ impl Task {
         }
         let started = Instant::now();
         self.due = None;
-        while remaining > 0 && report.unavailable.is_none() {
+        let in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        while remaining > 0 && report.unavailable.is_none() && in_time() {
             let batch = self.engine.queue.take(self.config.batch_size.min(remaining));
             if batch.is_empty() {
                 break;
             }
             remaining -= batch.len();
-            self.write_back(batch, &mut report).await;
+            self.in_hand = batch.len();
+            self.write_back(batch, deadline, &mut report).await;
+            self.in_hand = 0;
         }
-        report.left = if report.unavailable.is_some() { self.engine.queue.len() } else { 0 };
+        let gave_up = remaining > 0 || report.unavailable.is_some();
+        report.left = if gave_up { self.engine.queue.len() } else { 0 };
         self.failures = if report.unavailable.is_some() { self.failures + 1 } else { 0 };
         if self.failures > 0 {
             let delay =
                 backoff(self.config.retry_delay, self.config.max_retry_delay, self.failures - 1);
-            self.due = Some(Instant::now() + delay);
+            self.due = Instant::now().checked_add(delay);
         }
         let counters = &self.engine.counters;
         counters.stored.add(report.stored);
@@ -264,17 +273,18 @@ impl Task {
 
     /// Flushes until nothing is left or the deadline has passed, and says loudly if something is.
     async fn drain(&mut self) -> FlushReport {
-        let deadline = Instant::now() + self.config.close_deadline;
+        // A deadline beyond the end of time is none.
+        let deadline = Instant::now().checked_add(self.config.close_deadline);
         let mut total = FlushReport::default();
         loop {
-            let report = self.flush().await;
+            let report = self.flush(deadline).await;
             total.stored += report.stored;
             total.conflicts += report.conflicts;
             total.failed += report.failed;
             total.left = report.left;
             total.unavailable = report.unavailable;
             match self.due {
-                Some(due) if total.left > 0 && due < deadline => {
+                Some(due) if total.left > 0 && deadline.is_none_or(|deadline| due < deadline) => {
                     tokio::time::sleep_until(due).await;
                 }
                 _ => return total,
@@ -283,7 +293,12 @@ impl Task {
     }
 
     /// Writes one batch, each space for itself, and puts back what the store could not take now.
-    async fn write_back(&self, batch: Vec<(CacheKey, Document)>, report: &mut FlushReport) {
+    async fn write_back(
+        &self,
+        batch: Vec<(CacheKey, Document)>,
+        deadline: Option<Instant>,
+        report: &mut FlushReport,
+    ) {
         let mut spaces: Vec<(Space, Vec<Document>)> = Vec::new();
         for (CacheKey { space, .. }, document) in batch {
             match spaces.iter_mut().find(|(other, _)| *other == space) {
@@ -293,7 +308,15 @@ impl Task {
         }
         for (space, documents) in spaces {
             let items = documents.iter().map(write_back).collect();
-            let outcomes = self.engine.store(&space, BatchMode::Each, items).await;
+            let store = self.engine.store(&space, BatchMode::Each, items);
+            let outcomes = tokio::select! {
+                outcomes = store => outcomes,
+                // The write goes on, and may still succeed; the entries are derived again anyway.
+                () = wait_until(deadline) => {
+                    let late = Error::new(ErrorKind::Timeout, "the deadline has passed");
+                    vec![Outcome::Failed(late); documents.len()]
+                }
+            };
             let mut put_back = Vec::new();
             for (document, outcome) in documents.into_iter().zip(outcomes) {
                 match outcome {
@@ -316,7 +339,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let left = self.engine.queue.len();
+        let left = self.engine.queue.len() + self.in_hand;
         if left > 0 {
             tracing::warn!(
                 left,

@@ -114,10 +114,16 @@ impl PState {
         if engine.closed.load(Ordering::Acquire) {
             return Ok(FlushReport::default());
         }
-        let report = self.shared.writer.close().await;
-        engine.closed.store(true, Ordering::Release);
+        // A writer that has ended already, by a panic or an earlier call that was dropped, has left
+        // what is still in the queue.
+        let report = self.shared.writer.close().await.unwrap_or_else(|error| FlushReport {
+            left: engine.queue.len(),
+            unavailable: Some(error),
+            ..FlushReport::default()
+        });
         engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
-        report
+        engine.closed.store(true, Ordering::Release);
+        Ok(report)
     }
 }
 

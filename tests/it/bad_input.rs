@@ -26,11 +26,12 @@ on_each_store! {
         let message = async |spec: &str| pstate.preload("deck:1", spec).await.unwrap_err().to_string();
         assert_eq!(
             message("owner").await,
-            "preload: deck:1: member `owner`: key \"nobody\": no ':' between type and id at line 1 column 45"
+            "preload: deck:1: member `owner`: expected a reference or a collection of references, \
+             found key \"nobody\": no ':' between type and id at line 1 column 46"
         );
         assert_eq!(
             message("cards").await,
-            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 18"
+            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 19"
         );
     }
 
@@ -52,6 +53,10 @@ on_each_store! {
         assert_eq!(
             message("crads").await,
             "preload: base_deck has no field `crads`; fields that hold references: cards"
+        );
+        assert_eq!(
+            message("cards*1001").await,
+            "preload: `cards` repeats 1001 times, at most 1000 are allowed"
         );
         let nameless = Preload::new().path(Path::new(""));
         let error = pstate.preload("base_deck:1", nameless).await.unwrap_err();
@@ -104,6 +109,19 @@ on_each_store! {
             let message = message(deck).await;
             assert!(message.starts_with(&format!("{expected}{found} at line 1")), "{message}");
         }
+    }
+
+    async fn a_version_that_is_no_number_and_an_id_that_would_look_like_a_reference(store: Store) {
+        let pstate = store.with_schema();
+        let error = pstate.put("base_card:1", &json!({"$v": "two", "front": "x"})).await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::InvalidInput, Some("put")));
+        assert!(!error.to_string().contains("two"), "{error}");
+        pstate.put("deck:1", &json!({})).await.unwrap();
+        let error = pstate.create_linked("deck:1", "cards", "card:$ref", &json!({})).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "create_linked: card:$ref: the id `$ref` cannot stand in a collection"
+        );
     }
 
     async fn a_key_that_is_twice_in_one_batch(store: Store) {

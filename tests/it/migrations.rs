@@ -96,6 +96,12 @@ on_each_store! {
         let pstate = store.builder().schema(lenient).build().unwrap();
         let card = pstate.get("base_card:1").await.unwrap().unwrap();
         assert_eq!(card.as_str(), r#"{"$v":1,"back":"x"}"#);
+        let error = pstate.update("base_card:1", |_| Ok(())).await.unwrap_err();
+        assert_eq!(
+            error.message(),
+            "is stored at version 1 and could not be migrated; it is not stamped as version 2"
+        );
+        assert_eq!(stored(&store, "base_card:1").await, r#"{"$v":1,"back":"x"}"#);
     }
 
     async fn newer_documents_pass_and_are_neither_restamped_nor_overwritten(store: Store) {
@@ -106,7 +112,8 @@ on_each_store! {
         let error = pstate.update("base_deck:1", |_| Ok(())).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "put: base_deck:1: says it is version 9, newer than the schema's 2; it is not overwritten with an older shape"
+            "update: base_deck:1: is stored at a version newer than the schema's 2; \
+             it is not overwritten with an older shape"
         );
         pstate.flush().await.unwrap();
         assert_eq!(stored(&store, "base_deck:1").await, newer);
@@ -127,8 +134,25 @@ on_each_store! {
         let pstate = store.builder().schema(down).build().unwrap();
         let deck = pstate.get("deck:1").await.unwrap().unwrap();
         assert_eq!(deck.as_str(), r#"{"$v":1,"title":"x"}"#);
+        let error = pstate.update("deck:1", |_| Ok(())).await.unwrap_err();
+        assert!(error.message().ends_with("not overwritten with an older shape"), "{error}");
+        let error = pstate.create_linked("deck:1", "cards", "card:1", &json!({})).await.unwrap_err();
+        assert!(error.message().ends_with("not overwritten with an older shape"), "{error}");
         assert_eq!(pstate.flush().await.unwrap().stored, 0);
         assert_eq!(stored(&store, "deck:1").await, r#"{"$v":2,"name":"x"}"#);
+    }
+
+    async fn an_update_keeps_the_very_text_of_what_it_does_not_touch(store: Store) {
+        let text = r#"{"$v":2,"front":"x","id":123456789012345678901234567890,"rank":1}"#;
+        let write = pstate::Write::put("base_card:1".parse().unwrap(), text.as_bytes());
+        let batch = pstate::Batch::each(vec![write]);
+        store.adapter().write(&pstate::Space::default(), &batch).await.unwrap();
+        let pstate = store.with_schema();
+        pstate.update("base_card:1", |card| {
+            card["rank"] = json!(2);
+            Ok(())
+        }).await.unwrap();
+        assert_eq!(stored(&store, "base_card:1").await, text.replace("\"rank\":1", "\"rank\":2"));
     }
 
     async fn what_is_put_is_stamped_and_what_has_no_schema_is_not(store: Store) {

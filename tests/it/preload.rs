@@ -89,6 +89,21 @@ on_each_store! {
         assert_eq!((counting.take().reads, loaded.len()), (2, 7));
     }
 
+    async fn a_reference_may_have_other_members_in_any_order(store: Store) {
+        let pstate = store.plain();
+        pstate.put("user:1", &json!({})).await.unwrap();
+        let owner: serde_json::Value = json!({"name": "Ana", "$ref": "user:1", "since": [2019]});
+        pstate.put("deck:1", &json!({ "owner": owner })).await.unwrap();
+        let write = pstate::Write::put(
+            "deck:2".parse().unwrap(),
+            *br#"{"owner":{"name":"Ana","$ref":"user:1"}}"#,
+        );
+        store.adapter().write(&pstate::Space::default(), &pstate::Batch::each(vec![write])).await.unwrap();
+        for deck in ["deck:1", "deck:2"] {
+            assert_eq!(pstate.preload(deck, "owner").await.unwrap().unwrap().len(), 2);
+        }
+    }
+
     async fn recursion_goes_as_deep_as_it_is_allowed(store: Store) {
         let pstate = store.plain();
         for id in 0..10 {
@@ -101,6 +116,66 @@ on_each_store! {
         assert_eq!(deep("parent*3").await.len(), 4);
         assert_eq!(deep("parent*").await.len(), 11);
         assert_eq!(deep("parent*").await.levels(), 11);
+    }
+
+    async fn a_field_that_repeats_and_is_asked_for_below_itself_is_followed_by_both(store: Store) {
+        let pstate = store.plain();
+        for id in 0..6 {
+            let folder = json!({"parent": {"$ref": format!("folder:{}", id + 1)}});
+            pstate.put(format!("folder:{id}"), &folder).await.unwrap();
+        }
+        let loaded = pstate.preload("folder:0", "parent*3.parent").await.unwrap().unwrap();
+        assert_eq!(loaded.len(), 5);
+    }
+
+    async fn a_document_reached_again_with_more_to_go_is_followed_further(store: Store) {
+        let pstate = store.plain();
+        let links = [("r", "a", "d1"), ("d1", "a", "d2"), ("y", "b", "z"), ("d2", "b", "z"),
+                     ("z", "b", "w"), ("w", "b", "v")];
+        for (from, field, to) in links {
+            let mut node = pstate.get(format!("n:{from}")).await.unwrap()
+                .map_or(json!({}), |node| node.value().unwrap().clone());
+            node[field] = json!({ "$ref": format!("n:{to}") });
+            pstate.put(format!("n:{from}"), &node).await.unwrap();
+        }
+        pstate.update("n:d1", |node| {
+            node.insert("b".into(), json!({"$ref": "n:y"}));
+            Ok(())
+        }).await.unwrap();
+        pstate.put("n:v", &json!({})).await.unwrap();
+        let loaded = pstate.preload("n:r", "a*2.b*3").await.unwrap().unwrap();
+        assert!(loaded.get(&"n:v".parse().unwrap()).is_some());
+    }
+
+    async fn order_is_the_same_whichever_two_numbers_are_compared(store: Store) {
+        let pstate = store.plain();
+        let numbers = [json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0),
+                       json!(9_007_199_254_740_992_i64), json!(-0.5), json!(u64::MAX), json!(1e300)];
+        let mut refs = Vec::new();
+        for at in 0..60 {
+            pstate.put(format!("n:{at:02}"), &json!({ "rank": numbers[at % 6] })).await.unwrap();
+            refs.push(json!({ "$ref": format!("n:{at:02}") }));
+        }
+        pstate.put("all:1", &json!({ "n": refs })).await.unwrap();
+        let loaded = pstate.preload("all:1", "n(order_by: rank)").await.unwrap().unwrap();
+        let order: Vec<usize> = loaded.follow(loaded.root(), "n").unwrap()
+            .map(|node| node.key().id().parse::<usize>().unwrap() % 6)
+            .collect();
+        let mut expected = vec![3; 10];
+        expected.extend((0..20).map(|at| if at % 2 == 0 { 1 } else { 2 }));
+        expected.extend([[0; 10], [4; 10], [5; 10]].concat());
+        assert_eq!(order, expected);
+    }
+
+    async fn a_resolved_graph_is_as_deep_as_is_asked_for_and_no_deeper_than_it_is(store: Store) {
+        let pstate = store.plain();
+        pstate.put("node:a", &json!({"next": {"$ref": "node:b"}})).await.unwrap();
+        pstate.put("node:b", &json!({"next": {"$ref": "node:c"}, "n": 1})).await.unwrap();
+        let one = pstate.get_resolved("node:a", 1).await.unwrap().unwrap();
+        assert_eq!(*one, json!({"next": {"next": {"$ref": "node:c"}, "n": 1}}));
+        let all = pstate.get_resolved("node:a", usize::MAX).await.unwrap().unwrap();
+        assert_eq!(*all, *one);
+        assert!(pstate.get_resolved("node:404", 1).await.unwrap().is_none());
     }
 
     async fn cycles_end(store: Store) {

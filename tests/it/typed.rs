@@ -50,6 +50,22 @@ on_each_store! {
         assert_eq!(document.as_str(), r#"{"deck":{"$ref":"deck:es"},"front":"b","future":[1]}"#);
     }
 
+    async fn a_typed_update_keeps_what_is_unknown_inside_of_members_that_it_leaves_alone(store: Store) {
+        #[derive(Serialize, Deserialize)]
+        struct Nested { front: String, meta: Meta }
+        #[derive(Serialize, Deserialize)]
+        struct Meta { a: i32 }
+        const NESTED: Collection<Nested> = Collection::new("nested");
+        let pstate = store.plain();
+        pstate.put("nested:1", &json!({"front": "a", "meta": {"a": 1, "future": 2}})).await.unwrap();
+        NESTED.update(&pstate, "1", |item| {
+            item.front = "b".into();
+            Ok(())
+        }).await.unwrap();
+        let document = pstate.get("nested:1").await.unwrap().unwrap();
+        assert_eq!(document.as_str(), r#"{"front":"b","meta":{"a":1,"future":2}}"#);
+    }
+
     async fn a_document_of_another_shape_is_an_error_that_names_the_field(store: Store) {
         let pstate = store.plain();
         pstate.put("card:1", &json!({"hint": 1})).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{Adapter, Error, ErrorKind, MemoryAdapter, MigrationWriter, PState};
+use pstate::{Error, ErrorKind, MemoryAdapter, MigrationWriter, PState};
 use pstate_testkit::{Call, CountingLayer, Moment, ScriptedLayer, workload};
 
 use crate::stores::deck_of;
@@ -154,13 +154,51 @@ async fn a_read_does_not_wait_for_a_flush() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_writer_that_died_leaves_reads_working_and_says_so() {
+async fn close_keeps_its_deadline_when_the_store_does_not_answer() {
+    let setup = old_cards(10).await;
+    let writer = MigrationWriter::default().close_deadline(Duration::from_secs(3));
+    let pstate = setup.handle(writer);
+    read_all(&pstate, 10).await;
+    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let before = tokio::time::Instant::now();
+    let report = pstate.close().await.unwrap();
+    assert_eq!((before.elapsed(), report.left), (Duration::from_secs(3), 10));
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_was_dropped_can_be_closed_again() {
+    let setup = old_cards(10).await;
+    let pstate = setup.handle(MigrationWriter::default());
+    read_all(&pstate, 10).await;
+    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let second = Duration::from_secs(1);
+    assert!(tokio::time::timeout(second, pstate.close()).await.is_err());
+    held.release();
+    pstate.close().await.unwrap();
+    assert_eq!(pstate.get("base_card:1").await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_without_end_waits_for_a_flush() {
+    let setup = old_cards(10).await;
+    let writer =
+        MigrationWriter::default().flush_interval(Duration::MAX).close_deadline(Duration::MAX);
+    let pstate = setup.handle(writer);
+    read_all(&pstate, 10).await;
+    tokio::time::sleep(Duration::from_secs(1_000_000)).await;
+    assert_eq!(setup.counting.take().writes, 0);
+    assert_eq!(pstate.close().await.unwrap().stored, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_panics_during_a_flush_does_not_end_the_writer() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
     setup.scripted.panic(Call::Write);
-    let error = pstate.flush().await.unwrap_err();
-    assert_eq!(error.to_string(), "the migration writer has stopped");
+    assert_eq!(pstate.flush().await.unwrap().failed, 10);
     read_all(&pstate, 10).await;
-    assert!(setup.memory.flush().await.is_ok());
+    assert_eq!(pstate.flush().await.unwrap().stored, 10);
+    assert_eq!(setup.versions(10).await, [2; 10]);
 }

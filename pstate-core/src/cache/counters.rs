@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 /// Types come from keys, and those from users: beyond this many they are counted together.
@@ -74,7 +75,7 @@ pub(super) struct TypeIndex(u16);
 /// The counters of all entity types that were seen.
 #[derive(Debug)]
 pub(crate) struct CacheCounters {
-    indices: RwLock<HashMap<Box<str>, TypeIndex>>,
+    indices: RwLock<HashMap<Box<str>, TypeIndex, RandomState>>,
     /// One for each type, and the last for all that are too many.
     counters: Box<[Counters]>,
 }

@@ -12,11 +12,12 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::reference::REF_MEMBER;
 
-/// The references in each of the members, in the order in which they are written.
+/// The references in each of the members, in the order in which they are written; `None` for a member
+/// that the document does not have.
 ///
 /// One pass over the text, whatever the number of members.
-pub(crate) fn collect(document: &Document, members: &[&str]) -> Result<Vec<Vec<Key>>> {
-    let mut found = vec![Vec::new(); members.len()];
+pub(crate) fn collect(document: &Document, members: &[&str]) -> Result<Vec<Option<Vec<Key>>>> {
+    let mut found = vec![None; members.len()];
     serde_json::Deserializer::from_str(document.as_str())
         .deserialize_map(Members { members, found: &mut found })
         .map_err(|error| Error::corrupt(without_content(&error)).at_key(document.key()))?;
@@ -43,7 +44,7 @@ pub(crate) fn reference(value: &Value) -> Option<Key> {
 
 struct Members<'a> {
     members: &'a [&'a str],
-    found: &'a mut [Vec<Key>],
+    found: &'a mut [Option<Vec<Key>>],
 }
 
 impl<'de> Visitor<'de> for Members<'_> {
@@ -60,13 +61,13 @@ impl<'de> Visitor<'de> for Members<'_> {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Some(at) => {
+                    let mut found = Vec::new();
+                    let seed = References { member: &name, within: None, found: &mut found };
+                    if let Some(mismatch) = map.next_value_seed(seed)? {
+                        return Err(A::Error::custom(mismatch));
+                    }
                     // A member that is written twice counts as it was written last.
-                    self.found[at].clear();
-                    map.next_value_seed(References {
-                        member: &name,
-                        within: None,
-                        found: &mut self.found[at],
-                    })?;
+                    self.found[at] = Some(found);
                 }
             }
         }
@@ -81,104 +82,111 @@ struct References<'a> {
     found: &'a mut Vec<Key>,
 }
 
-impl References<'_> {
-    fn place(&self) -> String {
-        match self.within {
-            None => format!("member `{}`", self.member),
-            Some(entry) => format!("member `{}`, entry {entry}", self.member),
-        }
-    }
+/// What is wrong with a value, if it is not what was expected. It is no error yet: beside a `$ref`
+/// further on anything may stand.
+type Mismatch = Option<String>;
 
-    fn mismatch<T, E: serde::de::Error>(&self, found: &str) -> Result<T, E> {
-        let expected = match self.within {
-            None => "a reference or a collection of references",
-            Some(_) => "a reference",
-        };
-        Err(E::custom(format_args!("{}: expected {expected}, found {found}", self.place())))
+impl References<'_> {
+    fn mismatch(&self, found: impl fmt::Display) -> String {
+        let member = self.member;
+        match self.within {
+            None => format!(
+                "member `{member}`: expected a reference or a collection of references, found {found}"
+            ),
+            Some(entry) => {
+                format!("member `{member}`, entry {entry}: expected a reference, found {found}")
+            }
+        }
     }
 }
 
 impl<'de> DeserializeSeed<'de> for References<'_> {
-    type Value = ();
+    type Value = Mismatch;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Mismatch, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for References<'_> {
-    type Value = ();
+    type Value = Mismatch;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("references")
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        if self.within.is_some() { self.mismatch("null") } else { Ok(()) }
+    fn visit_unit<E>(self) -> Result<Mismatch, E> {
+        Ok(self.within.map(|_| self.mismatch("null")))
     }
 
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        self.mismatch("a boolean")
+    fn visit_bool<E>(self, _: bool) -> Result<Mismatch, E> {
+        Ok(Some(self.mismatch("a boolean")))
     }
 
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
-        self.mismatch("a number")
+    fn visit_i64<E>(self, _: i64) -> Result<Mismatch, E> {
+        Ok(Some(self.mismatch("a number")))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
-        self.mismatch("a number")
+    fn visit_u64<E>(self, _: u64) -> Result<Mismatch, E> {
+        Ok(Some(self.mismatch("a number")))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-        self.mismatch("a number")
+    fn visit_f64<E>(self, _: f64) -> Result<Mismatch, E> {
+        Ok(Some(self.mismatch("a number")))
     }
 
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
-        self.mismatch("a string")
+    fn visit_str<E>(self, _: &str) -> Result<Mismatch, E> {
+        Ok(Some(self.mismatch("a string")))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        if self.within.is_some() {
-            return self.mismatch("an array");
-        }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Mismatch, A::Error> {
+        let mut mismatch = None;
         let mut at = 0_usize;
         loop {
             let entry = at.to_string();
             let seed =
                 References { member: self.member, within: Some(&entry), found: &mut *self.found };
-            if seq.next_element_seed(seed)?.is_none() {
-                return Ok(());
+            match seq.next_element_seed(seed)? {
+                None => break,
+                Some(found) => mismatch = mismatch.or(found),
             }
             at += 1;
         }
+        Ok(if self.within.is_some() { Some(self.mismatch("an array")) } else { mismatch })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut is_reference = false;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mismatch, A::Error> {
+        let mut reference = None;
+        let mut mismatch = None;
         while let Some(MemberName(name)) = map.next_key()? {
             if name == REF_MEMBER {
-                is_reference = true;
-                let MemberName(text) = map.next_value()?;
-                match text.parse::<Key>() {
-                    Ok(key) => self.found.push(key),
-                    Err(error) => {
-                        return Err(A::Error::custom(format_args!("{}: {error}", self.place())));
-                    }
-                }
-            } else if is_reference || self.within.is_some() {
+                reference = Some(map.next_value::<Value>()?);
+            } else if reference.is_some() || self.within.is_some() {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                map.next_value_seed(References {
+                let seed = References {
                     member: self.member,
                     within: Some(&name),
                     found: &mut *self.found,
-                })?;
+                };
+                mismatch = mismatch.or(map.next_value_seed(seed)?);
             }
         }
-        if self.within.is_some() && !is_reference {
-            return self.mismatch("an object without `$ref`");
+        match reference {
+            None if self.within.is_some() => Ok(Some(self.mismatch("an object without `$ref`"))),
+            None => Ok(mismatch),
+            Some(Value::String(text)) => match text.parse::<Key>() {
+                Ok(key) => {
+                    if self.within.is_none() {
+                        self.found.clear();
+                    }
+                    self.found.push(key);
+                    Ok(None)
+                }
+                Err(error) => Ok(Some(self.mismatch(error))),
+            },
+            Some(_) => Ok(Some(self.mismatch("a `$ref` that is no text"))),
         }
-        Ok(())
     }
 }
 
@@ -197,13 +205,15 @@ mod tests {
 
     fn keys(text: &str, member: &str) -> Result<Vec<String>> {
         let found = collect(&document(text), &[member])?;
-        Ok(found[0].iter().map(ToString::to_string).collect())
+        Ok(found[0].iter().flatten().map(ToString::to_string).collect())
     }
 
     #[test]
     fn a_single_reference_an_array_and_an_object_are_followed() {
         assert_eq!(keys(r#"{"a":{"$ref":"u:1"}}"#, "a").unwrap(), ["u:1"]);
         assert_eq!(keys(r#"{"a":[{"$ref":"u:2"},{"$ref":"u:1"}]}"#, "a").unwrap(), ["u:2", "u:1"]);
+        let before = r#"{"a":{"name":"x","$ref":"u:1","more":[1]}}"#;
+        assert_eq!(keys(before, "a").unwrap(), ["u:1"]);
         let object = r#"{"a":{"z":{"$ref":"u:3"},"b":{"more":[1],"$ref":"u:1"}}}"#;
         assert_eq!(keys(object, "a").unwrap(), ["u:3", "u:1"]);
     }
@@ -226,7 +236,7 @@ mod tests {
                 .starts_with("deck:1: member `a`, entry 1: expected a reference, found a string")
         );
         assert!(message(r#"{"a":{"x":{"$ref":"nothing"}}}"#).starts_with(
-            "deck:1: member `a`, entry x: key \"nothing\": no ':' between type and id"
+            "deck:1: member `a`, entry x: expected a reference, found key \"nothing\": no ':' between"
         ));
         assert!(message(r#"{"a":{"x":{"y":1}}}"#).starts_with(
             "deck:1: member `a`, entry x: expected a reference, found an object without `$ref`"

@@ -90,34 +90,45 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::Number(a), Value::Number(b)) => match (a.as_i128(), b.as_i128()) {
             (Some(a), Some(b)) => Some(a.cmp(&b)),
-            _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+            (Some(a), None) => Some(compare_exactly(a, b.as_f64()?)),
+            (None, Some(b)) => Some(compare_exactly(b, a.as_f64()?).reverse()),
+            (None, None) => a.as_f64()?.partial_cmp(&b.as_f64()?),
         },
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         _ => None,
     }
 }
 
+/// Without rounding the whole number, so that the order of three is the same whichever two are
+/// compared.
+fn compare_exactly(whole: i128, float: f64) -> Ordering {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates beyond all whole numbers of JSON"
+    )]
+    let truncated = float.trunc() as i128;
+    whole.cmp(&truncated).then(0.0_f64.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
+}
+
 impl Order {
     /// Sorts documents; those that the field does not tell apart stay in their order.
-    pub(super) fn sort(&self, documents: &mut [&Document]) -> Result<()> {
-        let mut failed = None;
-        documents.sort_by(|a, b| {
-            self.compare(a, b).unwrap_or_else(|error| {
-                failed.get_or_insert(error);
-                Ordering::Equal
-            })
-        });
-        failed.map_or(Ok(()), Err)
+    pub(super) fn sort(&self, documents: &mut Vec<&Document>) -> Result<()> {
+        let mut keyed = Vec::with_capacity(documents.len());
+        for &document in documents.iter() {
+            keyed.push((document.get(&self.field)?.unwrap_or(&Value::Null), document));
+        }
+        keyed.sort_by(|(a, _), (b, _)| self.compare(a, b));
+        documents.clear();
+        documents.extend(keyed.into_iter().map(|(_, document)| document));
+        Ok(())
     }
 
-    fn compare(&self, a: &Document, b: &Document) -> Result<Ordering> {
-        let (a, b) = (a.get(&self.field)?, b.get(&self.field)?);
-        let (a, b) = (a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null));
+    fn compare(&self, a: &Value, b: &Value) -> Ordering {
         if a.is_null() || b.is_null() {
-            return Ok(a.is_null().cmp(&b.is_null()));
+            return a.is_null().cmp(&b.is_null());
         }
         let ordering = rank(a).cmp(&rank(b)).then_with(|| compare(a, b).unwrap_or(Ordering::Equal));
-        Ok(if self.descending { ordering.reverse() } else { ordering })
+        if self.descending { ordering.reverse() } else { ordering }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a preload has loaded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::document::Document;
 use crate::error::{Error, Result};
@@ -14,6 +14,8 @@ pub struct Loaded {
     documents: HashMap<Key, Document>,
     followed: HashMap<Key, Vec<(String, Vec<Key>)>>,
     dangling: Vec<Dangling>,
+    /// Which dangling references are listed already.
+    reported: HashSet<(Key, String, Key)>,
     failures: Vec<Error>,
     levels: usize,
     round_trips: usize,
@@ -37,6 +39,7 @@ impl Loaded {
             root,
             followed: HashMap::new(),
             dangling: Vec::new(),
+            reported: HashSet::new(),
             failures: Vec::new(),
             levels: 0,
             round_trips: 0,
@@ -119,15 +122,20 @@ impl Loaded {
         match fields.iter_mut().find(|(name, _)| name == field) {
             // Two paths followed the field with different options: what either chose.
             Some((_, keys)) => {
-                let new: Vec<Key> = to.into_iter().filter(|key| !keys.contains(key)).collect();
+                let known: HashSet<&Key> = keys.iter().collect();
+                let new: Vec<Key> = to.into_iter().filter(|key| !known.contains(key)).collect();
                 keys.extend(new);
             }
             None => fields.push((field.to_owned(), to)),
         }
     }
 
-    pub(super) fn report_dangling(&mut self, dangling: Dangling) {
-        self.dangling.push(dangling);
+    pub(super) fn report_dangling(&mut self, from: &Key, field: &str, to: &Key) {
+        let place = (from.clone(), field.to_owned(), to.clone());
+        if self.reported.insert(place) {
+            let (from, field, to) = (from.clone(), field.to_owned(), to.clone());
+            self.dangling.push(Dangling { from, field, to });
+        }
     }
 
     pub(super) fn report_failure(&mut self, error: Error) {

@@ -114,13 +114,27 @@ impl<'a> Parser<'a> {
             return self
                 .refuse(&format!("unknown option `{option}`, expected limit, filter or order_by"));
         }
+        let repeated = match option {
+            "limit" => path.options.limit.is_some(),
+            "order_by" => path.options.order.is_some(),
+            _ => false,
+        };
+        if repeated {
+            self.at = start;
+            return self.refuse(&format!("`{option}` is given twice"));
+        }
         self.expect(":")?;
         Ok(match option {
             "limit" => {
                 self.peek();
+                let start = self.at;
                 match self.digits().map(str::parse) {
                     Some(Ok(limit)) => path.limit(limit),
-                    _ => return self.fail("a number"),
+                    Some(Err(_)) => {
+                        self.at = start;
+                        return self.refuse("the limit is too large");
+                    }
+                    None => return self.fail("a number"),
                 }
             }
             "order_by" => {
@@ -241,6 +255,10 @@ mod tests {
         assert_eq!(
             error("a(limit: x)"),
             "preload \"a(limit: x)\": at byte 9: expected a number, found 'x'"
+        );
+        assert_eq!(
+            error("a(limit: 1, limit: 2)"),
+            "preload \"a(limit: 1, limit: 2)\": at byte 12: `limit` is given twice"
         );
         assert_eq!(
             error("a(filter: b ~ 1)"),

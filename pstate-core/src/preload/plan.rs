@@ -4,12 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::loaded::{Dangling, Loaded};
+use super::loaded::Loaded;
 use super::spec::{Options, Path, Preload};
 use crate::document::{Document, references};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::schema::{Entity, Schema};
+
+/// How often a field may repeat.
+const MAX_DEPTH: u32 = 1_000;
 
 /// A preload in which each field of a document is followed once. Steps refer to each other by
 /// their index.
@@ -31,7 +34,7 @@ struct Step {
 impl Plan {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if a field is asked for twice with different
-    /// options, or has no name.
+    /// options, has no name, or repeats more than 1,000 times.
     pub(crate) fn new(preload: &Preload) -> Result<Self> {
         let mut plan =
             Self { steps: Vec::new(), roots: Vec::new(), keep_going: preload.keep_going };
@@ -44,6 +47,12 @@ impl Plan {
         for path in paths {
             if path.field.is_empty() {
                 return Err(Error::invalid_input("preload: a field without a name"));
+            }
+            if path.depth.get() > MAX_DEPTH {
+                return Err(Error::invalid_input(format!(
+                    "preload: `{}` repeats {} times, at most {MAX_DEPTH} are allowed",
+                    path.field, path.depth
+                )));
             }
             let at = siblings.iter().copied().find(|&at| self.steps[at].field == path.field);
             let at = match at {
@@ -82,17 +91,22 @@ impl Plan {
         while !frontier.is_empty() {
             let mut level = Vec::new();
             let mut next = Vec::new();
+            let mut seen = HashSet::new();
             for (at, prefix, remaining) in frontier {
                 let step = &self.steps[at];
-                let path = format!("{prefix}{}", step.field);
+                let star = if step.depth.get() > 1 { "*" } else { "" };
+                let path = format!("{prefix}{}{star}", step.field);
                 level.push(format!("{path}{}", step.options));
+                // A repeated field leads to itself and on, from each of its levels alike.
                 for &child in &step.next {
                     next.push((child, format!("{path}."), self.steps[child].depth.get()));
                 }
                 if remaining > 1 {
-                    next.push((at, format!("{path}."), remaining - 1));
+                    next.push((at, prefix, remaining - 1));
                 }
             }
+            next.retain(|(at, prefix, remaining)| seen.insert((*at, prefix.clone(), *remaining)));
+            level.dedup();
             levels.push(level);
             frontier = next;
         }
@@ -146,8 +160,9 @@ pub(crate) struct Walk<'a> {
     visits: Vec<(Key, Vec<(usize, u32)>)>,
     /// The references of the level that is being loaded.
     edges: Vec<Edge>,
-    /// Which document was left by which step, so that cycles end.
-    left: HashSet<(Key, usize)>,
+    /// Which document was left by which step, and how often that could still repeat: leaving it
+    /// again is worthwhile only if it leads further. So cycles end.
+    left: HashMap<(Key, usize), u32>,
 }
 
 struct Edge {
@@ -161,7 +176,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(plan: &'a Plan, schema: Option<&'a Schema>, root: Document) -> Self {
         let steps: Vec<(usize, u32)> =
             plan.roots.iter().map(|&at| (at, plan.steps[at].depth.get())).collect();
-        let left = steps.iter().map(|&(step, _)| (root.key().clone(), step)).collect();
+        let left = steps.iter().map(|&(at, depth)| ((root.key().clone(), at), depth)).collect();
         let visits = if steps.is_empty() { vec![] } else { vec![(root.key().clone(), steps)] };
         Self { plan, schema, loaded: Loaded::new(root), visits, edges: Vec::new(), left }
     }
@@ -176,8 +191,10 @@ impl<'a> Walk<'a> {
         let mut seen = HashSet::new();
         for (from, steps) in std::mem::take(&mut self.visits) {
             let Some(document) = self.loaded.get(&from) else { continue };
-            let fields: Vec<&str> =
-                steps.iter().map(|&(step, _)| self.plan.steps[step].field.as_str()).collect();
+            let field = |step: usize| self.plan.steps[step].field.as_str();
+            let mut fields: Vec<&str> = steps.iter().map(|&(step, _)| field(step)).collect();
+            fields.sort_unstable();
+            fields.dedup();
             let found = match references::collect(document, &fields) {
                 Ok(found) => found,
                 Err(error) => {
@@ -185,11 +202,17 @@ impl<'a> Walk<'a> {
                     continue;
                 }
             };
-            for (&(step, remaining), mut to) in steps.iter().zip(found) {
+            for (step, remaining) in steps {
                 let Step { field, options, .. } = &self.plan.steps[step];
-                if to.is_empty() {
-                    self.check_declared(&from, field)?;
-                }
+                let at = fields.binary_search(&field.as_str()).unwrap_or_default();
+                let Some(mut to) = found[at].clone() else {
+                    // Further down, documents of several types may meet.
+                    if self.plan.roots.contains(&step) && from == *self.loaded.root().key() {
+                        self.check_declared(&from, field)?;
+                    }
+                    self.loaded.follow_up(from.clone(), field, Vec::new());
+                    continue;
+                };
                 if let Some(limit) = options.limit.filter(|_| !options.look_inside()) {
                     to.truncate(limit);
                 }
@@ -228,8 +251,7 @@ impl<'a> Walk<'a> {
             let Step { field, options, next, .. } = &self.plan.steps[step];
             for key in &to {
                 if self.loaded.get(key).is_none() && !failed.contains(key) {
-                    let (from, to) = (from.clone(), key.clone());
-                    self.loaded.report_dangling(Dangling { from, field: field.clone(), to });
+                    self.loaded.report_dangling(&from, field, key);
                 }
             }
             let followed = match select(&self.loaded, options, &to) {
@@ -245,7 +267,9 @@ impl<'a> Walk<'a> {
                     .map(|&step| (step, self.plan.steps[step].depth.get()))
                     .chain((remaining > 1).then(|| (step, remaining - 1)));
                 for (step, remaining) in onward {
-                    if self.left.insert((key.clone(), step)) {
+                    let furthest = self.left.entry((key.clone(), step)).or_insert(0);
+                    if *furthest < remaining {
+                        *furthest = remaining;
                         let at = *visits.entry(key.clone()).or_insert_with(|| {
                             self.visits.push((key.clone(), Vec::new()));
                             self.visits.len() - 1
@@ -271,7 +295,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A field without references that the schema does not know is a mistake in the preload.
+    /// A field that neither the root nor its declaration has is a mistake in the preload.
     fn check_declared(&self, from: &Key, field: &str) -> Result<()> {
         let declared = self.schema.and_then(|schema| schema.entity(from.entity_type()));
         let Some(fields) = declared.map(Entity::fields).filter(|fields| !fields.is_empty()) else {

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PState;
-use super::write::pause;
+use super::write::{done, pause};
 use crate::adapter::Atomicity;
 use crate::document::{Document, Object};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{AsKey, Key};
-use crate::record::Expect;
+use crate::record::{BatchMode, Expect, Outcome};
+use crate::reference::REF_MEMBER;
 
 impl PState {
     /// Creates a document and adds a reference to it to its parent's collection.
@@ -65,21 +66,21 @@ impl PState {
         loop {
             let stored = self.get(parent).await?.ok_or_else(|| no_parent(parent))?;
             let linked = with_reference(&stored, field, child)?;
-            let written = self
-                .batch()
-                .put_expecting(child, Expect::Absent, document)
-                .put_expecting(parent, Expect::Revision(stored.revision()), &linked)
-                .commit()
-                .await;
-            match written {
-                Err(error)
-                    if error.kind() == ErrorKind::Conflict && error.key() == Some(parent) =>
-                {
+            let items = vec![
+                self.prepare(child.clone(), document, Expect::Absent)?,
+                self.prepare_update(&stored, linked)?,
+            ];
+            let outcomes = self.engine().store(&self.space, BatchMode::Atomic, items).await;
+            match outcomes.as_slice() {
+                [Outcome::Conflict, _] => return Err(exists(child)),
+                [_, Outcome::Conflict] => {
                     pause(attempt).await;
                     attempt += 1;
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => return Err(exists(child)),
-                result => return result,
+                _ => {
+                    let keys = [child, parent];
+                    return keys.into_iter().zip(outcomes).try_for_each(|(key, it)| done(it, key));
+                }
             }
         }
     }
@@ -108,11 +109,16 @@ impl PState {
 
 /// The parent's object with one reference more.
 fn with_reference(parent: &Document, field: &str, child: &Key) -> Result<Object> {
+    if child.id() == REF_MEMBER {
+        return Err(
+            Error::invalid_input("the id `$ref` cannot stand in a collection").at_key(child)
+        );
+    }
     let mut object = parent.to_object()?;
-    let reference = json!({ "$ref": child });
+    let reference = json!({ REF_MEMBER: child });
     match object.entry(field).or_insert(Value::Null) {
         Value::Array(references) => references.push(reference),
-        Value::Object(references) if !references.contains_key("$ref") => {
+        Value::Object(references) if !references.contains_key(REF_MEMBER) => {
             references.insert(child.id().to_owned(), reference);
         }
         slot @ Value::Null => *slot = json!({ child.id(): reference }),

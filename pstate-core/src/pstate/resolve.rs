@@ -11,9 +11,12 @@ use crate::document::references::{collect_all, reference};
 use crate::error::Result;
 use crate::key::{AsKey, Key};
 
+/// How deep references are expanded at most; bounds the stack that a resolved tree needs.
+const MAX_DEPTH: usize = 32;
+
 impl PState {
     /// The document under a key as a tree in which references are replaced by what they refer to,
-    /// `depth` levels deep; `None` if there is no such document.
+    /// `depth` levels deep, at most 32; `None` if there is no such document.
     ///
     /// A reference stays as it is where the depth ends, where it would lead back to a document that
     /// it stands in (a cycle), and where nothing is stored (it dangles). A document that is
@@ -41,6 +44,7 @@ impl PState {
     /// At most one read for each level, of what is not cached.
     pub async fn get_resolved(&self, key: impl AsKey, depth: usize) -> Result<Option<Arc<Value>>> {
         let key = key.to_key()?;
+        let depth = depth.min(MAX_DEPTH);
         let Some(root) = self.get(&key).await? else { return Ok(None) };
         let mut documents: HashMap<Key, Document> = HashMap::new();
         let mut seen = HashSet::from([key.clone()]);
@@ -51,6 +55,9 @@ impl PState {
                 collect_all(document.value()?, &mut found);
             }
             found.retain(|key| seen.insert(key.clone()));
+            if found.is_empty() {
+                break;
+            }
             let loaded = self.multi_get(&found).await?;
             documents.extend(level.drain(..).map(|document| (document.key().clone(), document)));
             level = loaded.into_iter().flatten().collect();

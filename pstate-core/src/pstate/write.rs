@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::PState;
 use crate::backoff::backoff;
-use crate::document::{Document, Object, validate};
+use crate::document::{Document, Object};
 use crate::engine::StoreItem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{AsKey, Key};
@@ -31,7 +31,9 @@ impl PState {
         key: impl AsKey,
         document: &T,
     ) -> Result<Revision> {
-        let item = self.prepare(key.to_key()?, document, Expect::Any)?;
+        let item = self
+            .prepare(key.to_key()?, document, Expect::Any)
+            .map_err(|error| error.in_operation("put"))?;
         self.store_one("put", item).await.map(|document| document.revision())
     }
 
@@ -47,7 +49,8 @@ impl PState {
         document: &T,
     ) -> Result<Revision> {
         let key = key.to_key()?;
-        let text = migrate::stamp_at(version, &to_text(&key, document)?)
+        let text = to_text(&key, document)
+            .and_then(|text| migrate::stamp_at(version, &text))
             .map_err(|error| error.at_key(&key).in_operation("put_at"))?;
         let write = Write::put(key, text);
         let item = StoreItem { write, version: Some(version), keep: false };
@@ -71,7 +74,8 @@ impl PState {
         let items = documents
             .into_iter()
             .map(|(key, document)| self.prepare(key.to_key()?, &document, Expect::Any))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()
+            .map_err(|error| error.in_operation("multi_put"))?;
         let keys: Vec<Key> = items.iter().map(|item| item.write.key.clone()).collect();
         let outcomes = self.engine().store(&self.space, BatchMode::Each, items).await;
         keys.iter().zip(outcomes).try_for_each(|(key, outcome)| {
@@ -133,9 +137,9 @@ impl PState {
     ) -> Result<Option<Document>> {
         for attempt in 0..MAX_UPDATES {
             let Some(document) = self.get(&key).await? else { return Ok(None) };
-            let object = change(&document)?;
-            let expect = Expect::Revision(document.revision());
-            let item = self.prepare(key.clone(), &object, expect)?;
+            let item = change(&document)
+                .and_then(|changed| self.prepare_update(&document, changed))
+                .map_err(|error| error.in_operation("update"))?;
             match self.store_one("update", item).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => pause(attempt).await,
                 result => return result.map(Some),
@@ -153,7 +157,39 @@ impl PState {
         expect: Expect,
     ) -> Result<StoreItem> {
         let text = to_text(&key, document)?;
-        let located = |error: Error| error.at_key(&key).in_space(&self.space).in_operation("put");
+        self.prepare_text(key, text, expect)
+    }
+
+    /// The write that replaces a document that was read by what has become of it.
+    ///
+    /// # Errors
+    /// [`Schema`](crate::ErrorKind::Schema) for one that is not shown as it is stored: what was not
+    /// shown would be lost, or an old shape stamped as a new one.
+    pub(crate) fn prepare_update(&self, read: &Document, changed: Object) -> Result<StoreItem> {
+        let key = read.key();
+        let refuse = |why: String| Err(Error::schema(why).at_key(key).in_space(&self.space));
+        let schema = self.engine().schema.as_ref();
+        if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type())) {
+            let (version, current) = (read.version(), entity.version());
+            if read.is_downgraded() || version > current {
+                return refuse(format!(
+                    "is stored at a version newer than the schema's {current}; \
+                     it is not overwritten with an older shape"
+                ));
+            }
+            if version < current {
+                return refuse(format!(
+                    "is stored at version {version} and could not be migrated; \
+                     it is not stamped as version {current}"
+                ));
+            }
+        }
+        let text = migrate::rewrite(read.as_str(), changed).map_err(|error| error.at_key(key))?;
+        self.prepare_text(key.clone(), text, Expect::Revision(read.revision()))
+    }
+
+    fn prepare_text(&self, key: Key, text: String, expect: Expect) -> Result<StoreItem> {
+        let located = |error: Error| error.at_key(&key).in_space(&self.space);
         let entity = match &self.engine().schema {
             None => None,
             Some(schema) => schema.governing(key.entity_type()).map_err(located)?,
@@ -161,8 +197,7 @@ impl PState {
         let (text, version) = if let Some(entity) = entity {
             (migrate::stamp(entity, text).map_err(located)?, Some(entity.version()))
         } else {
-            let version = validate(text.as_bytes())
-                .map_err(|error| located(Error::invalid_input(error.message())))?;
+            let version = migrate::validate_input(&text).map_err(located)?;
             (text.into_bytes(), version)
         };
         let write = Write { key, expect, change: Change::Put(text.into()) };
@@ -226,7 +261,7 @@ pub(crate) async fn pause(attempt: u32) {
 
 /// A document's JSON; refuses what is no object.
 fn to_text<T: Serialize + ?Sized>(key: &Key, document: &T) -> Result<String> {
-    let refused = |error: Error| error.at_key(key).in_operation("put");
+    let refused = |error: Error| error.at_key(key);
     let text = serde_json::to_string(document).map_err(|error| {
         refused(Error::invalid_input("cannot be written as JSON").caused_by(error))
     })?;
