@@ -13,11 +13,11 @@ use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::migrate::{self, Reading};
-use crate::migration_writer::WriteBackQueue;
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
+use crate::write_back::WriteBackQueue;
 
 /// How long the keys of a write stay out of the cache after it ended with an error that does not
 /// say whether it will still happen. Longer than any adapter keeps trying.

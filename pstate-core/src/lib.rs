@@ -49,6 +49,7 @@ mod reference;
 pub mod schema;
 mod space;
 mod stats;
+mod write_back;
 
 pub use adapter::{Adapter, Atomicity, Capabilities, Durability, Page, Scan};
 pub use collection::Collection;

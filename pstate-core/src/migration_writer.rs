@@ -14,10 +14,7 @@ use crate::engine::{Engine, StoreItem};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{BatchMode, Change, Expect, Outcome, Write};
 use crate::space::Space;
-
-mod queue;
-
-pub(crate) use queue::WriteBackQueue;
+use crate::write_back::WriteBackQueue;
 
 /// How the documents that reads have migrated are stored.
 ///

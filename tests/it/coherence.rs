@@ -5,11 +5,18 @@ use std::sync::Arc;
 use pstate::{Error, ErrorKind, Expect, PState};
 use pstate_testkit::{Call, Moment};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::stores::on_each_store;
 
 async fn text(pstate: &PState, key: &str) -> String {
     pstate.get(key).await.unwrap().map(|card| card.as_str().to_owned()).unwrap_or_default()
+}
+
+/// Reads the card in a task of its own.
+fn spawn_read(pstate: &PState) -> JoinHandle<String> {
+    let pstate = pstate.clone();
+    tokio::spawn(async move { text(&pstate, "card:1").await })
 }
 
 on_each_store! {
@@ -18,10 +25,7 @@ on_each_store! {
         let scripted = store.scripted();
         let pstate = PState::builder(scripted.clone()).build().unwrap();
         let held = scripted.hold(Call::Read, Moment::After);
-        let slow = tokio::spawn({
-            let pstate = pstate.clone();
-            async move { text(&pstate, "card:1").await }
-        });
+        let slow = spawn_read(&pstate);
         held.reached().await;
         pstate.put("card:1", &json!({"n": 2})).await.unwrap();
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
@@ -35,10 +39,7 @@ on_each_store! {
         let scripted = store.scripted();
         let pstate = PState::builder(scripted.clone()).cache_bytes(0).build().unwrap();
         let held = scripted.hold(Call::Read, Moment::After);
-        let slow = tokio::spawn({
-            let pstate = pstate.clone();
-            async move { text(&pstate, "card:1").await }
-        });
+        let slow = spawn_read(&pstate);
         held.reached().await;
         pstate.put("card:1", &json!({"n": 2})).await.unwrap();
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
@@ -94,10 +95,7 @@ on_each_store! {
         let scripted = store.scripted();
         let pstate = PState::builder(scripted.clone()).build().unwrap();
         let held = scripted.hold(Call::Read, Moment::Before);
-        let leader = tokio::spawn({
-            let pstate = pstate.clone();
-            async move { text(&pstate, "card:1").await }
-        });
+        let leader = spawn_read(&pstate);
         held.reached().await;
         let mut follower = Box::pin(text(&pstate, "card:1"));
         let joined = std::future::poll_fn(|cx| std::task::Poll::Ready(follower.as_mut().poll(cx)));

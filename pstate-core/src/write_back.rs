@@ -38,7 +38,7 @@ impl State {
 }
 
 impl WriteBackQueue {
-    pub(super) fn new(limit: usize, batch_size: usize) -> Self {
+    pub(crate) fn new(limit: usize, batch_size: usize) -> Self {
         Self { state: Mutex::default(), changed: Notify::new(), limit, batch_size }
     }
 
@@ -67,7 +67,7 @@ impl WriteBackQueue {
     }
 
     /// Takes up to `count` entries, the oldest first.
-    pub(super) fn take(&self, count: usize) -> Vec<(CacheKey, Document)> {
+    pub(crate) fn take(&self, count: usize) -> Vec<(CacheKey, Document)> {
         let mut state = self.state.lock();
         let count = count.min(state.order.len());
         let keys: Vec<CacheKey> = state.order.drain(..count).collect();
@@ -77,7 +77,7 @@ impl WriteBackQueue {
     }
 
     /// Puts entries that could not be written back to the front, where no newer one waits.
-    pub(super) fn put_back(&self, space: &Space, documents: Vec<Document>) {
+    pub(crate) fn put_back(&self, space: &Space, documents: Vec<Document>) {
         let mut state = self.state.lock();
         for document in documents.into_iter().rev() {
             let key = CacheKey { space: space.clone(), key: document.key().clone() };
@@ -93,7 +93,7 @@ impl WriteBackQueue {
     }
 
     /// Waits until there is something to look at: a first entry, or enough for a batch.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
