@@ -11,5 +11,6 @@ mod preload;
 mod round_trips;
 mod stored_format;
 mod stores;
+mod two_processes;
 mod typed;
 mod writer;

@@ -58,7 +58,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     }
     cargo(["run", "--quiet", "--example", "flashcards"])?;
     cargo(["test", "--workspace", "--doc"])?;
-    cargo(["test", "--workspace", "--lib", "--bins", "--tests", "--examples"])
+    cargo(["test", "--workspace", "--tests"])
 }
 
 fn bench(arguments: &[String]) -> Result<(), Failed> {
