@@ -29,6 +29,7 @@ use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use std::hash::BuildHasher;
 
 use crate::document::Document;
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyRef};
 use crate::space::Space;
 
@@ -102,25 +103,22 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// A cache that holds documents of at most so many bytes altogether; none with 0.
-    pub(crate) fn new(max_bytes: u64) -> Arc<Self> {
+    pub(crate) fn new(max_bytes: u64) -> Result<Arc<Self>> {
         // A few hundred bytes a document is the usual case; the estimate only sizes the tables.
         let items = usize::try_from(max_bytes / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
-        let mut options = OptionsBuilder::new();
-        options.estimated_items_capacity(items).weight_capacity(max_bytes).shards(16);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(max_bytes)
+            .shards(16)
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Config, "the cache").caused_by(error))?;
         let hasher = RandomState::default();
         let counters = Arc::new(CacheCounters::default());
         let evictions = CountEvictions(counters.clone());
-        let entries = match options.build() {
-            Ok(options) => {
-                quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions)
-            }
-            // The options above are complete, which is all that `build` checks.
-            Err(_) => {
-                quick_cache::sync::Cache::with(items, max_bytes, ByBytes, hasher.clone(), evictions)
-            }
-        };
+        let entries =
+            quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions);
         let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { entries, pending, hasher, counters })
+        Ok(Arc::new(Self { entries, pending, hasher, counters }))
     }
 
     /// What the cache knows about a key: `Some(None)` is known to be absent.

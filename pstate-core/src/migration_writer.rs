@@ -104,7 +104,12 @@ impl MigrationWriter {
     }
 
     pub(crate) fn queue(&self) -> WriteBackQueue {
-        WriteBackQueue::new(self.queue_limit, self.batch_size)
+        WriteBackQueue::new(self.queue_limit, self.full())
+    }
+
+    /// How many waiting documents trigger a flush: no more than the queue holds.
+    fn full(&self) -> usize {
+        self.batch_size.min(self.queue_limit)
     }
 
     /// Starts the task that empties the engine's queue. It ends when the returned value is
@@ -211,7 +216,7 @@ impl Task {
                 }
             }
             self.schedule();
-            if self.failures == 0 && self.engine.queue.len() >= self.config.batch_size {
+            if self.failures == 0 && self.engine.queue.len() >= self.config.full() {
                 self.flush(None).await;
                 self.schedule();
             }

@@ -18,7 +18,7 @@ pub struct Stats {
     pub writes: u64,
     /// Documents brought up to date by a read.
     pub migrations: u64,
-    /// Documents that a migration step refused.
+    /// Documents that a read could not bring to the schema's version, or that the schema refuses.
     pub failed_migrations: u64,
     /// The cache, all entity types together.
     pub cache: CacheStats,

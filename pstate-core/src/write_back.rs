@@ -17,7 +17,7 @@ pub(crate) struct WriteBackQueue {
     changed: Notify,
     limit: usize,
     /// From how many entries on the writer is woken at once.
-    batch_size: usize,
+    full: usize,
 }
 
 #[derive(Default)]
@@ -38,8 +38,8 @@ impl State {
 }
 
 impl WriteBackQueue {
-    pub(crate) fn new(limit: usize, batch_size: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), limit, batch_size }
+    pub(crate) fn new(limit: usize, full: usize) -> Self {
+        Self { state: Mutex::default(), changed: Notify::new(), limit, full }
     }
 
     /// Queues a document; one that waits under the same key is replaced in its place.
@@ -61,7 +61,7 @@ impl WriteBackQueue {
         }
         let len = state.order.len();
         drop(state);
-        if len == 1 || len >= self.batch_size {
+        if len == 1 || len >= self.full {
             self.changed.notify_one();
         }
     }

@@ -17,7 +17,7 @@ const OTHER_TYPES: &str = "(other)";
 /// On a cache line of its own, so that types do not slow each other.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Counters {
+pub(crate) struct TypeCounters {
     hits: AtomicU64,
     misses: AtomicU64,
     inserts: AtomicU64,
@@ -25,7 +25,7 @@ pub(crate) struct Counters {
     invalidations: AtomicU64,
 }
 
-impl Counters {
+impl TypeCounters {
     pub(super) fn hit(&self) {
         self.hits.fetch_add(1, Relaxed);
     }
@@ -77,12 +77,12 @@ pub(super) struct TypeIndex(u16);
 pub(crate) struct CacheCounters {
     indices: RwLock<HashMap<Box<str>, TypeIndex, RandomState>>,
     /// One for each type, and the last for all that are too many.
-    counters: Box<[Counters]>,
+    counters: Box<[TypeCounters]>,
 }
 
 impl Default for CacheCounters {
     fn default() -> Self {
-        let counters = (0..=MAX_TYPES).map(|_| Counters::default()).collect();
+        let counters = (0..=MAX_TYPES).map(|_| TypeCounters::default()).collect();
         Self { indices: RwLock::default(), counters }
     }
 }
@@ -102,12 +102,12 @@ impl CacheCounters {
         }
     }
 
-    pub(super) fn at(&self, index: TypeIndex) -> &Counters {
+    pub(super) fn at(&self, index: TypeIndex) -> &TypeCounters {
         &self.counters[usize::from(index.0)]
     }
 
     /// Calls `visit` with each type's name and counters.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &Counters)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &TypeCounters)) {
         let indices = self.indices.read();
         for (name, index) in &*indices {
             visit(name, self.at(*index));

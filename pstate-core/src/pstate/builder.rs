@@ -65,7 +65,7 @@ impl Builder {
 
     /// How many bytes the cached documents take at most; 0 turns the cache off. Default: 64 MiB.
     ///
-    /// A document longer than a sixteenth of it is not cached. Trees and typed values that are
+    /// A document longer than a sixteenth of it need not find room. Trees and typed values that are
     /// built from cached documents come on top.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
@@ -92,7 +92,7 @@ impl Builder {
             capabilities: self.adapter.capabilities(),
             adapter: self.adapter,
             schema: self.schema,
-            cache: Cache::new(self.cache_bytes),
+            cache: Cache::new(self.cache_bytes)?,
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
             runtime,

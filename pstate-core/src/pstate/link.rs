@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PState;
-use super::write::{done, pause};
+use super::write::{MAX_UPDATES, always_too_late, done, pause};
 use crate::adapter::Atomicity;
 use crate::document::{Document, Object};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,8 +62,7 @@ impl PState {
         child: &Key,
         document: &T,
     ) -> Result<()> {
-        let mut attempt = 0;
-        loop {
+        for attempt in 0..MAX_UPDATES {
             let stored = self.get(parent).await?.ok_or_else(|| no_parent(parent))?;
             let linked = with_reference(&stored, field, child)?;
             let items = vec![
@@ -73,16 +72,14 @@ impl PState {
             let outcomes = self.engine().store(&self.space, BatchMode::Atomic, items).await;
             match outcomes.as_slice() {
                 [Outcome::Conflict, _] => return Err(exists(child)),
-                [_, Outcome::Conflict] => {
-                    pause(attempt).await;
-                    attempt += 1;
-                }
+                [_, Outcome::Conflict] => pause(attempt).await,
                 _ => {
                     let keys = [child, parent];
                     return keys.into_iter().zip(outcomes).try_for_each(|(key, it)| done(it, key));
                 }
             }
         }
+        Err(always_too_late(parent))
     }
 
     async fn link_child_first<T: Serialize + ?Sized>(

@@ -13,8 +13,8 @@ use crate::key::{AsKey, Key};
 use crate::migrate;
 use crate::record::{BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 
-/// How often `update` tries before it gives up. Each failure means that somebody else succeeded.
-const MAX_UPDATES: u32 = 1_000;
+/// How often an update is tried before it gives up. Each failure means that somebody else succeeded.
+pub(crate) const MAX_UPDATES: u32 = 1_000;
 
 impl PState {
     /// Stores a document, whatever was there. Anything that serialises to a JSON object.
@@ -145,8 +145,7 @@ impl PState {
                 result => return result.map(Some),
             }
         }
-        let why = format!("somebody else was faster, {MAX_UPDATES} times in a row");
-        Err(Error::new(ErrorKind::Conflict, why).at_key(&key).in_operation("update").retryable())
+        Err(always_too_late(&key).in_operation("update"))
     }
 
     /// Checks and serialises a document for storing.
@@ -246,6 +245,12 @@ pub(crate) fn done(outcome: Outcome, key: &Key) -> Result<()> {
         }
         Outcome::Failed(error) => Err(error.at_key(key)),
     }
+}
+
+/// The error after [`MAX_UPDATES`] attempts.
+pub(crate) fn always_too_late(key: &Key) -> Error {
+    let why = format!("somebody else was faster, {MAX_UPDATES} times in a row");
+    Error::new(ErrorKind::Conflict, why).at_key(key).retryable()
 }
 
 /// Lets others finish before trying again: at first at once, then for longer and longer.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use serde_json::Value;
+
 use super::entity::Entity;
 use super::field::{Field, FieldType};
 use crate::document::{MemberName, VERSION_MEMBER, Version};
@@ -187,7 +189,9 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
-                    let MemberName(text) = map.next_value()?;
+                    let Value::String(text) = map.next_value()? else {
+                        return self.mismatch("a `$ref` that is no text");
+                    };
                     match KeyRef::parse(&text) {
                         Err(error) => return self.mismatch(error),
                         Ok(key) if key.entity_type() != target => {
