@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pstate_benches::{Contest, Operation, Result, Side};
-use tokio::runtime::{Builder, Runtime};
+use pstate_benches::{Contest, Operation, Result, Side, runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
 /// What one side of one operation took for so many samples.
@@ -51,8 +51,7 @@ fn compare(criterion: &mut Criterion, runtime: &Runtime, contest: &Arc<Mutex<Con
 }
 
 fn sqlite(criterion: &mut Criterion) {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.expect("a runtime");
+    let runtime = runtime().expect("two threads");
     let contest = runtime.block_on(Contest::new()).expect("a store in a temporary directory");
     compare(criterion, &runtime, &Arc::new(Mutex::new(contest)));
 }

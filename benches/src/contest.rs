@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::Result;
 use crate::by_hand::ByHand;
 use crate::fixture::Fixture;
-use crate::heap;
 use crate::operation::Operation;
 use crate::ours::Ours;
 
@@ -73,7 +72,6 @@ impl Contest {
         side: Side,
         round: usize,
     ) -> Result<Vec<f64>> {
-        let _heap = heap::in_use();
         let edition = self.editions;
         self.editions += WRITES + 1;
         if operation.writes() {

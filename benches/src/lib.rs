@@ -7,17 +7,18 @@
 mod by_hand;
 mod contest;
 mod fixture;
-mod heap;
 mod measure;
 mod operation;
 mod ours;
 mod report;
+mod runtime;
 mod timing;
 
 pub use contest::{Contest, Side};
 pub use measure::{Effort, Measured, measure};
 pub use operation::Operation;
 pub use report::{Row, table};
+pub use runtime::runtime;
 
 /// What goes wrong in a benchmark is shown and ends it.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

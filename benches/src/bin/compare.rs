@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
-use pstate_benches::{Contest, Effort, Operation, Result, Row, measure, table};
+use pstate_benches::{Contest, Effort, Operation, Result, Row, measure, runtime, table};
 
 /// Compares PState with the same work done by hand with rusqlite, on the same file.
 #[derive(Debug, Parser)]
@@ -23,8 +23,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime()?;
     // In a task, as in a server: a future that the main thread blocks on is woken differently.
     let rows = runtime.block_on(runtime.spawn(compare(effort, arguments.only)))??;
     print!("{}", table(&rows));
