@@ -5,9 +5,17 @@
 //!   them go on, so that a race is a sequence and not a matter of luck.
 //! - [`workload`] has the documents that tests and benchmarks share.
 
+pub mod conformance;
 mod counting;
+pub mod history;
+mod operation;
+mod recording;
 mod scripted;
+mod settings;
 pub mod workload;
 
 pub use counting::{CountingLayer, Counts};
+pub use operation::{Operation, Request, Response};
+pub use recording::{OperationLog, RecordingLayer};
 pub use scripted::{Call, Hold, Moment, ScriptedLayer};
+pub use settings::Settings;

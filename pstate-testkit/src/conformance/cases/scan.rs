@@ -1,0 +1,268 @@
+//! Reading in the order of the keys.
+
+use pstate_core::Key;
+
+use crate::conformance::case::{Stop, cases, same};
+use crate::conformance::test::{Store, Test, key, names};
+use crate::operation::Value;
+
+cases! { "scan";
+    order: "Ascending byte order of the key.",
+    prefix: "Only records whose key starts with `prefix`, compared by bytes.",
+    after: "Only keys greater than `after`, which need not be there.",
+    pages: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
+    last_page: "A page may be shorter than its limit; only `next: None` means the end.",
+    limit: "A page holds at most `limit` records.",
+    records: "The records of a page are what [`multi_get`](Self::multi_get) gives.",
+    #[random] under_writes: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
+}
+
+async fn filled(test: &Test, keys: &[&str]) -> Result<Store, Stop> {
+    let store = test.open().await?;
+    let keys: Vec<_> = keys.iter().map(|name| key(name)).collect();
+    store.put_all(&keys, "{}").await?;
+    Ok(store)
+}
+
+fn sorted(keys: &[&str]) -> Vec<String> {
+    let mut keys: Vec<_> = keys.iter().map(|&key| key.to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+async fn order(test: &Test) -> Result<(), Stop> {
+    // By bytes: digits, capitals, small letters, accents; a key before what it begins; and
+    // U+FFFD before U+10000, which UTF-16 has the other way round.
+    let keys = [
+        "card:b",
+        "card:a",
+        "card:B",
+        "card:A",
+        "card:é",
+        "card:z",
+        "card:Z",
+        "card:e",
+        "card:10",
+        "card:9",
+        "card:1",
+        "card:a b",
+        "card:a-b",
+        "card:a_b",
+        "card:a!",
+        "card:ab",
+        "card:\u{fffd}",
+        "card:\u{10000}",
+        "card:\u{e000}",
+        "card:日",
+        "card:~",
+        "card: ",
+        "card:ä",
+        "card:ö",
+        "card:o",
+        "card:a:",
+        "card:a:b",
+        "cards:a",
+        "card_a:a",
+        "car:a",
+        "carda:a",
+    ];
+    let store = filled(test, &keys).await?;
+    same("the keys in the order of their bytes", &sorted(&keys), &store.scanned("", 100).await?)?;
+    same("the same, in pages of 3", &sorted(&keys), &store.scanned("", 3).await?)
+}
+
+async fn prefix(test: &Test) -> Result<(), Stop> {
+    let keys = [
+        "base_card:1",
+        "base_card:10",
+        "base_card:2",
+        "base_card:a%b",
+        "base_card:a_b",
+        "base_card:axb",
+        "base_card:A",
+        "base_card:é",
+        "base_card:e\u{301}",
+        "basexcard:1",
+        "base_cards:1",
+        "base:1",
+        "card:1",
+        "card:50%",
+        "card:500",
+        "card:*",
+        "card:\u{10ffff}",
+        "card:\u{10ffff}a",
+        "carda:1",
+        "card:a ",
+        "card:a",
+        "card:a  b",
+    ];
+    let store = filled(test, &keys).await?;
+    let prefixes = [
+        "",
+        "b",
+        "base",
+        "base_",
+        "base_card",
+        "base_card:",
+        "base_card:1",
+        "base_card:10",
+        "base_card:100",
+        "base_card:a",
+        "base_card:a%",
+        "base_card:a_",
+        "base_card:A",
+        "base_card:é",
+        "base_card:e",
+        "card:5",
+        "card:50%",
+        "card:%",
+        "card:_",
+        "card:*",
+        "card:\u{10ffff}",
+        "CARD:",
+        "card",
+        "card:a ",
+        "d",
+        "~",
+        "\u{10ffff}",
+        "%",
+        "_",
+        "no_such:",
+        "card:a\u{0}",
+        "card:\n",
+    ];
+    for prefix in prefixes {
+        let mut expected = sorted(&keys);
+        expected.retain(|key| key.starts_with(prefix));
+        for limit in [2, 100] {
+            let found = store.scanned(prefix, limit).await?;
+            same(&format!("the keys that begin with {prefix:?}"), &expected, &found)?;
+        }
+    }
+    Ok(())
+}
+
+async fn after(test: &Test) -> Result<(), Stop> {
+    let keys = ["a:1", "b:1", "b:2", "b:3", "c:1"];
+    let store = filled(test, &keys).await?;
+    for prefix in ["", "b", "b:", "b:2", "x:"] {
+        for after in ["a:0", "a:1", "a:2", "b:0", "b:1", "b:15", "b:2", "b:3", "b:4", "c:1", "d:1"]
+        {
+            let mut expected = sorted(&keys);
+            expected.retain(|key| key.starts_with(prefix) && key.as_str() > after);
+            let page = store.page(prefix, Some(&key(after)), 100).await?;
+            let found: Vec<_> = names(&page).into_iter().map(str::to_owned).collect();
+            same(&format!("what begins with {prefix:?} after {after}"), &expected, &found)?;
+        }
+    }
+    Ok(())
+}
+
+async fn pages(test: &Test) -> Result<(), Stop> {
+    let number = 23;
+    let keys: Vec<String> = (0..number).map(|n| format!("card:{n:02}")).collect();
+    let names: Vec<_> = keys.iter().map(String::as_str).collect();
+    let mut all = names.clone();
+    all.extend(["cara:1", "care:1"]);
+    let store = filled(test, &all).await?;
+    for limit in [1, 2, 3, 5, 11, 12, 22, 23, 24, 100] {
+        let found = store.scanned("card:", limit).await?;
+        same(&format!("every key once, in pages of {limit}"), &sorted(&names), &found)?;
+    }
+    Ok(())
+}
+
+async fn last_page(test: &Test) -> Result<(), Stop> {
+    let store = test.open().await?;
+    let page = store.page("", None, 10).await?;
+    same("the end of an empty store", &None, &page.next)?;
+    for number in 1..=12 {
+        store.put(&format!("card:{number:02}"), "{}").await?;
+        let found = store.scanned("card:", 4).await?.len();
+        same("the number of keys", &number, &found)?;
+        let page = store.page("card:", Some(&key(&format!("card:{number:02}"))), 4).await?;
+        same("no record after the last", &Vec::new(), &names(&page))?;
+    }
+    Ok(())
+}
+
+async fn limit(test: &Test) -> Result<(), Stop> {
+    let keys: Vec<String> = (0..300).map(|n| format!("card:{n:03}")).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    let store = filled(test, &keys).await?;
+    for limit in [1, 255, 256, 300, 65_536, usize::MAX / 2, usize::MAX - 1, usize::MAX] {
+        // The store checks each page against its limit.
+        let found = store.scanned("card:", limit).await?;
+        same(&format!("all, with a limit of {limit}"), &sorted(&keys), &found)?;
+    }
+    Ok(())
+}
+
+async fn records(test: &Test) -> Result<(), Stop> {
+    let store = test.open().await?;
+    let keys: Vec<_> = (0..9).map(|n| key(&format!("card:{n}"))).collect();
+    for (n, key) in keys.iter().enumerate() {
+        store.put_bytes(key, "v".repeat(n * 1_000).into_bytes().into()).await?;
+    }
+    for (key, scanned) in store.scan("", 4).await? {
+        let read = store.stored(key.as_str()).await?;
+        same(&format!("the revision of {key}"), &read.revision, &scanned.revision)?;
+        same(&format!("the value of {key}"), &Value(read.bytes), &Value(scanned.bytes))?;
+    }
+    Ok(())
+}
+
+async fn under_writes(test: &Test) -> Result<(), Stop> {
+    for seed in test.rounds(4) {
+        test.renew().await?;
+        let store = test.open().await?;
+        let stable: Vec<Key> = (0..60).map(|n| key(&format!("card:{n:02}5"))).collect();
+        store.put_all(&stable, "stable").await?;
+        let writers: Vec<_> =
+            (0..3).map(|writer| tokio::spawn(churn(store.clone(), seed + writer))).collect();
+        let mut between = fastrand::Rng::with_seed(!seed);
+        let (mut round, mut ended) = (0, false);
+        while !ended {
+            // Once more after the end, so that there is one scan at least.
+            ended = writers.iter().all(tokio::task::JoinHandle::is_finished);
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.page("card:", after.as_ref(), 1 + round % 7).await?;
+                found.extend(page.records.into_iter().map(|(key, _)| key));
+                // Also where the next page begins.
+                change(&store, &mut between).await?;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            found.retain(|key| key.as_str().ends_with('5'));
+            same("every key that was there throughout, once", &stable, &found)?;
+            round += 1;
+        }
+        for writer in writers {
+            writer.await.map_err(|error| Stop::broken("no panic", error))??;
+        }
+        store.close().await?;
+    }
+    Ok(())
+}
+
+async fn churn(store: Store, seed: u64) -> Result<(), Stop> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..100 {
+        change(&store, &mut random).await?;
+    }
+    Ok(())
+}
+
+/// Puts or deletes a record between the stable ones, or changes the value of a stable one.
+async fn change(store: &Store, random: &mut fastrand::Rng) -> Result<(), Stop> {
+    let (n, last) = (random.u8(..60), random.u8(..10));
+    let name = format!("card:{n:02}{last}");
+    if last == 5 || random.bool() {
+        store.put(&name, &random.u8(..).to_string()).await.map(drop)
+    } else {
+        store.delete(&name).await
+    }
+}

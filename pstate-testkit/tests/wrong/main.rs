@@ -1,0 +1,125 @@
+//! The suite is tested itself: each wrong adapter is failed by the case that names its fault, and
+//! the same adapter without a fault passes all of them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod fault;
+mod log_file;
+mod store;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use pstate_core::{Adapter, Error, ErrorKind, Key, Result, Space};
+use pstate_testkit::Settings;
+use pstate_testkit::conformance::{Case, Harness, Suite, Verdict};
+
+use crate::fault::Fault;
+use crate::store::LogAdapter;
+
+#[derive(Clone, Copy)]
+struct Log {
+    fault: Option<Fault>,
+    /// Atomic by key only, four writes a batch, and values of 70,000 bytes.
+    narrow: bool,
+}
+
+impl Log {
+    fn path(id: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{id}.log"))
+    }
+
+    fn open_log(self, id: &str) -> Result<LogAdapter> {
+        let opened = LogAdapter::open(&Self::path(id), self.fault, self.narrow);
+        opened.map_err(|error| Error::new(ErrorKind::Unavailable, "not opened").caused_by(error))
+    }
+}
+
+#[async_trait]
+impl Harness for Log {
+    async fn open(&self, id: &str) -> Result<Arc<dyn Adapter>> {
+        Ok(Arc::new(self.open_log(id)?))
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        match std::fs::remove_file(Self::path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::Other, "not removed").caused_by(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn damage(&self, id: &str, space: &Space, key: &Key) -> Result<bool> {
+        self.open_log(id)?.damage(space, key);
+        Ok(true)
+    }
+}
+
+fn suite() -> Suite {
+    let mut suite = Suite::new()
+        .store("right", Log { fault: None, narrow: false })
+        .store("narrow", Log { fault: None, narrow: true });
+    for &fault in Fault::ALL {
+        suite = suite.store(fault.name(), Log { fault: Some(fault), narrow: false });
+    }
+    suite
+}
+
+fn main() -> ExitCode {
+    suite().serve_as_child();
+    let mut trials = Vec::new();
+    for case in Suite::cases() {
+        for store in ["right", "narrow"] {
+            trials.push(Trial::ignorable_test(
+                format!("{store}_passes::{}", case.name),
+                move || match suite().check(store, case, &Settings::from_env()) {
+                    Verdict::Passed => Ok(Completion::Completed),
+                    Verdict::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+                    Verdict::Failed(violation) => Err(violation.to_string().into()),
+                },
+            ));
+        }
+    }
+    for &fault in Fault::ALL {
+        let name = format!("found::{}::by::{}", fault.name(), fault.case());
+        trials.push(Trial::ignorable_test(name, move || is_found(fault)));
+    }
+    trials.push(Trial::test("the_table_in_the_readme_is_complete", table_is_complete));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn is_found(fault: Fault) -> Result<Completion, Failed> {
+    let case: &'static Case = Suite::cases()
+        .find(|case| case.name == fault.case())
+        .ok_or_else(|| format!("there is no case {}", fault.case()))?;
+    let mut settings = Settings::from_env();
+    if fault == Fault::Deadlocks {
+        settings.time_limit = Duration::from_secs(5);
+    }
+    match suite().check(fault.name(), case, &settings) {
+        Verdict::Failed(violation) if violation.case == fault.case() => Ok(Completion::Completed),
+        Verdict::Failed(violation) => Err(format!("found by {}", violation.case).into()),
+        Verdict::Ignored(reason) if fault == Fault::CutsAt31Bits => {
+            Ok(Completion::ignored_with(reason))
+        }
+        Verdict::Ignored(reason) => Err(format!("the case is ignored: {reason}").into()),
+        Verdict::Passed => Err(format!("it passes, though it {}", fault.what()).into()),
+    }
+}
+
+fn table_is_complete() -> Result<(), Failed> {
+    let readme = include_str!("../../README.md");
+    for fault in Fault::ALL {
+        let row = format!("| {} | `{}` |", fault.what(), fault.case());
+        if !readme.contains(&row) {
+            return Err(format!("README.md lacks: {row}").into());
+        }
+    }
+    Ok(())
+}
