@@ -79,12 +79,22 @@ impl Schema {
     /// # Errors
     /// Those of [`PState::get`](crate::PState::get) about a document that was found.
     pub fn migrate(&self, entity_type: &str, document: &Value) -> Result<Value> {
-        let text = document.to_string();
-        let version = validate(text.as_bytes())?.unwrap_or(0);
-        match read(self, entity_type, &text, version)? {
-            Reading::AsStored | Reading::Unmigrated(_) => Ok(document.clone()),
-            Reading::Migrated(text) | Reading::Downgraded(text) => serde_json::from_slice(&text)
-                .map_err(|error| Error::corrupt(without_content(&error))),
+        let text = self.migrate_text(entity_type, &document.to_string())?;
+        serde_json::from_str(&text).map_err(|error| Error::corrupt(without_content(&error)))
+    }
+
+    /// [`migrate`](Self::migrate) for the text that is stored, so that what a tree does not keep can
+    /// be seen as well: numbers with more digits than a double has, the order of members.
+    ///
+    /// # Errors
+    /// Those of [`PState::get`](crate::PState::get) about a document that was found.
+    pub fn migrate_text(&self, entity_type: &str, stored: &str) -> Result<String> {
+        let version = validate(stored.as_bytes())?.unwrap_or(0);
+        match read(self, entity_type, stored, version)? {
+            Reading::AsStored | Reading::Unmigrated(_) => Ok(stored.to_owned()),
+            Reading::Migrated(text) | Reading::Downgraded(text) => {
+                String::from_utf8(text).map_err(|error| Error::corrupt(error.to_string()))
+            }
         }
     }
 }

@@ -113,6 +113,13 @@ impl Schema {
         self.entities.get(name)
     }
 
+    /// All declarations, ordered by type.
+    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
+        let mut entities: Vec<_> = self.entities.values().collect();
+        entities.sort_by_key(|entity| entity.name());
+        entities.into_iter()
+    }
+
     /// The declaration that applies to documents of a type; `None` if they pass untouched.
     pub(crate) fn governing(&self, entity_type: &str) -> Result<Option<&Entity>> {
         match (self.entities.get(entity_type), self.undeclared) {
@@ -135,9 +142,7 @@ impl Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut entities: Vec<_> = self.entities.values().collect();
-        entities.sort_by_key(|entity| entity.name());
-        f.debug_list().entries(entities).finish()
+        f.debug_list().entries(self.entities()).finish()
     }
 }
 

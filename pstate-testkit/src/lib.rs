@@ -8,6 +8,7 @@
 pub mod conformance;
 mod counting;
 pub mod history;
+pub mod migrations;
 mod operation;
 mod recording;
 mod scripted;

@@ -115,7 +115,7 @@ impl Entity {
     }
 
     /// The oldest version that can still be read.
-    pub(crate) fn oldest_kept(&self) -> u32 {
+    pub fn oldest_kept(&self) -> u32 {
         self.up.first().map_or(0, |step| step.from)
     }
 
