@@ -8,7 +8,8 @@ use pstate_core::{
     Write,
 };
 
-/// One call of an adapter, as [`RecordingLayer`](crate::RecordingLayer) sees it.
+/// One call of an adapter, as [`RecordingLayer`](crate::RecordingLayer) and
+/// [`FaultLayer`](crate::FaultLayer) see it.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// What was asked.
@@ -19,7 +20,7 @@ pub struct Operation {
     pub invoked: u64,
     /// When it was answered.
     pub returned: Option<u64>,
-    /// The fault that was put into it.
+    /// The fault that a [`FaultLayer`](crate::FaultLayer) put into it.
     pub fault: Option<&'static str>,
 }
 

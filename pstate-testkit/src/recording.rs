@@ -55,6 +55,11 @@ impl OperationLog {
         Place(state.operations.len() - 1)
     }
 
+    /// Names a fault that came while the operation was under way.
+    pub(crate) fn set_fault(&self, place: Place, fault: &'static str) {
+        self.state.lock().operations[place.0].fault = Some(fault);
+    }
+
     pub(crate) fn end<T: Answer>(&self, place: Place, result: &Result<T>) {
         let response = result.clone().map(T::into_response);
         let mut state = self.state.lock();

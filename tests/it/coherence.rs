@@ -22,9 +22,9 @@ fn spawn_read(pstate: &PState) -> JoinHandle<String> {
 on_each_store! {
     async fn a_slow_load_does_not_bring_back_what_a_write_has_replaced(store: Store) {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
-        let held = scripted.hold(Call::Read, Moment::After);
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
+        let held = faults.hold(Call::Read, Moment::After);
         let slow = spawn_read(&pstate);
         held.reached().await;
         pstate.put("card:1", &json!({"n": 2})).await.unwrap();
@@ -36,9 +36,9 @@ on_each_store! {
 
     async fn a_read_that_begins_after_a_write_does_not_join_an_older_load(store: Store) {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).cache_bytes(0).build().unwrap();
-        let held = scripted.hold(Call::Read, Moment::After);
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).cache_bytes(0).build().unwrap();
+        let held = faults.hold(Call::Read, Moment::After);
         let slow = spawn_read(&pstate);
         held.reached().await;
         pstate.put("card:1", &json!({"n": 2})).await.unwrap();
@@ -48,10 +48,10 @@ on_each_store! {
     }
 
     async fn of_two_writes_that_overlap_neither_is_cached_unless_it_is_the_last(store: Store) {
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
         // The first write has reached the store, but its answer is on the way for a long time.
-        let held = scripted.hold(Call::Write, Moment::After);
+        let held = faults.hold(Call::Write, Moment::After);
         let first = tokio::spawn({
             let pstate = pstate.clone();
             async move { pstate.put("card:1", &json!({"n": 1})).await.unwrap() }
@@ -66,11 +66,11 @@ on_each_store! {
     async fn a_write_whose_caller_went_away_is_seen_once_it_is_done(store: Store) {
         let plain = store.plain();
         plain.put("card:1", &json!({"n": 1})).await.unwrap();
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
         text(&pstate, "card:1").await;
 
-        let held = scripted.hold(Call::Write, Moment::Before);
+        let held = faults.hold(Call::Write, Moment::Before);
         let write = tokio::spawn({
             let pstate = pstate.clone();
             async move { pstate.put("card:1", &json!({"n": 2})).await }
@@ -92,9 +92,9 @@ on_each_store! {
 
     async fn a_load_whose_caller_went_away_still_serves_the_others(store: Store) {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
-        let held = scripted.hold(Call::Read, Moment::Before);
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
+        let held = faults.hold(Call::Read, Moment::Before);
         let leader = spawn_read(&pstate);
         held.reached().await;
         let mut follower = Box::pin(text(&pstate, "card:1"));
@@ -109,9 +109,9 @@ on_each_store! {
 
     async fn a_load_that_is_not_polled_does_not_block_others(store: Store) {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
-        let held = scripted.hold(Call::Read, Moment::Before);
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
+        let held = faults.hold(Call::Read, Moment::Before);
         let mut leader = Box::pin(pstate.get("card:1"));
         let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(leader.as_mut().poll(cx))).await;
         assert!(polled.is_pending());
@@ -122,15 +122,15 @@ on_each_store! {
     }
 
     async fn an_adapter_that_panics_is_an_error_and_what_follows_is_right(store: Store) {
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
         let panicked = (ErrorKind::Other, "the storage adapter panicked");
-        scripted.panic(Call::Read);
+        faults.panic(Call::Read);
         let error = pstate.get("card:1").await.unwrap_err();
         assert_eq!((error.kind(), error.message()), panicked);
         assert!(pstate.get("card:1").await.unwrap().is_none());
 
-        scripted.panic(Call::Write);
+        faults.panic(Call::Write);
         let error = pstate.put("card:1", &json!({})).await.unwrap_err();
         assert_eq!((error.kind(), error.message()), panicked);
         // Nobody knows how that write ended: the key is never cached again, and never wrong.
@@ -141,10 +141,10 @@ on_each_store! {
     }
 
     async fn a_write_that_may_have_happened_is_not_hidden_by_the_cache(store: Store) {
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
         pstate.put("card:1", &json!({"n": 1})).await.unwrap();
-        scripted.fail_after(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
+        faults.fail_after(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
         let error = pstate.put("card:1", &json!({"n": 2})).await.unwrap_err();
         assert!(!error.is_retryable());
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
@@ -223,10 +223,10 @@ on_each_store! {
 #[tokio::test(start_paused = true)]
 async fn an_uncertain_write_keeps_its_key_out_of_the_cache_for_a_while() {
     let store = crate::stores::Store::memory();
-    let scripted = store.scripted();
-    let counting = Arc::new(pstate_testkit::CountingLayer::new(scripted.clone()));
+    let faults = store.faults();
+    let counting = Arc::new(pstate_testkit::CountingLayer::new(faults.clone()));
     let pstate = PState::builder(counting.clone()).build().unwrap();
-    scripted.fail(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
+    faults.fail(Call::Write, Error::new(ErrorKind::Timeout, "no answer"));
     pstate.put("card:1", &json!({"n": 1})).await.unwrap_err();
     text(&pstate, "card:1").await;
     text(&pstate, "card:1").await;

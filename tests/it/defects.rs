@@ -158,14 +158,14 @@ on_each_store! {
 
     async fn a_store_that_is_unavailable_during_a_flush_loses_nothing(store: Store) {
         old_card(&store, "default", "1").await;
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone())
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone())
             .schema(pstate_testkit::workload::schema().unwrap())
             .migration_writer(MigrationWriter::default())
             .build()
             .unwrap();
         pstate.get("base_card:1").await.unwrap();
-        scripted.fail(Call::Write, Error::new(ErrorKind::Unavailable, "locked").retryable());
+        faults.fail(Call::Write, Error::new(ErrorKind::Unavailable, "locked").retryable());
         assert_eq!(pstate.flush().await.unwrap().left, 1);
         assert_eq!(pstate.flush().await.unwrap().stored, 1);
         assert_eq!(stored(&store, "default").await.unwrap(), r#"{"$v":2,"front":"hola","rank":1}"#);
@@ -211,12 +211,12 @@ on_each_store! {
     }
 
     async fn a_failed_read_is_never_a_missing_document(store: Store) {
-        let scripted = store.scripted();
-        let pstate = PState::builder(scripted.clone()).build().unwrap();
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
         pstate.put("deck:1", &json!({"cards": [{"$ref": "card:1"}]})).await.unwrap();
         let gone = || Error::new(ErrorKind::Unavailable, "connection closed");
         for _ in 0..3 {
-            scripted.fail(Call::Read, gone());
+            faults.fail(Call::Read, gone());
         }
         for error in [
             pstate.get("card:1").await.unwrap_err(),
@@ -377,9 +377,9 @@ on_each_store! {
         let plain = store.plain();
         let old = (0..20_000).map(|id| (format!("card:{id:05}"), json!({"$v": 1})));
         plain.multi_put(old).await.unwrap();
-        let scripted = store.scripted();
-        let held = scripted.hold(Call::Write, pstate_testkit::Moment::Before);
-        let pstate = PState::builder(scripted)
+        let faults = store.faults();
+        let held = faults.hold(Call::Write, pstate_testkit::Moment::Before);
+        let pstate = PState::builder(faults)
             .schema(schema)
             .migration_writer(MigrationWriter::default().queue_limit(1_000).batch_size(100))
             .build()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pstate::{Error, ErrorKind, PState, RetryLayer, TimeoutLayer};
-use pstate_testkit::{Call, CountingLayer, Moment, ScriptedLayer};
+use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -12,14 +12,14 @@ use crate::stores::Store;
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// `RetryLayer(TimeoutLayer(counting(scripted(memory))))`: each attempt has its own limit.
-fn stack() -> (Arc<ScriptedLayer>, Arc<CountingLayer>, PState) {
-    let scripted = Store::memory().scripted();
-    let counting = Arc::new(CountingLayer::new(scripted.clone()));
+/// `RetryLayer(TimeoutLayer(counting(faults(memory))))`: each attempt has its own limit.
+fn stack() -> (Arc<FaultLayer>, Arc<CountingLayer>, PState) {
+    let faults = Store::memory().faults();
+    let counting = Arc::new(CountingLayer::new(faults.clone()));
     let timeout = Arc::new(TimeoutLayer::new(counting.clone(), LIMIT));
     let retry = RetryLayer::new(timeout).attempts(3).first_delay(Duration::from_millis(100));
     let pstate = PState::builder(Arc::new(retry)).build().unwrap();
-    (scripted, counting, pstate)
+    (faults, counting, pstate)
 }
 
 fn passing() -> Error {
@@ -28,9 +28,9 @@ fn passing() -> Error {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_be_repeated_is_repeated_after_growing_delays() {
-    let (scripted, counting, pstate) = stack();
-    scripted.fail(Call::Write, passing());
-    scripted.fail(Call::Write, passing());
+    let (faults, counting, pstate) = stack();
+    faults.fail(Call::Write, passing());
+    faults.fail(Call::Write, passing());
     let started = Instant::now();
     pstate.put("card:1", &json!({})).await.unwrap();
     assert_eq!(counting.take().writes, 3);
@@ -42,9 +42,9 @@ async fn what_may_be_repeated_is_repeated_after_growing_delays() {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_last_attempt_the_error_is_the_callers() {
-    let (scripted, counting, pstate) = stack();
+    let (faults, counting, pstate) = stack();
     for _ in 0..3 {
-        scripted.fail(Call::Read, passing());
+        faults.fail(Call::Read, passing());
     }
     let error = pstate.get("card:1").await.unwrap_err();
     assert_eq!((error.message(), counting.take().reads), ("busy", 3));
@@ -52,16 +52,16 @@ async fn after_the_last_attempt_the_error_is_the_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn what_must_not_be_repeated_is_tried_once() {
-    let (scripted, counting, pstate) = stack();
-    scripted.fail(Call::Write, Error::new(ErrorKind::Unavailable, "who knows"));
+    let (faults, counting, pstate) = stack();
+    faults.fail(Call::Write, Error::new(ErrorKind::Unavailable, "who knows"));
     pstate.put("card:1", &json!({})).await.unwrap_err();
     assert_eq!(counting.take().writes, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_attempt_of_a_read_has_its_own_limit() {
-    let (scripted, counting, pstate) = stack();
-    let held: Vec<_> = (0..3).map(|_| scripted.hold(Call::Read, Moment::Before)).collect();
+    let (faults, counting, pstate) = stack();
+    let held: Vec<_> = (0..3).map(|_| faults.hold(Call::Read, Moment::Before)).collect();
     let started = Instant::now();
     let error = pstate.get("card:1").await.unwrap_err();
     assert_eq!(error.to_string(), "multi_get: took longer than 1s");
@@ -73,8 +73,8 @@ async fn each_attempt_of_a_read_has_its_own_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_took_too_long_is_not_repeated() {
-    let (scripted, counting, pstate) = stack();
-    let held = scripted.hold(Call::Write, Moment::After);
+    let (faults, counting, pstate) = stack();
+    let held = faults.hold(Call::Write, Moment::After);
     let error = pstate.put("card:1", &json!({})).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, false));
     assert_eq!(counting.take().writes, 1);

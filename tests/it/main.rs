@@ -5,6 +5,7 @@
 mod bad_input;
 mod coherence;
 mod defects;
+mod faults;
 mod layers;
 mod migrations;
 mod preload;

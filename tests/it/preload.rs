@@ -1,6 +1,7 @@
 //! Following references.
 
-use pstate::{Comparison, Filter, Order, PState, Path, Preload};
+use pstate::{Comparison, Error, ErrorKind, Filter, Order, PState, Path, Preload};
+use pstate_testkit::Call;
 use serde_json::json;
 
 use crate::stores::{deck_of, on_each_store};
@@ -234,5 +235,17 @@ on_each_store! {
         let preload = "cards".parse::<Preload>().unwrap().keep_going();
         let loaded = fresh.preload("deck:1", preload).await.unwrap().unwrap();
         assert_eq!((loaded.failures().len(), loaded.dangling().len(), loaded.len()), (1, 0, 5));
+    }
+    async fn a_failed_read_is_listed_for_each_document_that_it_was_for(store: Store) {
+        ranked(&store.plain()).await;
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
+        pstate.get("deck:2").await.unwrap();
+        faults.fail(Call::Read, Error::new(ErrorKind::Unavailable, "gone"));
+        let preload = "cards".parse::<Preload>().unwrap().keep_going();
+        let loaded = pstate.preload("deck:2", preload).await.unwrap().unwrap();
+        let failures: Vec<_> = loaded.failures().iter().map(ToString::to_string).collect();
+        let expected = ["c", "d", "e"].map(|id| format!("multi_get: card:{id}: gone"));
+        assert_eq!((failures, loaded.dangling().len()), (expected.to_vec(), 0));
     }
 }

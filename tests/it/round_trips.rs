@@ -1,7 +1,9 @@
 //! How many reads of the store things take.
 
-use pstate::{MemoryAdapter, PState};
-use pstate_testkit::workload;
+use std::sync::Arc;
+
+use pstate::{Error, ErrorKind, MemoryAdapter, PState};
+use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment, workload};
 use serde_json::json;
 
 use crate::stores::{deck_of, on_each_store};
@@ -83,11 +85,11 @@ on_each_store! {
 
 #[tokio::test]
 async fn a_thousand_tasks_that_want_one_document_make_one_read() {
-    let memory = std::sync::Arc::new(MemoryAdapter::new());
+    let memory = Arc::new(MemoryAdapter::new());
     PState::builder(memory.clone()).build().unwrap().put("card:1", &json!({})).await.unwrap();
-    let scripted = std::sync::Arc::new(pstate_testkit::ScriptedLayer::new(memory));
-    let held = scripted.hold(pstate_testkit::Call::Read, pstate_testkit::Moment::Before);
-    let counting = std::sync::Arc::new(pstate_testkit::CountingLayer::new(scripted));
+    let faults = Arc::new(FaultLayer::new(memory));
+    let held = faults.hold(Call::Read, Moment::Before);
+    let counting = Arc::new(CountingLayer::new(faults));
     let pstate = PState::builder(counting.clone()).build().unwrap();
 
     let tasks: Vec<_> = (0..1_000)
@@ -106,14 +108,9 @@ async fn a_thousand_tasks_that_want_one_document_make_one_read() {
 
 #[tokio::test]
 async fn an_error_reaches_all_who_wait_and_is_not_remembered() {
-    let scripted = std::sync::Arc::new(pstate_testkit::ScriptedLayer::new(std::sync::Arc::new(
-        MemoryAdapter::new(),
-    )));
-    scripted.fail(
-        pstate_testkit::Call::Read,
-        pstate::Error::new(pstate::ErrorKind::Unavailable, "gone for a moment"),
-    );
-    let pstate = PState::builder(scripted).schema(workload::schema().unwrap()).build().unwrap();
+    let faults = Arc::new(FaultLayer::new(Arc::new(MemoryAdapter::new())));
+    faults.fail(Call::Read, Error::new(ErrorKind::Unavailable, "gone for a moment"));
+    let pstate = PState::builder(faults).schema(workload::schema().unwrap()).build().unwrap();
     let error = pstate.multi_get(["base_card:1", "base_card:2"]).await.unwrap_err();
     assert_eq!(error.to_string(), "multi_get: gone for a moment");
     assert!(pstate.get("base_card:1").await.unwrap().is_none());

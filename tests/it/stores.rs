@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pstate::sqlite::SqliteAdapter;
 use pstate::{Adapter, Builder, MemoryAdapter, PState};
 use pstate_testkit::workload::{self, Deck};
-use pstate_testkit::{CountingLayer, ScriptedLayer};
+use pstate_testkit::{CountingLayer, FaultLayer};
 use tempfile::TempDir;
 
 /// A store that is empty at first, and gone when it is dropped.
@@ -55,8 +55,8 @@ impl Store {
     }
 
     /// A layer that makes calls of this store fail or wait.
-    pub(crate) fn scripted(&self) -> Arc<ScriptedLayer> {
-        Arc::new(ScriptedLayer::new(self.adapter()))
+    pub(crate) fn faults(&self) -> Arc<FaultLayer> {
+        Arc::new(FaultLayer::new(self.adapter()))
     }
 }
 

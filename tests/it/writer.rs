@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pstate::{Error, ErrorKind, MemoryAdapter, MigrationWriter, PState};
-use pstate_testkit::{Call, CountingLayer, Moment, ScriptedLayer, workload};
+use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment, workload};
 
 use crate::stores::deck_of;
 
 struct Setup {
-    scripted: Arc<ScriptedLayer>,
+    faults: Arc<FaultLayer>,
     counting: Arc<CountingLayer>,
     memory: Arc<MemoryAdapter>,
 }
@@ -22,8 +22,8 @@ async fn old_cards(count: usize) -> Setup {
     for card in 0..count {
         plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
     }
-    let scripted = Arc::new(ScriptedLayer::new(memory.clone()));
-    Setup { counting: Arc::new(CountingLayer::new(scripted.clone())), scripted, memory }
+    let faults = Arc::new(FaultLayer::new(memory.clone()));
+    Setup { counting: Arc::new(CountingLayer::new(faults.clone())), faults, memory }
 }
 
 impl Setup {
@@ -66,7 +66,7 @@ async fn it_writes_when_the_interval_has_passed_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn it_writes_a_full_batch_at_once_and_in_batches() {
     let setup = old_cards(250).await;
-    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let held = setup.faults.hold(Call::Write, Moment::Before);
     let pstate = setup.handle(MigrationWriter::default());
     let before = tokio::time::Instant::now();
     read_all(&pstate, 250).await;
@@ -83,7 +83,7 @@ async fn close_writes_what_is_queued_and_so_does_dropping_the_last_handle() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 5).await;
-    let held = setup.scripted.hold(Call::Write, Moment::After);
+    let held = setup.faults.hold(Call::Write, Moment::After);
     drop(pstate);
     held.reached().await;
     held.release();
@@ -99,7 +99,7 @@ async fn while_the_store_is_unavailable_nothing_is_lost_and_it_tries_again() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
-    setup.scripted.fail(Call::Write, unavailable());
+    setup.faults.fail(Call::Write, unavailable());
     let report = pstate.flush().await.unwrap();
     assert_eq!((report.stored, report.left), (0, 10));
     assert_eq!(report.unavailable.unwrap().message(), "locked");
@@ -115,7 +115,7 @@ async fn close_gives_up_at_its_deadline_and_reports_what_is_left() {
     let pstate = setup.handle(writer);
     read_all(&pstate, 10).await;
     for _ in 0..100 {
-        setup.scripted.fail(Call::Write, unavailable());
+        setup.faults.fail(Call::Write, unavailable());
     }
     let before = tokio::time::Instant::now();
     let report = pstate.close().await.unwrap();
@@ -142,7 +142,7 @@ async fn a_read_does_not_wait_for_a_flush() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
-    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let held = setup.faults.hold(Call::Write, Moment::Before);
     let flush = tokio::spawn({
         let pstate = pstate.clone();
         async move { pstate.flush().await }
@@ -159,7 +159,7 @@ async fn close_keeps_its_deadline_when_the_store_does_not_answer() {
     let writer = MigrationWriter::default().close_deadline(Duration::from_secs(3));
     let pstate = setup.handle(writer);
     read_all(&pstate, 10).await;
-    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let held = setup.faults.hold(Call::Write, Moment::Before);
     let before = tokio::time::Instant::now();
     let report = pstate.close().await.unwrap();
     assert_eq!((before.elapsed(), report.left), (Duration::from_secs(3), 10));
@@ -171,7 +171,7 @@ async fn a_close_that_was_dropped_can_be_closed_again() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
-    let held = setup.scripted.hold(Call::Write, Moment::Before);
+    let held = setup.faults.hold(Call::Write, Moment::Before);
     let second = Duration::from_secs(1);
     assert!(tokio::time::timeout(second, pstate.close()).await.is_err());
     held.release();
@@ -196,7 +196,7 @@ async fn an_adapter_that_panics_during_a_flush_does_not_end_the_writer() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
-    setup.scripted.panic(Call::Write);
+    setup.faults.panic(Call::Write);
     assert_eq!(pstate.flush().await.unwrap().failed, 10);
     read_all(&pstate, 10).await;
     assert_eq!(pstate.flush().await.unwrap().stored, 10);

@@ -240,10 +240,12 @@ impl<'a> Walk<'a> {
             match document {
                 Ok(Some(document)) => self.loaded.insert(document),
                 Ok(None) => {}
-                Err(error) => {
+                Err(error) if self.plan.keep_going => {
                     failed.insert(key.clone());
-                    self.fail(error)?;
+                    // A read that failed as a whole does not say which documents it was for.
+                    self.loaded.report_failure(error.at_key(key));
                 }
+                Err(error) => return Err(error.in_operation("preload")),
             }
         }
         let mut visits: HashMap<Key, usize> = HashMap::new();
