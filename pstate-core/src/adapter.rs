@@ -27,16 +27,17 @@ use crate::space::Space;
 ///   `bytes::empty`, `bytes::numbers`, `bytes::lengths`, `bytes::huge`.
 /// - *Opacity*: Values need not be JSON, nor text. Case: `bytes::no_json`.
 /// - *Keys*: Keys are told apart by their bytes: no case folding, no Unicode normalisation, no
-///   trimming, no wildcards, no cutting. Cases: `keys::letter_case`, `keys::normal_forms`,
+///   trimming, no wildcards, no cutting. Every valid key, of up to 577 bytes, can be stored. Cases: `keys::letter_case`, `keys::normal_forms`,
 ///   `keys::blanks`, `keys::wildcards`, `keys::odd_characters`, `keys::longest`, `keys::beginnings`.
 /// - *Spaces*: Nothing done in one space is seen in another. Cases: `spaces::apart`,
 ///   `spaces::names_that_run_together`.
 /// - *Visibility*: Once a write has returned, every later call sees it, through any handle to the
 ///   same store. Cases: `write::visible`, `lifecycle::second_handle`.
 /// - *Linearizability*: Calls that overlap take effect one at a time: a single key is linearizable.
-///   Cases: `concurrent::linearizable`, `concurrent::lost_updates`, `concurrent::one_winner`.
-/// - *Progress*: Calls that overlap do not wait for each other for ever. Case:
-///   `concurrent::progress`.
+///   Cases: `concurrent::linearizable`, `concurrent::lost_updates`, `concurrent::one_winner`,
+///   `concurrent::two_handles`.
+/// - *Progress*: Calls that overlap do not wait for each other for ever, nor for one whose future is
+///   kept and no longer polled. Cases: `concurrent::progress`, `concurrent::unpolled`.
 /// - *Absence*: A missing record is `None`, never an error. Case: `multi_get::absent`.
 /// - *Failure*: A failure is an [`Error`], never `None`. It is [`retryable`](Error::retryable) only
 ///   if the call changed nothing. Cases: `lifecycle::failure_is_not_absence`,
@@ -115,8 +116,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///   [`Expect::Absent`](crate::Expect::Absent). Case: `write::delete_absent`.
     /// - *Revisions*: The revision of the outcome is the one that a later read returns. Case:
     ///   `expect::revision_is_read_back`.
-    /// - *Change*: An opaque token that changes whenever the stored bytes change is what a revision
-    ///   is. Case: `expect::revision_changes`.
+    /// - *Change*: A revision changes whenever the stored bytes change. Case:
+    ///   `expect::revision_changes`.
     /// - *Reuse*: No revision stands for two different values of one key, not even after the record
     ///   was deleted in between. Case: `expect::revision_is_not_reused`.
     /// - *Revisions that last*: A revision keeps its meaning when the store is opened again. Case:

@@ -1,7 +1,8 @@
 //! Calling cargo.
 
 use std::env;
-use std::process::Command;
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -17,6 +18,50 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<
     let status = command().args(&arguments).status();
     let status = status.map_err(|error| Failed(format!("{shown}: {error}")))?;
     if status.success() { Ok(()) } else { Err(Failed(format!("{shown}: {status}"))) }
+}
+
+/// Runs cargo in the workspace's root with some environment; its output is shown and given, and
+/// whether it succeeded.
+pub(crate) fn cargo_captured(
+    environment: &[(&str, String)],
+    arguments: &[&str],
+) -> Result<(bool, String), Failed> {
+    let shown = format!("cargo {}", arguments.join(" "));
+    let failed = |error: io::Error| Failed(format!("{shown}: {error}"));
+    println!("$ {shown}");
+    let mut command = command();
+    command.args(arguments).stdout(Stdio::piped());
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    let mut output = String::new();
+    for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+        let line = line.map_err(failed)?;
+        println!("{line}");
+        output += &line;
+        output.push('\n');
+    }
+    let status = child.wait().map_err(failed)?;
+    Ok((status.success(), output))
+}
+
+/// Runs cargo for a crate that is no member of the workspace, with the workspace's own directory for
+/// what it builds.
+pub(crate) fn cargo_outside(directory: &str, arguments: &[&str]) -> Result<(), Failed> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let shown = format!("cargo {} in {directory}", arguments.join(" "));
+    println!("$ {shown}");
+    let status = command()
+        .args(arguments)
+        .current_dir(format!("{root}/{directory}"))
+        .env("CARGO_TARGET_DIR", format!("{root}/target"))
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failed(format!("{shown}: {status}"))),
+        Err(error) => Err(Failed(format!("{shown}: {error}"))),
+    }
 }
 
 /// What cargo knows about the workspace; of all its dependencies too with `deps`.

@@ -3,12 +3,13 @@
 mod cargo;
 mod features;
 mod msrv;
+mod soak;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::cargo::{Failed, cargo};
+use crate::cargo::{Failed, cargo, cargo_outside};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own commands")]
@@ -30,6 +31,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs everything random for longer; fails with the command that shows it again.
+    Soak(soak::Soak),
     /// Builds each feature of each package alone.
     Features,
     /// Checks that the stated minimum Rust version holds.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test { filter } => test(filter.as_deref()),
         Command::Bench { arguments } => bench(&arguments),
+        Command::Soak(soak) => soak::run(&soak),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),
     };
@@ -58,6 +62,13 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     }
     cargo(["run", "--quiet", "--example", "flashcards"])?;
     cargo(["test", "--workspace", "--doc"])?;
+    for arguments in [
+        &["fmt", "--check"][..],
+        &["clippy", "--quiet", "--locked", "--all-targets", "--", "-D", "warnings"],
+        &["test", "--locked"],
+    ] {
+        cargo_outside("examples/third_party_adapter", arguments)?;
+    }
     cargo(["test", "--workspace", "--tests"])
 }
 

@@ -77,6 +77,8 @@ faults! {
     LosesWhenCancelled "cancel::write_beside_others" "loses what others wrote when a future is dropped",
     RetriesBlindly "concurrent::linearizable" "writes once more what has happened already",
     LosesUpdates "concurrent::lost_updates" "compares, and swaps a little later",
+    LocksPerHandle "concurrent::two_handles" "compares and swaps under a lock that only its own handle knows",
+    WaitsForTheUnpolled "concurrent::unpolled" "holds a lock while it waits to be polled",
     ReadsInPieces "concurrent::whole_batches" "reads many keys in several transactions",
     Deadlocks "concurrent::progress" "locks key by key in the order of the batch",
     DeletesByPrefix "model::sequences" "deletes what begins with the key, too",

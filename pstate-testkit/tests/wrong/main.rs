@@ -99,7 +99,7 @@ fn is_found(fault: Fault) -> Result<Completion, Failed> {
         .find(|case| case.name == fault.case())
         .ok_or_else(|| format!("there is no case {}", fault.case()))?;
     let mut settings = Settings::from_env();
-    if fault == Fault::Deadlocks {
+    if matches!(fault, Fault::Deadlocks | Fault::WaitsForTheUnpolled) {
         settings.time_limit = Duration::from_secs(5);
     }
     match suite().check(fault.name(), case, &settings) {

@@ -60,6 +60,7 @@ pub(crate) struct LogAdapter {
     capabilities: Capabilities,
     closed: AtomicBool,
     cache: Mutex<HashMap<(Space, Key), Option<Record>>>,
+    own_lock: tokio::sync::Mutex<()>,
 }
 
 fn open_stores() -> &'static Mutex<HashMap<PathBuf, Weak<Shared>>> {
@@ -89,7 +90,13 @@ impl LogAdapter {
         if narrow || matches!(fault, Some(Fault::CutsLongValues | Fault::QuotesValues)) {
             capabilities = capabilities.max_value_len(70_000);
         }
-        Ok(Self { shared, capabilities, closed: AtomicBool::new(false), cache: Mutex::default() })
+        Ok(Self {
+            shared,
+            capabilities,
+            closed: AtomicBool::new(false),
+            cache: Mutex::default(),
+            own_lock: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Makes a record unreadable, until the process ends.
@@ -458,7 +465,16 @@ impl Adapter for LogAdapter {
                 shared.state.lock().records = taken;
                 shared.write(space, batch, &[])
             }
-            Some(Fault::LosesUpdates) => {
+            Some(Fault::WaitsForTheUnpolled) => {
+                let lock =
+                    shared.locks.lock().entry(batch.writes[0].key.clone()).or_default().clone();
+                let _guard = lock.lock_owned().await;
+                tokio::task::yield_now().await;
+                shared.write(space, batch, &[])
+            }
+            Some(Fault::LosesUpdates | Fault::LocksPerHandle) => {
+                let lock = self.own_lock.lock();
+                let _guard = if self.is(Fault::LocksPerHandle) { Some(lock.await) } else { None };
                 let holds = {
                     let state = shared.state.lock();
                     batch.writes.iter().all(|write| shared.holds(&state, space, write))

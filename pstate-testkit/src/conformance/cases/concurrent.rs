@@ -1,10 +1,13 @@
 //! Calls that overlap.
 
+use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
+use futures_util::poll;
 use parking_lot::Mutex;
-use pstate_core::{Batch, Expect, Key, Outcome, Revision, Write};
+use pstate_core::{Batch, Expect, Key, Outcome, Revision, Scan, Write};
 
 use super::cancel::poll_at_most;
 use crate::conformance::case::{Broken, Stop, cases, ensure, same};
@@ -15,9 +18,11 @@ use crate::history::History;
 cases! { "concurrent";
     #[random] linearizable: "Calls that overlap take effect one at a time: a single key is linearizable.",
     lost_updates: "Calls that overlap take effect one at a time: a single key is linearizable.",
+    two_handles(Durability): "Calls that overlap take effect one at a time: a single key is linearizable.",
     one_winner: "Calls that overlap take effect one at a time: a single key is linearizable.",
     whole_batches(BatchAtomicity): "the records are one snapshot: of an atomic batch either all is seen or nothing.",
-    progress: "Calls that overlap do not wait for each other for ever.",
+    progress: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    unpolled: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
 }
 
 async fn linearizable(test: &Test) -> Result<(), Stop> {
@@ -139,10 +144,21 @@ impl Client {
 }
 
 async fn lost_updates(test: &Test) -> Result<(), Stop> {
-    let (tasks, updates) = (8, 25);
     let store = test.open().await?;
+    count_together(test, &[store]).await
+}
+
+async fn two_handles(test: &Test) -> Result<(), Stop> {
+    let handles = [test.open().await?, test.open_beside().await?];
+    count_together(test, &handles).await
+}
+
+/// Lets eight tasks, spread over these handles, increment one counter by compare-and-swap.
+async fn count_together(test: &Test, handles: &[Store]) -> Result<(), Stop> {
+    let updates = 25;
+    let store = &handles[0];
     store.put("counter:1", "0").await?;
-    let tasks = (0..tasks).map(|_| {
+    let tasks = handles.iter().cycle().take(8).map(|store| {
         let store = store.clone();
         tokio::spawn(async move {
             for _ in 0..updates {
@@ -284,6 +300,28 @@ async fn whole_batches(test: &Test) -> Result<(), Stop> {
             Err(Stop::Broken(broken))
         }
     }
+}
+
+async fn unpolled(test: &Test) -> Result<(), Stop> {
+    let store = test.open().await?;
+    let keys: Vec<_> = (0..store.at_most(100)).map(|n| key(&format!("card:{n:02}"))).collect();
+    store.put_all(&keys, "there").await?;
+    let batch = Batch::each(vec![put_if("card:00", "kept", Expect::Any)]);
+    let scan = Scan { prefix: String::new(), after: None, limit: NonZeroUsize::MAX };
+    let (adapter, space) = (&store.adapter, &store.space);
+    let mut write = pin!(adapter.write(space, &batch));
+    let mut read = pin!(adapter.multi_get(space, &keys));
+    let mut page = pin!(adapter.scan(space, &scan));
+    // Begun, and then forgotten about for a while.
+    let (_, _, _) = (poll!(write.as_mut()), poll!(read.as_mut()), poll!(page.as_mut()));
+    for round in 0..20 {
+        let value = format!("value {round}");
+        store.put("card:00", &value).await?;
+        store.records(&keys).await?;
+        store.scan("", 50).await?;
+        store.adapter.spaces().await?;
+    }
+    Ok(())
 }
 
 async fn progress(test: &Test) -> Result<(), Stop> {

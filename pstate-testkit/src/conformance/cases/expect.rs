@@ -15,7 +15,7 @@ cases! { "expect";
     deleted: "Exactly the record that had this revision is stored.",
     conflict_changes_nothing: "If an expectation does not hold, nothing was changed.",
     revision_is_read_back: "The revision of the outcome is the one that a later read returns.",
-    revision_changes: "An opaque token that changes whenever the stored bytes change",
+    revision_changes: "A revision changes whenever the stored bytes change.",
     revision_is_not_reused: "No revision stands for two different values of one key, not even after the record was deleted in between.",
 }
 
