@@ -1,9 +1,8 @@
 //! What is read is what was written.
 
-use pstate_core::{Adapter, Batch, Outcome, Revision, Space};
 use pstate_sqlite::{SqliteConfig, TableLayout};
 
-use crate::fixture::{Place, get, key, page, put, put_write};
+use crate::fixture::{Place, get, page, put};
 
 fn odd_values() -> Vec<Vec<u8>> {
     vec![
@@ -38,20 +37,6 @@ async fn every_byte_is_read_as_it_was_written_in_both_layouts() {
 }
 
 #[tokio::test]
-async fn the_revision_of_a_write_is_the_one_that_is_read() {
-    let place = Place::new();
-    let store = place.open();
-    for value in odd_values() {
-        let batch = Batch::atomic(vec![put_write("card:1", &value)]);
-        let outcomes = store.write(&Space::default(), &batch).await.unwrap();
-        let Outcome::Stored(written) = outcomes[0] else { panic!("{outcomes:?}") };
-        let records = store.multi_get(&Space::default(), &[key("card:1")]).await.unwrap();
-        assert_eq!(records[0].as_ref().unwrap().revision, written);
-        assert_eq!(written, Revision::of_content(&value));
-    }
-}
-
-#[tokio::test]
 async fn documents_are_json_to_other_programs() {
     let place = Place::new();
     let store = place.open();
@@ -72,34 +57,4 @@ async fn a_value_changes_between_text_and_other_bytes() {
     assert_eq!(stored_as(), "blob");
     put(&store, "card:1", b"{}").await;
     assert_eq!(stored_as(), "text");
-}
-
-#[tokio::test]
-async fn odd_keys_are_kept_apart() {
-    let place = Place::new();
-    let store = place.open();
-    let long = format!("card:{}", "é".repeat(256));
-    let odd = [
-        "card:a",
-        "card:A",
-        "card:a ",
-        "card: a",
-        "card:%",
-        "card:_",
-        "card:é",
-        "card:e\u{301}",
-        "card:a:b",
-        "card:'",
-        "card:\"",
-        "card:?1",
-        "card:0",
-        "card:00",
-        &long,
-    ];
-    for (n, key) in odd.iter().enumerate() {
-        put(&store, key, n.to_string()).await;
-    }
-    for (n, key) in odd.iter().enumerate() {
-        assert_eq!(get(&store, key).await.unwrap(), n.to_string().into_bytes(), "{key}");
-    }
 }

@@ -55,10 +55,6 @@ pub(crate) fn keys(count: usize) -> Vec<Key> {
     (0..count).map(|n| key(&format!("card:{n:05}"))).collect()
 }
 
-pub(crate) fn space(name: &str) -> Space {
-    name.parse().unwrap()
-}
-
 pub(crate) fn put_write(text: &str, bytes: impl AsRef<[u8]>) -> Write {
     Write::put(key(text), bytes.as_ref())
 }

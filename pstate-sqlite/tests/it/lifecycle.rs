@@ -1,32 +1,13 @@
 //! Closing, dropping and opening again.
 
-use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate_core::{Adapter, Batch, Error, ErrorKind, Scan, Space};
+use pstate_core::{Adapter, Batch, Space};
 use pstate_sqlite::SqliteConfig;
 
-use crate::fixture::{Place, get, key, keys, poll_once, put, put_write, same, scan_all};
-
-#[tokio::test]
-async fn what_was_stored_is_there_after_opening_again() {
-    let place = Place::new();
-    let store = place.open();
-    put(&store, "card:1", "{}").await;
-    store.close().await.unwrap();
-    assert_eq!(get(&place.open(), "card:1").await.unwrap(), b"{}");
-}
-
-#[tokio::test]
-async fn what_was_stored_is_there_although_nobody_closed() {
-    let place = Place::new();
-    let store = place.open();
-    put(&store, "card:1", "{}").await;
-    drop(store);
-    assert_eq!(get(&place.open(), "card:1").await.unwrap(), b"{}");
-}
+use crate::fixture::{Place, poll_once, put, put_write, scan_all};
 
 #[tokio::test]
 async fn closing_leaves_one_file() {
@@ -35,63 +16,6 @@ async fn closing_leaves_one_file() {
     put(&store, "card:1", "{}").await;
     store.close().await.unwrap();
     assert_eq!(place.files(), ["app.db"]);
-}
-
-#[tokio::test]
-async fn closing_twice_succeeds() {
-    let place = Place::new();
-    let store = place.open();
-    store.close().await.unwrap();
-    store.close().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_at_the_same_time_succeeds_for_all() {
-    let place = Place::new();
-    let store = place.open();
-    let (one, other) = tokio::join!(store.close(), store.close());
-    one.unwrap();
-    other.unwrap();
-}
-
-#[tokio::test]
-async fn a_close_that_was_dropped_can_be_repeated() {
-    let place = Place::new();
-    let store = place.open();
-    let keys = keys(200);
-    store.write(&Space::default(), &same(&keys, "{}")).await.unwrap();
-    let space = Space::default();
-    let mut read = pin!(store.multi_get(&space, &keys));
-    assert!(poll_once(read.as_mut()).is_pending());
-    assert!(poll_once(pin!(store.close()).as_mut()).is_pending());
-    read.await.unwrap();
-    store.close().await.unwrap();
-    assert_eq!(place.files(), ["app.db"]);
-}
-
-#[tokio::test]
-async fn every_method_of_a_closed_store_says_so() {
-    #[track_caller]
-    fn closed<T: std::fmt::Debug>(result: Result<T, Error>) {
-        let error = result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(!error.is_retryable());
-        assert!(error.message().contains("closed"), "{error}");
-    }
-    let place = Place::new();
-    let store = place.open();
-    store.close().await.unwrap();
-    let space = Space::default();
-    let all = Scan { prefix: String::new(), after: None, limit: NonZeroUsize::MIN };
-    closed(store.multi_get(&space, &[key("card:1")]).await);
-    closed(store.write(&space, &Batch::each(vec![put_write("card:1", "{}")])).await);
-    closed(store.scan(&space, &all).await);
-    closed(store.spaces().await);
-    closed(store.flush().await);
-    closed(store.backup(place.path("copy.db")).await);
-    closed(store.integrity_check().await);
-    closed(store.optimize().await);
-    closed(store.checkpoint().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -131,14 +55,6 @@ async fn a_write_that_is_dropped_is_done_wholly_or_not_at_all() {
         let (found, _) = scan_all(&store, &format!("b{n}:"), 10).await;
         assert!(matches!(found.len(), 0 | 3), "{found:?}");
     }
-}
-
-#[tokio::test]
-async fn flushing_succeeds() {
-    let place = Place::new();
-    let store = place.open();
-    put(&store, "card:1", "{}").await;
-    store.flush().await.unwrap();
 }
 
 #[tokio::test]

@@ -11,5 +11,4 @@ mod fixture;
 mod foreign_rows;
 mod lifecycle;
 mod opening;
-mod order;
 mod reading;

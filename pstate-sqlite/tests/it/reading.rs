@@ -6,7 +6,7 @@ use std::time::Duration;
 use pstate_core::{Adapter, ErrorKind, Space};
 use pstate_sqlite::{ReadMode, SqliteConfig};
 
-use crate::fixture::{Place, get, key, keys, poll_once, put, same};
+use crate::fixture::{Place, get, keys, poll_once, put, same};
 
 #[tokio::test]
 async fn forty_thousand_keys_are_read_at_once_and_in_order() {
@@ -41,24 +41,6 @@ async fn long_values_are_read_in_portions_too() {
     }
     let records = read.await.unwrap();
     assert!(records.iter().all(|record| record.as_ref().unwrap().bytes.len() == 300_000));
-}
-
-#[tokio::test]
-async fn the_result_follows_the_keys_also_when_one_is_there_twice() {
-    let place = Place::new();
-    let store = place.open();
-    put(&store, "card:1", "1").await;
-    put(&store, "card:2", "2").await;
-    let asked = ["card:2", "card:3", "card:1", "card:2"].map(key);
-    let records = store.multi_get(&Space::default(), &asked).await.unwrap();
-    let bytes: Vec<_> = records.iter().map(|r| r.as_ref().map(|r| r.bytes.to_vec())).collect();
-    assert_eq!(bytes, [Some(b"2".to_vec()), None, Some(b"1".to_vec()), Some(b"2".to_vec())]);
-}
-
-#[tokio::test]
-async fn no_keys_give_no_records() {
-    let place = Place::new();
-    assert!(place.open().multi_get(&Space::default(), &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]

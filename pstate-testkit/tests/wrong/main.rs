@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod adapter;
 mod fault;
 mod log_file;
 mod store;
@@ -19,8 +20,8 @@ use pstate_core::{Adapter, Error, ErrorKind, Key, Result, Space};
 use pstate_testkit::Settings;
 use pstate_testkit::conformance::{Case, Harness, Suite, Verdict};
 
+use crate::adapter::LogAdapter;
 use crate::fault::Fault;
-use crate::store::LogAdapter;
 
 #[derive(Clone, Copy)]
 struct Log {
