@@ -78,7 +78,7 @@ pub fn run(harness: impl Harness) -> ExitCode {
 
 /// The `main` of a test target that holds a store, or several with names, against the contract.
 ///
-/// ```ignore
+/// ```text
 /// pstate_testkit::conformance!(Memory);
 /// pstate_testkit::conformance!("small" => Sqlite::small(), "large" => Sqlite::large());
 /// ```

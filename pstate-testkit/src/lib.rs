@@ -1,6 +1,6 @@
 //! For testing adapters, schemas, and programs that use PState.
 //!
-//! - [`conformance`] holds any adapter to the contract of [`Adapter`](pstate_core::Adapter).
+//! - [`mod@conformance`] holds any adapter to the contract of [`Adapter`](pstate_core::Adapter).
 //! - [`migrations`] holds a schema's migrations to what they have to keep.
 //! - [`FaultLayer`] makes calls fail, or holds them at a chosen point until the test lets them go on,
 //!   so that a race is a sequence and not a matter of luck; or it does so at random, from a seed.
