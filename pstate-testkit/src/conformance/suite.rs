@@ -168,7 +168,11 @@ fn run_to_end(test: &Arc<Test>, case: &'static Case) -> Result<(), Stop> {
         .map_err(|error| Stop::broken("a runtime", error))?;
     let run = AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let result = run_if_it_applies(test, case).await;
+            let mut result = run_if_it_applies(test, case).await;
+            // At once: other tasks of the case may still go on.
+            if let Err(Stop::Broken(broken)) = &mut result {
+                broken.operations.get_or_insert_with(|| test.log().lines());
+            }
             // What a broken store can't remove is not worth a second report.
             let removed = test.remove().await;
             result.and(removed)
