@@ -54,9 +54,10 @@ pub use connect::connect;
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheStats, Capabilities, Change,
     Collection, Comparison, Dangling, Document, DocumentPage, Durability, Error, ErrorKind, Expect,
-    Explanation, Filter, FlushReport, Key, KeyRef, Loaded, MemoryAdapter, MigrationWriter, Object,
-    Order, Outcome, PState, Page, Path, Preload, Record, Ref, Result, Retry, RetryLayer, Revision,
-    Scan, ScanQuery, Schema, Space, Stats, TimeoutLayer, Write, WriteBackStats, WriteBatch, schema,
+    Explanation, Filter, FlushReport, FlushTrigger, Key, KeyRef, Loaded, MemoryAdapter,
+    MigrationWriter, Object, Order, Outcome, PState, Page, Path, Preload, Record, Ref, Result,
+    Retry, RetryLayer, Revision, Scan, ScanQuery, Schema, Space, Stats, TimeoutLayer, Write,
+    WriteBackStats, WriteBatch, schema,
 };
 
 /// Storage in one SQLite file.

@@ -35,10 +35,12 @@ use crate::space::Space;
 
 mod counters;
 mod flight;
+mod uncertain;
 
 pub(crate) use counters::CacheCounters;
 use counters::TypeIndex;
 pub(crate) use flight::{Flight, FlightResults, LoadGuard};
+pub(crate) use uncertain::UncertainWrites;
 
 /// How many locks the pending loads and writes are spread over.
 const SHARDS: usize = 64;

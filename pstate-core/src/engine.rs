@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use crate::adapter::{Adapter, Atomicity, Capabilities};
-use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, WriteGuard};
+use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, UncertainWrites};
 use crate::detached::detached;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,10 +18,6 @@ use crate::space::Space;
 use crate::stats::Counters;
 use crate::write_back::WriteBackQueue;
 
-/// How long the keys of a write stay out of the cache after it ended with an error that does not
-/// say whether it will still happen. Longer than any adapter keeps trying.
-const UNCERTAIN_WRITE: Duration = Duration::from_secs(60);
-
 /// How many documents are validated and migrated before other tasks have their turn: about 0.1 ms,
 /// a few times that if all are migrated.
 const PORTION: usize = 256;
@@ -32,6 +27,7 @@ pub(crate) struct Engine {
     pub(crate) capabilities: Capabilities,
     pub(crate) schema: Option<Schema>,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) uncertain: UncertainWrites,
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
     pub(crate) runtime: Handle,
@@ -84,7 +80,10 @@ impl Engine {
                 if let Some(document) = self.cache.get(space, key.borrow()) {
                     return Source::Cache(document);
                 }
-                let (flight, guard) = own.get_or_insert_with(|| Flight::new(&self.cache));
+                let (flight, guard) = own.get_or_insert_with(|| {
+                    self.uncertain.settle_old_ones();
+                    Flight::new(&self.cache)
+                });
                 let key = CacheKey { space: space.clone(), key: key.clone() };
                 let at = guard.keys().len();
                 match self.cache.begin_load(&key, flight, at) {
@@ -272,6 +271,22 @@ impl Engine {
         }
     }
 
+    /// Sends writes of which each stands for itself to the store in one call, at most as many as the
+    /// adapter takes, and keeps the cache coherent with them.
+    ///
+    /// An error is that of the whole call. Goes on to its end when the caller is dropped.
+    pub(crate) async fn store_together(
+        self: &Arc<Self>,
+        space: &Space,
+        items: Vec<StoreItem>,
+    ) -> Result<Vec<Outcome>> {
+        self.check_open()?;
+        let engine = self.clone();
+        let space = space.clone();
+        let work = async move { engine.store_chunk(&space, BatchMode::Each, items).await };
+        detached(&self.runtime, work).await
+    }
+
     async fn store_in_chunks(
         &self,
         space: &Space,
@@ -281,11 +296,13 @@ impl Engine {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut items = items.into_iter().peekable();
         while items.peek().is_some() {
-            let chunk = items.by_ref().take(self.capabilities.chunk_len());
-            let (writes, kept): (Vec<Write>, Vec<(Option<u32>, bool)>) =
-                chunk.map(|item| (item.write, (item.version, item.keep))).unzip();
-            let batch = Batch { mode, writes };
-            outcomes.extend(self.store_chunk(space, &batch, &kept).await);
+            let chunk: Vec<StoreItem> =
+                items.by_ref().take(self.capabilities.chunk_len()).collect();
+            let count = chunk.len();
+            match self.store_chunk(space, mode, chunk).await {
+                Ok(stored) => outcomes.extend(stored),
+                Err(error) => outcomes.extend(vec![Outcome::Failed(error); count]),
+            }
         }
         outcomes
     }
@@ -293,36 +310,32 @@ impl Engine {
     async fn store_chunk(
         &self,
         space: &Space,
-        batch: &Batch,
-        kept: &[(Option<u32>, bool)],
-    ) -> Vec<Outcome> {
-        let cache_key = |write: &Write| CacheKey { space: space.clone(), key: write.key.clone() };
-        let guard = self.cache.begin_write(batch.writes.iter().map(cache_key).collect());
+        mode: BatchMode,
+        items: Vec<StoreItem>,
+    ) -> Result<Vec<Outcome>> {
+        let cache_key =
+            |item: &StoreItem| CacheKey { space: space.clone(), key: item.write.key.clone() };
+        let guard = self.cache.begin_write(items.iter().map(cache_key).collect());
+        let (writes, kept): (Vec<Write>, Vec<(Option<u32>, bool)>) =
+            items.into_iter().map(|item| (item.write, (item.version, item.keep))).unzip();
+        let batch = Batch { mode, writes };
         self.counters.writes.add(1);
-        let answer = self.adapter.write(space, batch).await;
+        let answer = self.adapter.write(space, &batch).await;
         match answer.and_then(|outcomes| self.expect_len(outcomes, kept.len())) {
             Ok(outcomes) => {
                 let writes = batch.writes.iter().zip(&outcomes).zip(kept);
-                guard.settle(writes.map(|((write, outcome), kept)| stored(write, outcome, *kept)));
-                outcomes
+                guard.settle(writes.map(|((write, outcome), kept)| stored(write, outcome, kept)));
+                Ok(outcomes)
             }
             Err(error) => {
                 if may_still_happen(&error) {
-                    self.settle_later(guard);
+                    self.uncertain.add(guard);
                 } else {
                     guard.settle([]);
                 }
-                let error = error.in_operation("write").in_space(space);
-                vec![Outcome::Failed(error); batch.writes.len()]
+                Err(error.in_operation("write").in_space(space))
             }
         }
-    }
-
-    fn settle_later(&self, guard: WriteGuard) {
-        self.runtime.spawn(async move {
-            tokio::time::sleep(UNCERTAIN_WRITE).await;
-            guard.settle([]);
-        });
     }
 }
 

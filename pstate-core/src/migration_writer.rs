@@ -5,26 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
-use crate::backoff::backoff;
-use crate::cache::CacheKey;
-use crate::document::Document;
-use crate::engine::{Engine, StoreItem};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{BatchMode, Change, Expect, Outcome, Write};
-use crate::space::Space;
-use crate::write_back::WriteBackQueue;
+use crate::write_back::{QueueLimits, WriteBackQueue};
+
+mod policy;
+mod task;
+
+use task::Task;
 
 /// How the documents that reads have migrated are stored.
 ///
 /// A read never waits for it. Migrated documents are queued, one entry for each key, and written
 /// in batches: when `batch_size` of them wait, when `flush_interval` has passed since the first
-/// came, on [`PState::flush`](crate::PState::flush), and on [`PState::close`](crate::PState::close).
-/// Every write is a compare-and-swap on the revision that was migrated, so it never overwrites what
-/// somebody wrote meanwhile; a conflict drops it. When the queue is full, its oldest entry is
-/// dropped and counted. Nothing is lost by that: the next read of the store migrates the document
-/// again.
+/// came, on [`PState::flush`](crate::PState::flush), and on [`PState::close`](crate::PState::close);
+/// see [`FlushTrigger`]. Every write is a compare-and-swap on the revision that was migrated, so it
+/// never overwrites what somebody wrote meanwhile, and never brings back what was deleted; a conflict
+/// drops it. When the queue is full, its oldest entry is dropped and counted. Nothing is lost by that:
+/// the next read of the store migrates the document again.
+///
+/// A document that the store refuses is reported and leaves the queue; it takes no other with it.
+/// While the store is unavailable, everything stays queued and is tried again after a delay that
+/// doubles from time to time. Batches are no larger than the adapter takes, and are made smaller
+/// while writes time out.
 ///
 /// | preset | batch size | flush interval | trade-off |
 /// |---|---|---|---|
@@ -37,6 +41,7 @@ pub struct MigrationWriter {
     batch_size: usize,
     flush_interval: Duration,
     queue_limit: usize,
+    queue_bytes: usize,
     retry_delay: Duration,
     max_retry_delay: Duration,
     close_deadline: Duration,
@@ -48,6 +53,7 @@ impl Default for MigrationWriter {
             batch_size: 100,
             flush_interval: Duration::from_secs(5),
             queue_limit: 10_000,
+            queue_bytes: 64 << 20,
             retry_delay: Duration::from_millis(100),
             max_retry_delay: Duration::from_secs(10),
             close_deadline: Duration::from_secs(10),
@@ -66,9 +72,13 @@ impl MigrationWriter {
         Self::default().batch_size(50).flush_interval(Duration::from_secs(1))
     }
 
-    /// For a small queue: batches of 25, every 500 ms, at most 1,000 entries.
+    /// For a small queue: batches of 25, every 500 ms, at most 1,000 entries of 4 MiB together.
     pub fn memory_constrained() -> Self {
-        Self::default().batch_size(25).flush_interval(Duration::from_millis(500)).queue_limit(1_000)
+        Self::default()
+            .batch_size(25)
+            .flush_interval(Duration::from_millis(500))
+            .queue_limit(1_000)
+            .queue_bytes(4 << 20)
     }
 
     /// How many documents are written at once; so many waiting trigger a flush. At least 1.
@@ -83,28 +93,40 @@ impl MigrationWriter {
         self
     }
 
-    /// How many documents may wait. At least 1.
+    /// How many documents may wait: 10,000 by default, at least 1.
     pub fn queue_limit(mut self, limit: usize) -> Self {
         self.queue_limit = limit.max(1);
         self
     }
 
-    /// How long to wait before trying again after the store was unavailable: at first, and at
-    /// most. It doubles from failure to failure.
+    /// How many bytes the waiting documents may have together: 64 MiB by default. A single document
+    /// may be longer. Those that are cached as well share their bytes with the cache.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// How long to wait before trying again after the store was unavailable: at first (100 ms by
+    /// default), and at most (10 s). It doubles from failure to failure, and each delay is shortened
+    /// at random by up to a half, so that many processes do not come back together.
     pub fn retry_delay(mut self, first: Duration, max: Duration) -> Self {
         self.retry_delay = first;
         self.max_retry_delay = max;
         self
     }
 
-    /// How long [`close`](crate::PState::close) tries to write what is queued.
+    /// How long [`close`](crate::PState::close) tries to write what is queued: 10 s by default.
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
         self.close_deadline = deadline;
         self
     }
 
     pub(crate) fn queue(&self) -> WriteBackQueue {
-        WriteBackQueue::new(self.queue_limit, self.full())
+        WriteBackQueue::new(QueueLimits {
+            entries: self.queue_limit,
+            bytes: self.queue_bytes,
+            full: self.full(),
+        })
     }
 
     /// How many waiting documents trigger a flush: no more than the queue holds.
@@ -117,27 +139,81 @@ impl MigrationWriter {
     pub(crate) fn start(self, engine: Arc<Engine>) -> RunningWriter {
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = engine.runtime.clone();
-        let task = Task { engine, config: self, failures: 0, due: None, in_hand: 0 };
-        runtime.spawn(task.run(receiver));
+        runtime.spawn(Task::new(engine, self).run(receiver));
         RunningWriter { commands }
     }
 }
 
+/// Why a flush happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FlushTrigger {
+    /// A batch was full.
+    Size,
+    /// The flush interval had passed, or the delay after the store was unavailable.
+    Interval,
+    /// [`PState::flush`](crate::PState::flush) was called.
+    Manual,
+    /// The handle was closed, or its last clone dropped.
+    Close,
+}
+
+impl FlushTrigger {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Size, Self::Interval, Self::Manual, Self::Close];
+
+    /// Its name, as a label: `size`, `interval`, `manual`, `close`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Interval => "interval",
+            Self::Manual => "manual",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl fmt::Display for FlushTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What a flush did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FlushReport {
+    /// Why it happened.
+    pub trigger: FlushTrigger,
     /// Documents written back.
     pub stored: usize,
-    /// Documents not written, because somebody else had written them meanwhile.
+    /// Documents not written, because somebody else had written or deleted them meanwhile.
     pub conflicts: usize,
-    /// Documents that the store refused; the log says why. They are not tried again until they
-    /// are read again.
+    /// Documents that the store refused. They are not tried again until they are read again.
     pub failed: usize,
+    /// Why it refused them; each error names its key. The first ten, the log has all.
+    pub failures: Vec<Error>,
     /// Documents still queued, because the store was unavailable.
     pub left: usize,
     /// Why some are left.
     pub unavailable: Option<Error>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl FlushReport {
+    pub(crate) fn new(trigger: FlushTrigger) -> Self {
+        Self {
+            trigger,
+            stored: 0,
+            conflicts: 0,
+            failed: 0,
+            failures: Vec::new(),
+            left: 0,
+            unavailable: None,
+            duration: Duration::ZERO,
+        }
+    }
 }
 
 impl fmt::Display for FlushReport {
@@ -177,202 +253,5 @@ impl RunningWriter {
         let (reply, report) = oneshot::channel();
         self.commands.send(command(reply)).map_err(|_| stopped())?;
         report.await.map_err(|_| stopped())
-    }
-}
-
-struct Task {
-    engine: Arc<Engine>,
-    config: MigrationWriter,
-    /// Flushes in a row that found the store unavailable.
-    failures: u32,
-    /// When to flush next, if something is queued.
-    due: Option<Instant>,
-    /// Documents taken from the queue whose write has not been answered yet.
-    in_hand: usize,
-}
-
-impl Task {
-    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        loop {
-            tokio::select! {
-                biased;
-                command = commands.recv() => match command {
-                    Some(Command::Flush(reply)) => {
-                        // Whoever asked may have gone away; the flush is done all the same.
-                        let _ = reply.send(self.flush(None).await);
-                    }
-                    Some(Command::Close(reply)) => {
-                        let _ = reply.send(self.drain().await);
-                        return;
-                    }
-                    None => {
-                        self.drain().await;
-                        return;
-                    }
-                },
-                () = self.engine.queue.changed() => {}
-                () = wait_until(self.due) => {
-                    self.flush(None).await;
-                }
-            }
-            self.schedule();
-            if self.failures == 0 && self.engine.queue.len() >= self.config.full() {
-                self.flush(None).await;
-                self.schedule();
-            }
-        }
-    }
-
-    /// Sets the time of the next flush when there is something to write and none is set.
-    fn schedule(&mut self) {
-        if self.engine.queue.is_empty() {
-            self.due = None;
-        } else if self.due.is_none() {
-            // An interval beyond the end of time is none.
-            self.due = Instant::now().checked_add(self.config.flush_interval);
-        }
-    }
-
-    /// Writes what is queued now, batch by batch, until the store turns out to be unavailable, or
-    /// the deadline has passed.
-    async fn flush(&mut self, deadline: Option<Instant>) -> FlushReport {
-        let mut report = FlushReport::default();
-        let mut remaining = self.engine.queue.len();
-        if remaining == 0 {
-            return report;
-        }
-        let started = Instant::now();
-        self.due = None;
-        let in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
-        while remaining > 0 && report.unavailable.is_none() && in_time() {
-            let batch = self.engine.queue.take(self.config.batch_size.min(remaining));
-            if batch.is_empty() {
-                break;
-            }
-            remaining -= batch.len();
-            self.in_hand = batch.len();
-            self.write_back(batch, deadline, &mut report).await;
-            self.in_hand = 0;
-        }
-        let gave_up = remaining > 0 || report.unavailable.is_some();
-        report.left = if gave_up { self.engine.queue.len() } else { 0 };
-        self.failures = if report.unavailable.is_some() { self.failures + 1 } else { 0 };
-        if self.failures > 0 {
-            let delay =
-                backoff(self.config.retry_delay, self.config.max_retry_delay, self.failures - 1);
-            self.due = Instant::now().checked_add(delay);
-        }
-        let counters = &self.engine.counters;
-        counters.stored.add(report.stored);
-        counters.conflicts.add(report.conflicts);
-        counters.failed.add(report.failed);
-        counters.flushes.add(1);
-        counters
-            .last_flush_micros
-            .set(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-        report
-    }
-
-    /// Flushes until nothing is left or the deadline has passed, and says loudly if something is.
-    async fn drain(&mut self) -> FlushReport {
-        // A deadline beyond the end of time is none.
-        let deadline = Instant::now().checked_add(self.config.close_deadline);
-        let mut total = FlushReport::default();
-        loop {
-            let report = self.flush(deadline).await;
-            total.stored += report.stored;
-            total.conflicts += report.conflicts;
-            total.failed += report.failed;
-            total.left = report.left;
-            total.unavailable = report.unavailable;
-            match self.due {
-                Some(due) if total.left > 0 && deadline.is_none_or(|deadline| due < deadline) => {
-                    tokio::time::sleep_until(due).await;
-                }
-                _ => return total,
-            }
-        }
-    }
-
-    /// Writes one batch, each space for itself, and puts back what the store could not take now.
-    async fn write_back(
-        &self,
-        batch: Vec<(CacheKey, Document)>,
-        deadline: Option<Instant>,
-        report: &mut FlushReport,
-    ) {
-        let mut spaces: Vec<(Space, Vec<Document>)> = Vec::new();
-        for (CacheKey { space, .. }, document) in batch {
-            match spaces.iter_mut().find(|(other, _)| *other == space) {
-                Some((_, documents)) => documents.push(document),
-                None => spaces.push((space, vec![document])),
-            }
-        }
-        for (space, documents) in spaces {
-            let items = documents.iter().map(write_back).collect();
-            let store = self.engine.store(&space, BatchMode::Each, items);
-            let outcomes = tokio::select! {
-                outcomes = store => outcomes,
-                // The write goes on, and may still succeed; the entries are derived again anyway.
-                () = wait_until(deadline) => {
-                    let late = Error::new(ErrorKind::Timeout, "the deadline has passed");
-                    vec![Outcome::Failed(late); documents.len()]
-                }
-            };
-            let mut put_back = Vec::new();
-            for (document, outcome) in documents.into_iter().zip(outcomes) {
-                match outcome {
-                    Outcome::Stored(_) | Outcome::Deleted => report.stored += 1,
-                    Outcome::Conflict | Outcome::Aborted => report.conflicts += 1,
-                    Outcome::Failed(error) if is_passing(&error) => {
-                        report.unavailable = Some(error);
-                        put_back.push(document);
-                    }
-                    Outcome::Failed(error) => {
-                        tracing::warn!(key = %document.key(), %error, "write-back failed");
-                        report.failed += 1;
-                    }
-                }
-            }
-            self.engine.queue.put_back(&space, put_back);
-        }
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        let left = self.engine.queue.len() + self.in_hand;
-        if left > 0 {
-            tracing::warn!(
-                left,
-                "the migration writer ended with documents that are not written back; \
-                 they will be migrated again when they are read"
-            );
-        }
-    }
-}
-
-/// The write that stores a migrated document, if nobody has written since.
-fn write_back(document: &Document) -> StoreItem {
-    StoreItem {
-        write: Write {
-            key: document.key().clone(),
-            expect: Expect::Revision(document.revision()),
-            change: Change::Put(document.bytes().clone()),
-        },
-        version: Some(document.version()),
-        keep: true,
-    }
-}
-
-/// Whether trying again later may succeed. A write-back may be repeated whatever became of it.
-fn is_passing(error: &Error) -> bool {
-    error.is_retryable() || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable)
-}
-
-async fn wait_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

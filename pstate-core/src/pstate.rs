@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::migration_writer::{FlushReport, RunningWriter};
+use crate::migration_writer::{FlushReport, FlushTrigger, RunningWriter};
 use crate::space::Space;
 use crate::stats::Stats;
 
@@ -85,7 +85,7 @@ impl PState {
     /// What was done since the handle was built, by all its clones and siblings.
     pub fn stats(&self) -> Stats {
         let engine = self.engine();
-        engine.counters.snapshot(&engine.cache, engine.queue.len(), engine.queue.dropped())
+        engine.counters.snapshot(&engine.cache, &engine.queue)
     }
 
     /// Returns when every migrated document that was queued before is stored or reported, and
@@ -112,14 +112,14 @@ impl PState {
         let _closing = self.shared.closing.lock().await;
         let engine = self.engine();
         if engine.closed.load(Ordering::Acquire) {
-            return Ok(FlushReport::default());
+            return Ok(FlushReport::new(FlushTrigger::Close));
         }
         // A writer that has ended already, by a panic or an earlier call that was dropped, has left
         // what is still in the queue.
         let report = self.shared.writer.close().await.unwrap_or_else(|error| FlushReport {
             left: engine.queue.len(),
             unavailable: Some(error),
-            ..FlushReport::default()
+            ..FlushReport::new(FlushTrigger::Close)
         });
         engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
         engine.closed.store(true, Ordering::Release);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::cache::Cache;
+use crate::migration_writer::{FlushReport, FlushTrigger};
+use crate::write_back::WriteBackQueue;
 
 /// A snapshot of what a handle, its clones and siblings have done since it was built.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,6 +75,14 @@ pub struct WriteBackStats {
     pub dropped: u64,
     /// Flushes that found something to write.
     pub flushes: u64,
+    /// Those because a batch was full.
+    pub flushes_by_size: u64,
+    /// Those because the interval had passed.
+    pub flushes_by_interval: u64,
+    /// Those that were asked for.
+    pub flushes_by_hand: u64,
+    /// Those at the end of a handle.
+    pub flushes_by_close: u64,
     /// How long the last of them took.
     pub last_flush: Duration,
 }
@@ -85,11 +95,55 @@ pub(crate) struct Counters {
     pub(crate) writes: Counter,
     pub(crate) migrations: Counter,
     pub(crate) failed_migrations: Counter,
-    pub(crate) stored: Counter,
-    pub(crate) conflicts: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) flushes: Counter,
-    pub(crate) last_flush_micros: Counter,
+    pub(crate) flushes: FlushCounters,
+}
+
+/// What flushes did.
+#[derive(Debug, Default)]
+pub(crate) struct FlushCounters {
+    stored: Counter,
+    conflicts: Counter,
+    failed: Counter,
+    by_size: Counter,
+    by_interval: Counter,
+    by_hand: Counter,
+    by_close: Counter,
+    last_micros: Counter,
+}
+
+impl FlushCounters {
+    /// Counts a flush that found something to write.
+    pub(crate) fn record(&self, report: &FlushReport) {
+        self.stored.add(report.stored);
+        self.conflicts.add(report.conflicts);
+        self.failed.add(report.failed);
+        let counter = match report.trigger {
+            FlushTrigger::Size => &self.by_size,
+            FlushTrigger::Interval => &self.by_interval,
+            FlushTrigger::Manual => &self.by_hand,
+            FlushTrigger::Close => &self.by_close,
+        };
+        counter.add(1);
+        self.last_micros.set(u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn snapshot(&self, queue: &WriteBackQueue) -> WriteBackStats {
+        let [by_size, by_interval, by_hand, by_close] =
+            [&self.by_size, &self.by_interval, &self.by_hand, &self.by_close].map(Counter::get);
+        WriteBackStats {
+            queued: queue.len(),
+            stored: self.stored.get(),
+            conflicts: self.conflicts.get(),
+            failed: self.failed.get(),
+            dropped: queue.dropped(),
+            flushes: by_size + by_interval + by_hand + by_close,
+            flushes_by_size: by_size,
+            flushes_by_interval: by_interval,
+            flushes_by_hand: by_hand,
+            flushes_by_close: by_close,
+            last_flush: Duration::from_micros(self.last_micros.get()),
+        }
+    }
 }
 
 /// A number that tasks change without waiting for each other.
@@ -111,7 +165,7 @@ impl Counter {
 }
 
 impl Counters {
-    pub(crate) fn snapshot(&self, cache: &Cache, queued: usize, dropped: u64) -> Stats {
+    pub(crate) fn snapshot(&self, cache: &Cache, queue: &WriteBackQueue) -> Stats {
         let mut stats = Stats {
             reads: self.reads.get(),
             keys_read: self.keys_read.get(),
@@ -120,15 +174,7 @@ impl Counters {
             failed_migrations: self.failed_migrations.get(),
             cache_bytes: cache.bytes(),
             cache_entries: cache.len(),
-            write_back: WriteBackStats {
-                queued,
-                stored: self.stored.get(),
-                conflicts: self.conflicts.get(),
-                failed: self.failed.get(),
-                dropped,
-                flushes: self.flushes.get(),
-                last_flush: Duration::from_micros(self.last_flush_micros.get()),
-            },
+            write_back: self.flushes.snapshot(queue),
             ..Stats::default()
         };
         cache.counters().for_each(|name, counters| {

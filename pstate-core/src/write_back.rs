@@ -11,13 +11,22 @@ use crate::cache::CacheKey;
 use crate::document::Document;
 use crate::space::Space;
 
-/// A bounded queue with one entry for each key. Every operation on an entry is O(1).
+/// A queue with one entry for each key, bounded in entries and bytes. Every operation on an entry
+/// is O(1).
 pub(crate) struct WriteBackQueue {
     state: Mutex<State>,
     changed: Notify,
-    limit: usize,
+    limits: QueueLimits,
+}
+
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueueLimits {
+    pub(crate) entries: usize,
+    /// Of documents; a single one may be longer.
+    pub(crate) bytes: usize,
     /// From how many entries on the writer is woken at once.
-    full: usize,
+    pub(crate) full: usize,
 }
 
 #[derive(Default)]
@@ -25,43 +34,58 @@ struct State {
     documents: HashMap<CacheKey, Document, RandomState>,
     /// The keys of `documents`, each once, the oldest first.
     order: VecDeque<CacheKey>,
+    /// Of all documents.
+    bytes: usize,
     dropped: u64,
 }
 
 impl State {
-    fn drop_oldest(&mut self) {
-        if let Some(oldest) = self.order.pop_front() {
-            self.documents.remove(&oldest);
+    /// Adds a document at the end, or replaces the one that waits under the same key in its place.
+    fn push(&mut self, key: CacheKey, document: Document) {
+        self.bytes += document.bytes().len();
+        match self.documents.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let replaced = entry.insert(document);
+                self.bytes -= replaced.bytes().len();
+            }
+            Entry::Vacant(entry) => {
+                self.order.push_back(entry.key().clone());
+                entry.insert(document);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<(CacheKey, Document)> {
+        let key = self.order.pop_front()?;
+        let document = self.documents.remove(&key)?;
+        self.bytes -= document.bytes().len();
+        Some((key, document))
+    }
+
+    fn drop_oldest_beyond(&mut self, limits: &QueueLimits) {
+        while self.order.len() > limits.entries
+            || (self.bytes > limits.bytes && self.order.len() > 1)
+        {
+            self.pop();
             self.dropped += 1;
         }
     }
 }
 
 impl WriteBackQueue {
-    pub(crate) fn new(limit: usize, full: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), limit, full }
+    pub(crate) fn new(limits: QueueLimits) -> Self {
+        Self { state: Mutex::default(), changed: Notify::new(), limits }
     }
 
     /// Queues a document; one that waits under the same key is replaced in its place.
     pub(crate) fn push(&self, key: CacheKey, document: Document) {
         let mut state = self.state.lock();
-        match state.documents.entry(key) {
-            Entry::Occupied(mut entry) => {
-                entry.insert(document);
-                return;
-            }
-            Entry::Vacant(entry) => {
-                let key = entry.key().clone();
-                entry.insert(document);
-                state.order.push_back(key);
-            }
-        }
-        if state.order.len() > self.limit {
-            state.drop_oldest();
-        }
+        let before = state.order.len();
+        state.push(key, document);
+        state.drop_oldest_beyond(&self.limits);
         let len = state.order.len();
         drop(state);
-        if len == 1 || len >= self.full {
+        if before == 0 || len >= self.limits.full {
             self.changed.notify_one();
         }
     }
@@ -70,26 +94,20 @@ impl WriteBackQueue {
     pub(crate) fn take(&self, count: usize) -> Vec<(CacheKey, Document)> {
         let mut state = self.state.lock();
         let count = count.min(state.order.len());
-        let keys: Vec<CacheKey> = state.order.drain(..count).collect();
-        keys.into_iter()
-            .filter_map(|key| state.documents.remove(&key).map(|document| (key, document)))
-            .collect()
+        (0..count).map_while(|_| state.pop()).collect()
     }
 
-    /// Puts entries that could not be written back to the front, where no newer one waits.
+    /// Queues entries again that could not be written back, where no newer one waits. They come
+    /// last, so that one that never can be written does not stand in the way of others.
     pub(crate) fn put_back(&self, space: &Space, documents: Vec<Document>) {
         let mut state = self.state.lock();
-        for document in documents.into_iter().rev() {
+        for document in documents {
             let key = CacheKey { space: space.clone(), key: document.key().clone() };
-            if let Entry::Vacant(entry) = state.documents.entry(key) {
-                let key = entry.key().clone();
-                entry.insert(document);
-                state.order.push_front(key);
+            if !state.documents.contains_key(&key) {
+                state.push(key, document);
             }
         }
-        while state.order.len() > self.limit {
-            state.drop_oldest();
-        }
+        state.drop_oldest_beyond(&self.limits);
     }
 
     /// Waits until there is something to look at: a first entry, or enough for a batch.
@@ -99,10 +117,6 @@ impl WriteBackQueue {
 
     pub(crate) fn len(&self) -> usize {
         self.state.lock().order.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How many entries were dropped because the queue was full.
@@ -126,7 +140,11 @@ mod tests {
     }
 
     fn queue_of(limit: usize, ids: impl IntoIterator<Item = u32>) -> WriteBackQueue {
-        let queue = WriteBackQueue::new(limit, 100);
+        queue_within(QueueLimits { entries: limit, bytes: usize::MAX, full: 100 }, ids)
+    }
+
+    fn queue_within(limits: QueueLimits, ids: impl IntoIterator<Item = u32>) -> WriteBackQueue {
+        let queue = WriteBackQueue::new(limits);
         for id in ids {
             let (key, document) = entry(id, 0);
             queue.push(key, document);
@@ -156,7 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_unless_a_newer_one_waits() {
+    fn a_queue_is_bounded_in_bytes_but_holds_one_document_of_any_length() {
+        let limits = |bytes| QueueLimits { entries: 10, bytes, full: 100 };
+        let queue = queue_within(limits(6), 1..=5);
+        assert_eq!(queue.dropped(), 2);
+        assert_eq!(ids(&queue), ["3", "4", "5"]);
+        assert_eq!(queue.state.lock().bytes, 0);
+        assert_eq!(ids(&queue_within(limits(1), 1..=2)), ["2"]);
+    }
+
+    #[test]
+    fn replacing_a_document_counts_its_bytes_once() {
+        let queue = queue_of(10, [1, 1, 2, 1]);
+        assert_eq!(queue.state.lock().bytes, 4);
+    }
+
+    #[test]
+    fn what_is_put_back_comes_last_unless_a_newer_one_waits() {
         let queue = queue_of(10, [1, 2, 3]);
         let taken: Vec<_> = queue.take(2).into_iter().map(|(_, document)| document).collect();
         let (key, newer) = entry(2, 9);
@@ -166,6 +200,6 @@ mod tests {
         let seen: Vec<_> =
             taken.iter().map(|(key, document)| (key.key.id(), document.revision())).collect();
         let revision = Revision::from_number;
-        assert_eq!(seen, [("1", revision(0)), ("3", revision(0)), ("2", revision(9))]);
+        assert_eq!(seen, [("3", revision(0)), ("2", revision(9)), ("1", revision(0))]);
     }
 }

@@ -1,9 +1,15 @@
 //! The migration writer: when it writes, and what it reports.
 
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{Error, ErrorKind, MemoryAdapter, MigrationWriter, PState};
+use async_trait::async_trait;
+use pstate::{
+    Adapter, Batch, Capabilities, Error, ErrorKind, FlushTrigger, Key, MemoryAdapter,
+    MigrationWriter, Outcome, PState, Page, Record, Result, Scan, Space,
+};
 use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment, workload};
 
 use crate::stores::deck_of;
@@ -28,11 +34,7 @@ async fn old_cards(count: usize) -> Setup {
 
 impl Setup {
     fn handle(&self, writer: MigrationWriter) -> PState {
-        PState::builder(self.counting.clone())
-            .schema(workload::schema().unwrap())
-            .migration_writer(writer)
-            .build()
-            .unwrap()
+        handle_on(self.counting.clone(), writer)
     }
 
     async fn versions(&self, count: usize) -> Vec<u32> {
@@ -43,9 +45,21 @@ impl Setup {
     }
 }
 
+fn handle_on(adapter: Arc<dyn Adapter>, writer: MigrationWriter) -> PState {
+    PState::builder(adapter)
+        .schema(workload::schema().unwrap())
+        .migration_writer(writer)
+        .build()
+        .unwrap()
+}
+
 async fn read_all(pstate: &PState, count: usize) {
-    let deck = deck_of(count);
-    pstate.multi_get((0..count).map(|card| deck.card_key(card))).await.unwrap();
+    read_some(pstate, 0..count).await;
+}
+
+async fn read_some(pstate: &PState, cards: Range<usize>) {
+    let deck = deck_of(cards.end);
+    pstate.multi_get(cards.map(|card| deck.card_key(card))).await.unwrap();
 }
 
 fn unavailable() -> Error {
@@ -192,13 +206,142 @@ async fn an_interval_without_end_waits_for_a_flush() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_adapter_that_panics_during_a_flush_does_not_end_the_writer() {
+async fn an_adapter_that_panics_during_a_flush_ends_neither_the_writer_nor_the_batch() {
     let setup = old_cards(10).await;
     let pstate = setup.handle(MigrationWriter::default());
     read_all(&pstate, 10).await;
     setup.faults.panic(Call::Write);
-    assert_eq!(pstate.flush().await.unwrap().failed, 10);
-    read_all(&pstate, 10).await;
-    assert_eq!(pstate.flush().await.unwrap().stored, 10);
+    let report = pstate.flush().await.unwrap();
+    assert_eq!((report.stored, report.failed), (10, 0));
     assert_eq!(setup.versions(10).await, [2; 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_makes_every_write_fail_does_not_block_the_others() {
+    let setup = old_cards(20).await;
+    let poisoned: Key = deck_of(20).card_key(7).parse().unwrap();
+    let error = Error::new(ErrorKind::Other, "poisoned");
+    let adapter = Picky::refusing(setup.counting.clone(), &poisoned, error);
+    let pstate = handle_on(Arc::new(adapter), MigrationWriter::default());
+    read_all(&pstate, 20).await;
+    setup.counting.take();
+    let report = pstate.flush().await.unwrap();
+    assert_eq!((report.stored, report.failed, report.left), (19, 1, 0));
+    let [failure] = &report.failures[..] else { panic!("{:?}", report.failures) };
+    assert_eq!(failure.key(), Some(&poisoned));
+    assert!(failure.message().contains("poisoned"), "{failure}");
+    // It is found by halving: 20, 10, 5, 3, 2, 1 and their other halves.
+    assert!(setup.counting.take().writes <= 6);
+    assert_eq!(setup.versions(20).await.iter().filter(|version| **version == 1).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_flush_says_why_it_happened() {
+    let setup = old_cards(250).await;
+    let pstate = setup.handle(MigrationWriter::default());
+    let flushes = || {
+        let stats = pstate.stats().write_back;
+        assert_eq!(
+            stats.flushes,
+            stats.flushes_by_size
+                + stats.flushes_by_interval
+                + stats.flushes_by_hand
+                + stats.flushes_by_close
+        );
+        [stats.flushes_by_size, stats.flushes_by_interval, stats.flushes_by_hand]
+    };
+    read_some(&pstate, 0..3).await;
+    assert_eq!(pstate.flush().await.unwrap().trigger, FlushTrigger::Manual);
+    assert_eq!(flushes(), [0, 0, 1]);
+    read_some(&pstate, 3..6).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(flushes(), [0, 1, 1]);
+    read_some(&pstate, 6..206).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(flushes(), [1, 1, 1]);
+    read_some(&pstate, 206..250).await;
+    let report = pstate.close().await.unwrap();
+    assert_eq!((report.trigger, report.stored), (FlushTrigger::Close, 44));
+    assert_eq!(pstate.stats().write_back.flushes_by_close, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_are_no_larger_than_the_adapter_takes() {
+    let setup = old_cards(50).await;
+    let adapter = Picky { inner: setup.counting.clone(), max_batch: 8, refused: None };
+    let pstate = handle_on(Arc::new(adapter), MigrationWriter::default());
+    read_all(&pstate, 50).await;
+    setup.counting.take();
+    assert_eq!(pstate.flush().await.unwrap().stored, 50);
+    let counts = setup.counting.take();
+    assert_eq!((counts.writes, counts.keys_written), (7, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_now_does_not_stand_in_the_way() {
+    let setup = old_cards(4).await;
+    let late: Key = deck_of(4).card_key(0).parse().unwrap();
+    let error = Error::new(ErrorKind::Timeout, "late");
+    let adapter = Picky::refusing(setup.counting.clone(), &late, error);
+    let pstate = handle_on(Arc::new(adapter), MigrationWriter::default());
+    read_all(&pstate, 4).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let stats = pstate.stats().write_back;
+    assert_eq!((stats.stored, stats.queued), (3, 1));
+    assert_eq!(setup.versions(4).await, [1, 2, 2, 2]);
+}
+
+/// An adapter that takes few writes at once, or refuses whole batches because of one key.
+#[derive(Debug)]
+struct Picky {
+    inner: Arc<dyn Adapter>,
+    max_batch: usize,
+    refused: Option<(Key, Error)>,
+}
+
+impl Picky {
+    fn refusing(inner: Arc<dyn Adapter>, key: &Key, error: Error) -> Self {
+        Self { inner, max_batch: usize::MAX, refused: Some((key.clone(), error)) }
+    }
+}
+
+#[async_trait]
+impl Adapter for Picky {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities().max_batch(NonZeroUsize::new(self.max_batch).unwrap())
+    }
+
+    async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
+        self.inner.multi_get(space, keys).await
+    }
+
+    async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
+        assert!(batch.writes.len() <= self.max_batch);
+        match &self.refused {
+            Some((key, error)) if batch.writes.iter().any(|write| write.key == *key) => {
+                Err(error.clone())
+            }
+            _ => self.inner.write(space, batch).await,
+        }
+    }
+
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
+        self.inner.scan(space, scan).await
+    }
+
+    async fn spaces(&self) -> Result<Vec<Space>> {
+        self.inner.spaces().await
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.inner.flush().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{PState, Shared};
 use crate::adapter::Adapter;
-use crate::cache::Cache;
+use crate::cache::{Cache, UncertainWrites};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration_writer::MigrationWriter;
@@ -93,6 +93,7 @@ impl Builder {
             adapter: self.adapter,
             schema: self.schema,
             cache: Cache::new(self.cache_bytes)?,
+            uncertain: UncertainWrites::default(),
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
             runtime,

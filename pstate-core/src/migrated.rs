@@ -1,0 +1,114 @@
+//! Storing documents that were migrated, each only if nobody has written it since.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::document::Document;
+use crate::engine::{Engine, StoreItem};
+use crate::error::{Error, ErrorKind};
+use crate::record::{Change, Expect, Outcome, Write};
+use crate::space::Space;
+
+/// What became of migrated documents.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) stored: usize,
+    /// Not stored: somebody else had written them meanwhile.
+    pub(crate) conflicts: usize,
+    /// Why the store refused single documents; each error names its key.
+    pub(crate) refused: Vec<Error>,
+    /// Those that the store could not take now.
+    pub(crate) postponed: Vec<Document>,
+    /// Why it could not.
+    pub(crate) unavailable: Option<Error>,
+}
+
+/// Stores migrated documents of one space, at most as many as the adapter takes at once.
+///
+/// One that makes a whole write fail does not take the others with it: the write is repeated in
+/// halves until it is found. When the store is unavailable, or at the deadline, the rest is
+/// postponed.
+///
+/// With `keep` they go into the cache.
+pub(crate) async fn store_migrated(
+    engine: &Arc<Engine>,
+    space: &Space,
+    documents: Vec<Document>,
+    keep: bool,
+    deadline: Option<Instant>,
+) -> Stored {
+    let mut result = Stored::default();
+    let mut groups = vec![documents];
+    while let Some(mut group) = groups.pop() {
+        if result.unavailable.is_some() {
+            result.postponed.extend(group);
+            continue;
+        }
+        let items = group.iter().map(|document| write_back(document, keep)).collect();
+        let answer = tokio::select! {
+            answer = engine.store_together(space, items) => answer,
+            // The write goes on, and may still succeed; the documents can be migrated again.
+            () = wait_until(deadline) => {
+                Err(Error::new(ErrorKind::Timeout, "the deadline has passed"))
+            }
+        };
+        match answer {
+            Ok(outcomes) => {
+                for (document, outcome) in group.into_iter().zip(outcomes) {
+                    result.count(document, outcome);
+                }
+            }
+            Err(error) if group.len() > 1 && !is_passing(&error) => {
+                let second = group.split_off(group.len() / 2);
+                groups.extend([second, group]);
+            }
+            Err(error) => {
+                for document in group {
+                    result.count(document, Outcome::Failed(error.clone()));
+                }
+            }
+        }
+    }
+    result
+}
+
+impl Stored {
+    fn count(&mut self, document: Document, outcome: Outcome) {
+        match outcome {
+            Outcome::Stored(_) | Outcome::Deleted => self.stored += 1,
+            Outcome::Conflict | Outcome::Aborted => self.conflicts += 1,
+            Outcome::Failed(error) if is_passing(&error) => {
+                self.unavailable = Some(error);
+                self.postponed.push(document);
+            }
+            Outcome::Failed(error) => self.refused.push(error.at_key(document.key())),
+        }
+    }
+}
+
+/// The write that stores a migrated document, if nobody has written since.
+fn write_back(document: &Document, keep: bool) -> StoreItem {
+    StoreItem {
+        write: Write {
+            key: document.key().clone(),
+            expect: Expect::Revision(document.revision()),
+            change: Change::Put(document.bytes().clone()),
+        },
+        version: Some(document.version()),
+        keep,
+    }
+}
+
+/// Whether trying again later may succeed. A write-back may be repeated whatever became of it.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    error.is_retryable() || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable)
+}
+
+/// Waits for a time; for ever if it is none.
+pub(crate) async fn wait_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
