@@ -53,11 +53,11 @@ mod connect;
 pub use connect::connect;
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheStats, Capabilities, Change,
-    Collection, Comparison, Dangling, Document, DocumentPage, Durability, Error, ErrorKind, Expect,
-    Explanation, Filter, FlushReport, FlushTrigger, Key, KeyRef, Loaded, MemoryAdapter,
-    MigrationWriter, Object, Order, Outcome, PState, Page, Path, Preload, Record, Ref, Result,
-    Retry, RetryLayer, Revision, Scan, ScanQuery, Schema, Space, Stats, TimeoutLayer, Write,
-    WriteBackStats, WriteBatch, schema,
+    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, Durability, Error,
+    ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger, Key, KeyRef,
+    Loaded, MemoryAdapter, MigrationWriter, Object, Order, Outcome, PState, Page, Path, Preload,
+    Record, Ref, Result, Retry, RetryLayer, Revision, Scan, ScanQuery, Schema, Space, Stats,
+    TimeoutLayer, VersionCounts, Write, WriteBackStats, WriteBatch, schema,
 };
 
 /// Storage in one SQLite file.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::record::{Batch, Outcome, Record};
 use crate::space::Space;
+use crate::versions::VersionCounts;
 
 /// A storage backend.
 ///
@@ -70,6 +71,14 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
 
     /// What this adapter can do, constant for its lifetime. Case: `lifecycle::constant`.
     fn capabilities(&self) -> Capabilities;
+
+    /// What this adapter offers beyond the contract, constant for its lifetime:
+    /// [`Extensions::none`] is enough. Layers forward it.
+    ///
+    /// # Contract
+    /// - [`CountVersions`]: What is counted is what a scan of the whole space gives. Case:
+    ///   `extensions::count_versions`.
+    fn extensions(&self) -> Extensions<'_>;
 
     /// Reads records by key.
     ///
@@ -254,6 +263,40 @@ impl Capabilities {
     pub(crate) fn chunk_len(&self) -> usize {
         self.max_batch.map_or(usize::MAX, NonZeroUsize::get)
     }
+}
+
+/// What an adapter can do faster than the handle could through the other methods.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Extensions<'a> {
+    /// Counting documents by type and version.
+    pub count_versions: Option<&'a dyn CountVersions>,
+}
+
+impl<'a> Extensions<'a> {
+    /// Nothing beyond the contract.
+    pub const fn none() -> Self {
+        Self { count_versions: None }
+    }
+
+    /// Adds the counting of versions.
+    pub const fn count_versions(mut self, counter: &'a dyn CountVersions) -> Self {
+        self.count_versions = Some(counter);
+        self
+    }
+}
+
+/// Counts documents where they are stored, instead of reading them page by page.
+#[async_trait]
+pub trait CountVersions: fmt::Debug + Send + Sync {
+    /// Counts the records of a space, each by [`VersionCounts::add`].
+    ///
+    /// # Errors
+    /// Only for the call as a whole; always retryable if it may pass.
+    ///
+    /// # Cost
+    /// One round trip, proportional to the space.
+    async fn count_versions(&self, space: &Space) -> Result<VersionCounts>;
 }
 
 /// What an atomic batch may span.

@@ -212,8 +212,13 @@ impl Engine {
         if let Err(error) = self.check_batch(mode, &items) {
             return failed(error);
         }
-        let too_long: Vec<Option<Error>> =
-            items.iter().map(|item| self.check_len(&item.write).err()).collect();
+        let too_long: Vec<Option<Error>> = items
+            .iter()
+            .map(|StoreItem { write, .. }| match &write.change {
+                Change::Put(bytes) => self.check_len(&write.key, bytes.len()).err(),
+                Change::Delete => None,
+            })
+            .collect();
         if let Some(error) = too_long.iter().flatten().next()
             && mode == BatchMode::Atomic
         {
@@ -259,16 +264,15 @@ impl Engine {
         }
     }
 
-    fn check_len(&self, write: &Write) -> Result<()> {
+    /// Refuses a document that is longer than the adapter takes.
+    pub(crate) fn check_len(&self, key: &Key, len: usize) -> Result<()> {
         let max_len = self.capabilities.max_value_len.unwrap_or(usize::MAX);
-        match &write.change {
-            Change::Put(bytes) if bytes.len() > max_len => {
-                let (len, name) = (bytes.len(), self.adapter.name());
-                let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
-                Err(Error::invalid_input(why).at_key(&write.key))
-            }
-            _ => Ok(()),
+        if len <= max_len {
+            return Ok(());
         }
+        let name = self.adapter.name();
+        let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
+        Err(Error::invalid_input(why).at_key(key))
     }
 
     /// Sends writes of which each stands for itself to the store in one call, at most as many as the

@@ -50,9 +50,12 @@ mod reference;
 pub mod schema;
 mod space;
 mod stats;
+mod versions;
 mod write_back;
 
-pub use adapter::{Adapter, Atomicity, Capabilities, Durability, Page, Scan};
+pub use adapter::{
+    Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
+};
 pub use collection::Collection;
 pub use document::{Document, Object};
 pub use error::{Error, ErrorKind, Result, Retry};
@@ -67,3 +70,4 @@ pub use reference::Ref;
 pub use schema::Schema;
 pub use space::Space;
 pub use stats::{CacheStats, Stats, WriteBackStats};
+pub use versions::VersionCounts;

@@ -8,11 +8,14 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use parking_lot::RwLock;
 
-use crate::adapter::{Adapter, Atomicity, Capabilities, Durability, Page, Scan};
+use crate::adapter::{
+    Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 use crate::space::Space;
+use crate::versions::VersionCounts;
 
 /// Storage in an ordered map in memory. It ends with the adapter.
 ///
@@ -108,6 +111,10 @@ impl Adapter for MemoryAdapter {
         Capabilities::new(Atomicity::Batch, Durability::None)
     }
 
+    fn extensions(&self) -> Extensions<'_> {
+        Extensions::none().count_versions(self)
+    }
+
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
         let state = self.state.read();
         state.check_open("multi_get")?;
@@ -176,6 +183,19 @@ impl Adapter for MemoryAdapter {
     async fn close(&self) -> Result<()> {
         self.state.write().closed = true;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl CountVersions for MemoryAdapter {
+    async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
+        let state = self.state.read();
+        state.check_open("count_versions")?;
+        let mut counts = VersionCounts::default();
+        for (key, record) in state.spaces.get(space).into_iter().flatten() {
+            counts.add(key.0.as_str(), &record.bytes);
+        }
+        Ok(counts)
     }
 }
 

@@ -39,7 +39,13 @@ pub(crate) async fn store_migrated(
     deadline: Option<Instant>,
 ) -> Stored {
     let mut result = Stored::default();
-    let mut groups = vec![documents];
+    let (short, too_long): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .map(|document| (engine.check_len(document.key(), document.as_bytes().len()), document))
+        .partition(|(checked, _)| checked.is_ok());
+    result.refused.extend(too_long.into_iter().filter_map(|(checked, _)| checked.err()));
+    let mut groups = vec![short.into_iter().map(|(_, document)| document).collect::<Vec<_>>()];
+    groups.retain(|group| !group.is_empty());
     while let Some(mut group) = groups.pop() {
         if result.unavailable.is_some() {
             result.postponed.extend(group);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, ErrorKind, Key, Outcome, Page, Record,
-    Result, Scan, Space,
+    Adapter, Atomicity, Batch, BatchMode, Capabilities, CountVersions, ErrorKind, Extensions, Key,
+    Outcome, Page, Record, Result, Scan, Space, VersionCounts,
 };
 use tokio::task::spawn_blocking;
 
@@ -194,6 +194,10 @@ impl Adapter for SqliteAdapter {
             .max_value_len(config.max_value_len)
     }
 
+    fn extensions(&self) -> Extensions<'_> {
+        Extensions::none().count_versions(self)
+    }
+
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
         let records = multi_get(&self.readers, space, keys).await;
         records.map_err(|error| error.in_operation("multi_get").in_space(space))
@@ -240,5 +244,18 @@ impl Adapter for SqliteAdapter {
         self.readers.close().await;
         self.writer.close().await;
         Ok(())
+    }
+}
+
+/// Reads the beginnings of the values, on a thread for blocking work; hands nothing out.
+#[async_trait]
+impl CountVersions for SqliteAdapter {
+    async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
+        let owned = space.clone();
+        let counts = self
+            .readers
+            .run_blocking(move |connection, table| scan::count_versions(connection, table, &owned))
+            .await;
+        counts.map_err(|error| error.in_operation("count_versions").in_space(space))
     }
 }

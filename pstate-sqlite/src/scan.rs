@@ -2,7 +2,7 @@
 
 use std::str;
 
-use pstate_core::{Error, ErrorKind, Key, Page, Scan, Space};
+use pstate_core::{Error, ErrorKind, Key, Page, Scan, Space, VersionCounts};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Result as SqlResult, ToSql};
 
@@ -59,6 +59,25 @@ pub(crate) fn page(
         );
     }
     Ok(page)
+}
+
+/// Counts the records of a space by type and version.
+pub(crate) fn count_versions(
+    connection: &Connection,
+    table: &Table,
+    space: &Space,
+) -> SqlResult<VersionCounts> {
+    let mut statement = connection.prepare_cached(&table.records)?;
+    let mut rows = statement.query([space.as_str()])?;
+    let mut counts = VersionCounts::default();
+    while let Some(row) = rows.next()? {
+        let stored_key = row.get_ref(0)?;
+        match parse_key(stored_key) {
+            Ok(key) => counts.add(key.as_str(), &bytes(row.get_ref(1)?)),
+            Err(why) => counts.add_unreadable(&why),
+        }
+    }
+    Ok(counts)
 }
 
 fn parse_key(stored: ValueRef<'_>) -> Result<Key, String> {

@@ -19,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) scan_from: String,
     /// `?1` space, `?2` the key before the first.
     pub(crate) scan_after: String,
+    /// `?1` space. In any order.
+    pub(crate) records: String,
     /// `?1` the space before.
     pub(crate) next_space: String,
 }
@@ -100,6 +102,7 @@ impl Table {
             delete: format!("DELETE FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
             scan_from: scan(">="),
             scan_after: scan(">"),
+            records: format!("SELECT key, value FROM \"{name}\" WHERE space = ?1"),
             next_space: format!("SELECT min(space) FROM \"{name}\" WHERE space > ?1"),
         }
     }
@@ -150,9 +153,14 @@ mod tests {
         for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
             let database = database(&create("pstate", layout));
             let table = Table::new("pstate", layout);
-            for sql in
-                [&table.get, &table.delete, &table.scan_from, &table.scan_after, &table.next_space]
-            {
+            for sql in [
+                &table.get,
+                &table.delete,
+                &table.scan_from,
+                &table.scan_after,
+                &table.records,
+                &table.next_space,
+            ] {
                 let plan: String = database
                     .query_row(
                         &format!("EXPLAIN QUERY PLAN {sql}"),

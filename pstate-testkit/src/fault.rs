@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pstate_core::{
-    Adapter, Batch, Capabilities, Error, Key, Outcome, Page, Record, Result, Scan, Space,
+    Adapter, Batch, Capabilities, Error, Extensions, Key, Outcome, Page, Record, Result, Scan,
+    Space,
 };
 
 use crate::operation::{Answer, Request};
@@ -236,6 +237,10 @@ impl Adapter for FaultLayer {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        self.inner.extensions()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

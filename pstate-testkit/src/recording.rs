@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pstate_core::{Adapter, Batch, Capabilities, Key, Outcome, Page, Record, Result, Scan, Space};
+use pstate_core::{
+    Adapter, Batch, Capabilities, Extensions, Key, Outcome, Page, Record, Result, Scan, Space,
+};
 
 use crate::operation::{Answer, Narrator, Operation, Request};
 
@@ -131,6 +133,10 @@ impl Adapter for RecordingLayer {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        self.inner.extensions()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

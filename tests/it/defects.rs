@@ -466,6 +466,10 @@ impl Adapter for StaysOpen {
         self.0.capabilities()
     }
 
+    fn extensions(&self) -> pstate::Extensions<'_> {
+        self.0.extensions()
+    }
+
     async fn multi_get(
         &self,
         space: &Space,

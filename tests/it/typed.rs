@@ -164,6 +164,10 @@ impl pstate::Adapter for ByKey {
             .max_value_len(1_000)
     }
 
+    fn extensions(&self) -> pstate::Extensions<'_> {
+        self.0.extensions()
+    }
+
     async fn multi_get(
         &self,
         space: &pstate::Space,

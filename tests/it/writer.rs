@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pstate::{
-    Adapter, Batch, Capabilities, Error, ErrorKind, FlushTrigger, Key, MemoryAdapter,
+    Adapter, Batch, Capabilities, Error, ErrorKind, Extensions, FlushTrigger, Key, MemoryAdapter,
     MigrationWriter, Outcome, PState, Page, Record, Result, Scan, Space,
 };
 use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment, workload};
@@ -313,6 +313,10 @@ impl Adapter for Picky {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities().max_batch(NonZeroUsize::new(self.max_batch).unwrap())
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        self.inner.extensions()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

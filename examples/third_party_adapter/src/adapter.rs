@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, Capabilities, Key, Outcome, Page, Record, Result, Scan, Space,
+    Adapter, Atomicity, Batch, Capabilities, Extensions, Key, Outcome, Page, Record, Result, Scan,
+    Space,
 };
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::spawn_blocking;
@@ -92,6 +93,10 @@ impl Adapter for DirectoryAdapter {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Atomicity::Key, DURABILITY).max_batch(MAX_BATCH)
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        Extensions::none()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

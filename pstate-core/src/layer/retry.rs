@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::adapter::{Adapter, Capabilities, Page, Scan};
+use crate::adapter::{Adapter, Capabilities, Extensions, Page, Scan};
 use crate::backoff::backoff;
 use crate::error::Result;
 use crate::key::Key;
@@ -94,6 +94,10 @@ impl Adapter for RetryLayer {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        self.inner.extensions()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

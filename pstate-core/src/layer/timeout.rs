@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::adapter::{Adapter, Capabilities, Page, Scan};
+use crate::adapter::{Adapter, Capabilities, Extensions, Page, Scan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::record::{Batch, Outcome, Record};
@@ -60,6 +60,10 @@ impl Adapter for TimeoutLayer {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        self.inner.extensions()
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

@@ -6,6 +6,7 @@ mod concurrent;
 mod durability;
 mod errors;
 mod expect;
+mod extensions;
 mod keys;
 mod lifecycle;
 mod model;
@@ -28,6 +29,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         bytes::CASES,
         lifecycle::CASES,
         errors::CASES,
+        extensions::CASES,
         cancel::CASES,
         concurrent::CASES,
         model::CASES,

@@ -11,8 +11,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, Change, Durability, Error, ErrorKind,
-    Expect, Key, Outcome, Page, Record, Result, Scan, Space, Write,
+    Adapter, Atomicity, Batch, BatchMode, Capabilities, Change, CountVersions, Durability, Error,
+    ErrorKind, Expect, Extensions, Key, Outcome, Page, Record, Result, Scan, Space, VersionCounts,
+    Write,
 };
 
 use crate::fault::Fault;
@@ -146,6 +147,10 @@ impl Adapter for LogAdapter {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        Extensions::none().count_versions(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -398,5 +403,25 @@ impl Adapter for LogAdapter {
             .log
             .write_all(&unwritten)
             .map_err(|error| Error::new(ErrorKind::Other, "log").caused_by(error))
+    }
+}
+
+#[async_trait]
+impl CountVersions for LogAdapter {
+    async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
+        let spaces = if self.is(Fault::CountsEverySpace) {
+            self.spaces().await?
+        } else {
+            vec![space.clone()]
+        };
+        let everything =
+            Scan { prefix: String::new(), after: None, limit: NonZeroUsize::new(1 << 20).unwrap() };
+        let mut counts = VersionCounts::default();
+        for space in &spaces {
+            for (key, record) in self.scan(space, &everything).await?.records {
+                counts.add(key.as_str(), &record.bytes);
+            }
+        }
+        Ok(counts)
     }
 }

@@ -57,6 +57,7 @@ faults! {
     SharesSpaces "spaces::apart" "has one space only",
     JoinsSpaceAndKey "spaces::names_that_run_together" "joins space and key without anything between",
     ListsEmptySpaces "spaces::listed" "lists spaces that hold nothing any more",
+    CountsEverySpace "extensions::count_versions" "counts versions in all spaces together",
     FoldsCase "keys::letter_case" "compares keys without regard to case",
     Normalises "keys::normal_forms" "brings keys into a Unicode normal form",
     Trims "keys::blanks" "trims blanks at the end of keys, like CHAR columns",
