@@ -39,7 +39,7 @@
 //! | open a store | [`connect`], [`PState::builder`] |
 //! | read and write | [`PState`], [`Document`], [`Collection`] |
 //! | load a graph | [`Preload`] |
-//! | change the shape of what is stored | [`schema`], [`MigrationWriter`] |
+//! | change the shape of what is stored | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
 //! | write an adapter | [`Adapter`] |
 //!
 //! # Features
@@ -53,11 +53,13 @@ mod connect;
 pub use connect::connect;
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheStats, Capabilities, Change,
-    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, Durability, Error,
-    ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger, Key, KeyRef,
-    Loaded, MemoryAdapter, MigrationWriter, Object, Order, Outcome, PState, Page, Path, Preload,
-    Record, Ref, Result, Retry, RetryLayer, Revision, Scan, ScanQuery, Schema, Space, Stats,
-    TimeoutLayer, VersionCounts, Write, WriteBackStats, WriteBatch, schema,
+    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts,
+    Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport,
+    FlushTrigger, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, Object,
+    Order, Outcome, PState, Page, Path, Preload, Problem, ProblemKind, Record, Ref, Result, Retry,
+    RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema, Space, Stats, Sweep,
+    SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer,
+    TypeStatus, VersionCounts, Write, WriteBackStats, WriteBatch, difference, schema,
 };
 
 /// Storage in one SQLite file.

@@ -16,6 +16,7 @@ use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_dist
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
+use crate::sweeps::Sweeps;
 use crate::write_back::WriteBackQueue;
 
 /// How many documents are validated and migrated before other tasks have their turn: about 0.1 ms,
@@ -31,6 +32,7 @@ pub(crate) struct Engine {
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
     pub(crate) runtime: Handle,
+    pub(crate) sweeps: Sweeps,
     pub(crate) closed: AtomicBool,
 }
 
@@ -59,6 +61,13 @@ enum Source {
 }
 
 impl Engine {
+    /// The spaces that hold documents, without PState's own.
+    pub(crate) async fn spaces(&self) -> Result<Vec<Space>> {
+        self.check_open()?;
+        let spaces = self.adapter.spaces().await.map_err(|error| error.in_operation("spaces"))?;
+        Ok(spaces.into_iter().filter(|space| !space.is_reserved()).collect())
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Unavailable, "this PState is closed"));

@@ -26,7 +26,7 @@
 //! |---|---|
 //! | read and write documents | [`PState`], [`Document`], [`Collection`], [`Key`], [`Ref`] |
 //! | load a graph | [`Preload`], [`Loaded`] |
-//! | change the shape of documents | [`schema`], [`MigrationWriter`] |
+//! | change the shape of documents | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
 //! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
 
 mod adapter;
@@ -34,6 +34,7 @@ mod backoff;
 mod cache;
 mod collection;
 mod detached;
+pub mod difference;
 mod document;
 mod engine;
 mod error;
@@ -50,6 +51,9 @@ mod reference;
 pub mod schema;
 mod space;
 mod stats;
+mod status;
+mod sweep;
+mod sweeps;
 mod versions;
 mod write_back;
 
@@ -70,4 +74,9 @@ pub use reference::Ref;
 pub use schema::Schema;
 pub use space::Space;
 pub use stats::{CacheStats, Stats, WriteBackStats};
+pub use status::{MigrationStatus, TypeStatus};
+pub use sweep::{
+    DryRun, DryRunCounts, Problem, ProblemKind, RunningSweep, Sample, Sweep, SweepCheckpoint,
+    SweepFailure, SweepProgress, SweepReport, SweepState,
+};
 pub use versions::VersionCounts;

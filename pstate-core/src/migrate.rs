@@ -170,7 +170,8 @@ fn check(entity: &Entity, text: &str) -> Result<Option<u32>> {
         .map_err(|error| Error::schema(without_content(&error)))
 }
 
-fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Vec<u8>> {
+/// The text of an older document at the entity's version.
+pub(crate) fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Vec<u8>> {
     let Some(steps) = entity.steps_up(version) else {
         return Err(Error::schema(format!(
             "version {version} is older than the oldest kept step, which begins at version {}",

@@ -121,6 +121,10 @@ impl MigrationWriter {
         self
     }
 
+    pub(crate) fn deadline(&self) -> Duration {
+        self.close_deadline
+    }
+
     pub(crate) fn queue(&self) -> WriteBackQueue {
         WriteBackQueue::new(QueueLimits {
             entries: self.queue_limit,

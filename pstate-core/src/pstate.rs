@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -54,21 +55,26 @@ pub struct PState {
 struct Shared {
     engine: Arc<Engine>,
     writer: RunningWriter,
+    /// How long closing may wait for sweeps.
+    close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
     closing: Mutex<()>,
 }
 
 impl PState {
-    fn engine(&self) -> &Arc<Engine> {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.shared.engine
     }
 
     /// A handle on another space of the same store, sharing cache and writer.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed name.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed or [reserved](Space::RESERVED)
+    /// name.
     pub fn space(&self, name: &str) -> Result<Self> {
-        Ok(Self { shared: self.shared.clone(), space: name.parse()? })
+        let space: Space = name.parse()?;
+        space.check_usable()?;
+        Ok(Self { shared: self.shared.clone(), space })
     }
 
     /// The space that this handle works on.
@@ -78,8 +84,7 @@ impl PState {
 
     /// The spaces of the store that hold documents.
     pub async fn spaces(&self) -> Result<Vec<Space>> {
-        self.engine().check_open()?;
-        self.engine().adapter.spaces().await.map_err(|error| error.in_operation("spaces"))
+        self.engine().spaces().await
     }
 
     /// What was done since the handle was built, by all its clones and siblings.
@@ -101,8 +106,9 @@ impl PState {
         Ok(report)
     }
 
-    /// Writes what is queued, within the [deadline](crate::MigrationWriter::close_deadline), then
-    /// closes the store. Every later call on any clone fails with
+    /// Stops sweeps, writes what is queued, both within the
+    /// [deadline](crate::MigrationWriter::close_deadline), then closes the store. Every later call on
+    /// any clone fails with
     /// [`Unavailable`](crate::ErrorKind::Unavailable); closing again succeeds.
     ///
     /// # Errors
@@ -114,6 +120,7 @@ impl PState {
         if engine.closed.load(Ordering::Acquire) {
             return Ok(FlushReport::new(FlushTrigger::Close));
         }
+        engine.sweeps.close(self.shared.close_deadline).await;
         // A writer that has ended already, by a panic or an earlier call that was dropped, has left
         // what is still in the queue.
         let report = self.shared.writer.close().await.unwrap_or_else(|error| FlushReport {

@@ -33,6 +33,32 @@ impl Space {
         &self.0
     }
 
+    /// What the names of PState's own spaces begin with. Programs cannot use them: there it keeps
+    /// notes, such as how far a sweep has come.
+    pub const RESERVED: &'static str = "pstate-";
+
+    /// Where sweeps note how far they have come.
+    pub(crate) fn sweeps() -> Self {
+        Self("pstate-sweeps".into())
+    }
+
+    /// Whether it is one of PState's own: see [`RESERVED`](Self::RESERVED).
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(Self::RESERVED)
+    }
+
+    /// Refuses a space of PState's own.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        if self.is_reserved() {
+            return Err(Error::invalid_input(format!(
+                "space {:?}: names that begin with `{}` are reserved",
+                self.as_str(),
+                Self::RESERVED
+            )));
+        }
+        Ok(())
+    }
+
     /// Whether this is the space that is used when none is named.
     pub fn is_default(&self) -> bool {
         &*self.0 == Self::DEFAULT

@@ -12,6 +12,7 @@ mod preload;
 mod round_trips;
 mod stored_format;
 mod stores;
+mod sweep;
 mod two_processes;
 mod typed;
 mod writer;

@@ -15,6 +15,8 @@ use crate::migration_writer::MigrationWriter;
 use crate::schema::Schema;
 use crate::space::Space;
 use crate::stats::Counters;
+use crate::status;
+use crate::sweeps::Sweeps;
 
 /// Sets up a [`PState`]; made by [`PState::builder`].
 #[derive(Debug)]
@@ -57,7 +59,8 @@ impl Builder {
         self
     }
 
-    /// The space to begin with. Default: `default`.
+    /// The space to begin with. Default: `default`. One with a [reserved](Space::RESERVED) name is
+    /// refused by [`build`](Self::build).
     pub fn space(mut self, space: Space) -> Self {
         self.space = space;
         self
@@ -84,6 +87,7 @@ impl Builder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
     pub fn build(self) -> Result<PState> {
+        self.space.check_usable()?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
                 .caused_by(error)
@@ -97,10 +101,32 @@ impl Builder {
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
             runtime,
+            sweeps: Sweeps::default(),
             closed: AtomicBool::new(false),
         });
+        let close_deadline = self.migration_writer.deadline();
         let writer = self.migration_writer.start(engine.clone());
-        let shared = Shared { engine, writer, closing: Mutex::new(()) };
+        let shared = Shared { engine, writer, close_deadline, closing: Mutex::new(()) };
         Ok(PState { shared: Arc::new(shared), space: self.space })
+    }
+
+    /// The handle, if this schema can read everything that is stored: a gate for the start of
+    /// a program.
+    ///
+    /// A program that has dropped its oldest migration steps refuses the documents that would need
+    /// them, one by one, when somebody reads them. This refuses to begin instead, while there are
+    /// any.
+    ///
+    /// # Errors
+    /// [`Schema`](ErrorKind::Schema) if there are documents older than the oldest kept step, with
+    /// how many of which type and version in which space, and what to do; those of
+    /// [`build`](Self::build) and of the store. The store is not closed.
+    ///
+    /// # Cost
+    /// That of [`PState::migration_status`] for each space.
+    pub async fn build_if_readable(self) -> Result<PState> {
+        let pstate = self.build()?;
+        status::check_readable(pstate.engine()).await?;
+        Ok(pstate)
     }
 }

@@ -1,0 +1,191 @@
+//! Only one sweeps a space at a time, in all processes.
+//!
+//! Whoever sweeps owns the checkpoint and changes it by compare-and-swap, at least three times in
+//! each period of its lease. Whoever finds it owned watches it: if it changes, the owner is alive;
+//! if it has not changed for a whole period, the owner is taken for dead and the checkpoint is taken
+//! over, again by compare-and-swap. An owner that was only slow finds out with its next change. No
+//! clock of one process is compared with that of another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::checkpoint::{Checkpoint, SweepCheckpoint};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::record::{Batch, Change, Expect, Outcome, Record, Revision, Write};
+use crate::space::Space;
+
+/// A checkpoint that is owned.
+#[derive(Debug)]
+pub(super) struct Lease {
+    place: Place,
+    owner: String,
+    revision: Revision,
+    renewed: Instant,
+    pub(super) checkpoint: Checkpoint,
+}
+
+/// Where a checkpoint is stored.
+struct Place {
+    engine: Arc<Engine>,
+    /// The space that is swept.
+    swept: Space,
+    space: Space,
+    key: Key,
+}
+
+impl Lease {
+    /// Becomes the owner of the space's checkpoint.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict), retryable, if somebody else is at it.
+    pub(super) async fn acquire(
+        engine: &Arc<Engine>,
+        swept: &Space,
+        lease: Duration,
+    ) -> Result<Self> {
+        let place = Place::new(engine, swept)?;
+        let owner = format!("{}-{:032x}", std::process::id(), fastrand::u128(..));
+        loop {
+            let found = place.read().await?;
+            let (mut checkpoint, expect) = match found {
+                None => (Checkpoint::default(), Expect::Absent),
+                Some((checkpoint, revision)) => {
+                    if checkpoint.owner.is_some() {
+                        place.wait_for_silence(&checkpoint, revision).await?;
+                    }
+                    (checkpoint, Expect::Revision(revision))
+                }
+            };
+            checkpoint.owner = Some(owner.clone());
+            checkpoint.lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+            checkpoint.beat += 1;
+            if let Some(revision) = place.write(&checkpoint, expect).await? {
+                let renewed = Instant::now();
+                return Ok(Self { place, owner, revision, renewed, checkpoint });
+            }
+            // Somebody else was faster; now they are watched.
+        }
+    }
+
+    /// When the owner has to make itself heard again.
+    pub(super) fn renewal(&self) -> Instant {
+        self.renewed + self.checkpoint.lease() / 3
+    }
+
+    /// Stores the checkpoint as it is.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) if somebody else has taken over. After another error it may
+    /// be repeated.
+    pub(super) async fn save(&mut self) -> Result<()> {
+        self.checkpoint.beat += 1;
+        loop {
+            let expect = Expect::Revision(self.revision);
+            if let Some(revision) = self.place.write(&self.checkpoint, expect).await? {
+                self.revision = revision;
+                self.renewed = Instant::now();
+                return Ok(());
+            }
+            // An earlier change may have been stored though its answer was lost.
+            match self.place.read().await? {
+                Some((found, revision))
+                    if found.owner.as_ref() == Some(&self.owner) && revision != self.revision =>
+                {
+                    self.revision = revision;
+                }
+                _ => {
+                    let why = "it was silent for longer than its lease, and another sweep has \
+                               taken over";
+                    return Err(Error::new(ErrorKind::Conflict, why).in_space(&self.place.swept));
+                }
+            }
+        }
+    }
+
+    /// Gives up the ownership, and notes how it ended.
+    pub(super) async fn release(mut self, finished: bool) -> Result<()> {
+        self.checkpoint.finished = finished;
+        self.checkpoint.owner = None;
+        self.save().await
+    }
+}
+
+/// What is noted of the last sweep of a space.
+pub(crate) async fn last_sweep(
+    engine: &Arc<Engine>,
+    swept: &Space,
+) -> Result<Option<SweepCheckpoint>> {
+    let found = Place::new(engine, swept)?.read().await?;
+    Ok(found.map(|(checkpoint, _)| checkpoint.into()))
+}
+
+impl Place {
+    fn new(engine: &Arc<Engine>, swept: &Space) -> Result<Self> {
+        let (space, key) = Checkpoint::place(swept)?;
+        Ok(Self { engine: engine.clone(), swept: swept.clone(), space, key })
+    }
+
+    async fn record(&self) -> Result<Option<Record>> {
+        let keys = std::slice::from_ref(&self.key);
+        let mut records = self.engine.adapter.multi_get(&self.space, keys).await?;
+        Ok(records.pop().flatten())
+    }
+
+    /// The checkpoint; one that cannot be read is as good as none.
+    async fn read(&self) -> Result<Option<(Checkpoint, Revision)>> {
+        let Some(record) = self.record().await? else { return Ok(None) };
+        let checkpoint = Checkpoint::read(&record).unwrap_or_else(|error| {
+            tracing::warn!(space = %self.swept, %error, "the sweep begins anew");
+            Checkpoint::default()
+        });
+        Ok(Some((checkpoint, record.revision)))
+    }
+
+    /// Stores the checkpoint; `None` if it is not what is expected.
+    async fn write(&self, checkpoint: &Checkpoint, expect: Expect) -> Result<Option<Revision>> {
+        let bytes = serde_json::to_vec(checkpoint).map_err(|error| {
+            Error::new(ErrorKind::Other, "the note of a sweep").caused_by(error)
+        })?;
+        let change = Change::Put(bytes.into());
+        let batch = Batch::each(vec![Write { key: self.key.clone(), expect, change }]);
+        match self.engine.adapter.write(&self.space, &batch).await?.pop() {
+            Some(Outcome::Stored(revision)) => Ok(Some(revision)),
+            Some(Outcome::Failed(error)) => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns when the owner was silent for as long as its lease.
+    async fn wait_for_silence(&self, checkpoint: &Checkpoint, revision: Revision) -> Result<()> {
+        let lease = checkpoint.lease();
+        let silent = Instant::now() + lease;
+        while Instant::now() < silent {
+            sleep((lease / 20).max(Duration::from_millis(1))).await;
+            let record = self.record().await?;
+            let Some(record) = record.filter(|record| record.revision != revision) else {
+                continue;
+            };
+            let now = Checkpoint::read(&record).unwrap_or_default();
+            if now.owner.is_none() {
+                return Ok(());
+            }
+            let position = now.after.map_or_else(String::new, |after| format!(", at {after}"));
+            let why = format!(
+                "somebody else is sweeping this space: {} documents done{position}",
+                now.done
+            );
+            return Err(Error::new(ErrorKind::Conflict, why).in_space(&self.swept).retryable());
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("swept", &self.swept).finish_non_exhaustive()
+    }
+}

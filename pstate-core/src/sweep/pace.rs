@@ -1,0 +1,65 @@
+//! How fast a sweep goes, and may go.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Over how many pages the rate is measured.
+const PAGES: usize = 32;
+
+/// Measures a sweep, and says when its next page may begin.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When each of the last pages ended, and how many documents it had.
+    pages: VecDeque<(Instant, usize)>,
+    /// When the page at hand, or the last one, began.
+    began: Option<Instant>,
+    /// How many documents it had.
+    len: usize,
+}
+
+impl Pace {
+    pub(super) fn begin_page(&mut self, now: Instant) {
+        self.began = Some(now);
+        if self.pages.is_empty() {
+            self.pages.push_back((now, 0));
+        }
+    }
+
+    pub(super) fn end_page(&mut self, now: Instant, len: usize) {
+        self.len = len;
+        self.pages.push_back((now, len));
+        if self.pages.len() > PAGES {
+            self.pages.pop_front();
+        }
+    }
+
+    /// Forgets what was measured: after a pause it says nothing.
+    pub(super) fn interrupt(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When the next page may begin, at so many documents a second.
+    pub(super) fn due(&self, rate: Option<NonZeroU32>, now: Instant) -> Instant {
+        match (self.began, rate) {
+            (Some(began), Some(rate)) => {
+                let documents = u32::try_from(self.len).unwrap_or(u32::MAX);
+                began + Duration::from_secs(1).saturating_mul(documents) / rate.get()
+            }
+            _ => now,
+        }
+    }
+
+    /// Documents per second, lately.
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
+    pub(super) fn rate(&self) -> f64 {
+        let (Some((first, _)), Some((last, _))) = (self.pages.front(), self.pages.back()) else {
+            return 0.0;
+        };
+        let seconds = (*last - *first).as_secs_f64();
+        let documents: usize = self.pages.iter().skip(1).map(|(_, len)| len).sum();
+        if seconds > 0.0 { documents as f64 / seconds } else { 0.0 }
+    }
+}
