@@ -143,6 +143,7 @@ async fn run(arguments: Arguments) -> Result<()> {
 
     heading("Reading a deck in yesterday's shape");
     import_old_deck(&pstate).await?;
+    println!("{}", pstate.migration_status().await?);
     let before = stored_deck(&file).await?;
     let loaded = pstate.preload("base_deck:proverbs", "cards.translations").await?;
     let loaded = loaded.ok_or("the deck is gone")?;
@@ -157,6 +158,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     println!("the file still holds version {}", stored_deck(&file).await?.version());
     println!("flush: {}", pstate.flush().await?);
     println!("now the file holds version {}", stored_deck(&file).await?.version());
+    println!("{} documents are still old", pstate.migration_status().await?.older());
     let statistics = pstate.stats();
     pstate.close().await?;
 
