@@ -9,6 +9,7 @@
 mod client;
 mod preload;
 mod round;
+mod sweeps;
 mod users;
 mod witness;
 mod write_backs;

@@ -14,11 +14,11 @@ use super::witness::Witness;
 use crate::stores::{Store, on_each_store};
 
 /// Eight cards.
-fn documents() -> Documents {
+pub(super) fn documents() -> Documents {
     Documents((0..8).map(|id| (format!("base_card:{id}"), json!({"front": "hola"}))).collect())
 }
 
-fn writer() -> MigrationWriter {
+pub(super) fn writer() -> MigrationWriter {
     let (first, longest) = (Duration::from_millis(1), Duration::from_millis(4));
     MigrationWriter::default()
         .batch_size(3)
@@ -87,7 +87,7 @@ async fn migrate(round: &mut Round<'_>, readers: &PState, witness: &Arc<Witness>
 }
 
 /// What is stored, each as it was put or as that is migrated; whether all of it is migrated.
-async fn is_all_migrated(round: &Round<'_>) -> bool {
+pub(super) async fn is_all_migrated(round: &Round<'_>) -> bool {
     let mut migrated = true;
     for document in round.stored().await.into_iter().flatten() {
         let rank = Documents::value(&document);
