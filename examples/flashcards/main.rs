@@ -2,7 +2,10 @@
 //!
 //! Decks, cards and translations are imported from JSON Lines, the file is closed and opened again,
 //! and a deck is read back as a graph: three reads, whatever its size. Then a deck that was stored in
-//! yesterday's shape is read; it arrives in today's, and the store gets it in the background.
+//! yesterday's shape is read; it arrives in today's, and the store gets it in the background. In the
+//! end today's program is rolled back, and yesterday's reads what it has written.
+
+mod schema;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use pstate::schema::{Entity, has_many, has_one, integer, list, map, patterns, string};
 use pstate::sqlite::SqliteAdapter;
 use pstate::{Collection, Document, Loaded, PState, Ref, Schema};
 use serde::{Deserialize, Serialize};
@@ -70,34 +72,6 @@ const DECKS: Collection<Deck> = Collection::new("base_deck");
 const CARDS: Collection<Card> = Collection::new("base_card");
 const TRANSLATIONS: Collection<Translation> = Collection::new("translation");
 
-/// Today's shape of the documents, and how yesterday's becomes it.
-fn schema() -> Result<Schema> {
-    Ok(Schema::new([
-        Entity::new("base_deck", 2)
-            .field(string("name").required())
-            .field(string("description"))
-            .field(has_many("cards", "base_card").required().migrate(patterns::ids_to_refs))
-            .field(list("tags").migrate(patterns::split_text(",")))
-            .field(map("metadata").migrate(patterns::wrap_text("origin")))
-            .step(1, 2, patterns::rename("title", "name")),
-        Entity::new("base_card", 2)
-            .field(string("front").required())
-            .field(string("hint"))
-            .field(integer("rank").required().migrate(patterns::parse_integer))
-            .field(list("tags").required().migrate(patterns::split_text(",")))
-            .field(has_one("deck", "base_deck").required().migrate(|old| {
-                // The deck's name is the first part of a card's text id.
-                let id = old.document.get("id").and_then(Value::as_str).ok_or("no id")?;
-                let deck = id.split('-').next().unwrap_or(id);
-                Ok(Some(json!({ "$ref": format!("base_deck:{deck}") })))
-            }))
-            .field(has_many("translations", "translation").migrate(patterns::ids_to_refs)),
-        Entity::new("translation", 1)
-            .field(string("lang").required())
-            .field(string("text").required()),
-    ])?)
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
@@ -114,13 +88,13 @@ async fn run(arguments: Arguments) -> Result<()> {
     let file = arguments.db.clone().unwrap_or_else(|| temporary.path().join("flashcards.db"));
 
     heading("Importing");
-    let pstate = open(&file)?;
+    let pstate = open(&file, schema::today()?)?;
     import(&pstate).await?;
     pstate.close().await?;
     println!("stored in {} ({} KiB)", file.display(), file.metadata()?.len() / 1024);
 
     heading("Reading a deck with its cards and their translations");
-    let pstate = open(&file)?;
+    let pstate = open(&file, schema::today()?)?;
     let key = DECKS.key(&arguments.deck)?;
     println!("{}\n", pstate.explain(&key, "cards.translations")?);
     let started = Instant::now();
@@ -162,7 +136,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let statistics = pstate.stats();
     pstate.close().await?;
 
-    let pstate = open(&file)?;
+    let pstate = open(&file, schema::today()?)?;
     pstate.preload("base_deck:proverbs", "cards.translations").await?;
     println!("opened anew and read again: {} migrations", pstate.stats().migrations);
 
@@ -174,15 +148,24 @@ async fn run(arguments: Arguments) -> Result<()> {
     let tags = studied.await?.ok_or("the card is gone")?;
     println!("{}: {}", tags.key(), tags.get("tags")?.unwrap_or(&Value::Null));
 
+    pstate.close().await?;
+
+    heading("Rolling back: yesterday's program reads what today's has written");
+    let stored = stored_deck(&file).await?;
+    let yesterday = open(&file, schema::yesterday()?)?;
+    let read = yesterday.get("base_deck:proverbs").await?.ok_or("the deck is gone")?;
+    show_change(&stored, &read)?;
+    yesterday.close().await?;
+    println!("the file still holds version {}", stored_deck(&file).await?.version());
+
     heading("Statistics of the handle that did most of it");
     show_statistics(&statistics);
-    pstate.close().await?;
     Ok(())
 }
 
-fn open(file: &Path) -> Result<PState> {
+fn open(file: &Path, schema: Schema) -> Result<PState> {
     let adapter = SqliteAdapter::open(file)?;
-    Ok(PState::builder(Arc::new(adapter)).schema(schema()?).build()?)
+    Ok(PState::builder(Arc::new(adapter)).schema(schema).build()?)
 }
 
 /// The old deck as the file holds it: a handle without a schema shows what another program sees.
