@@ -29,7 +29,7 @@ pub(crate) struct Soak {
 enum Adapter {
     Memory,
     Sqlite,
-    /// The handle above an adapter with random faults.
+    /// The handle above an adapter with random faults, and beside processes that are killed.
     Handle,
 }
 
@@ -51,7 +51,7 @@ impl Adapter {
         match self {
             Self::Memory => ("pstate-testkit", "memory", &CASES),
             Self::Sqlite => ("pstate-sqlite", "conformance", &CASES),
-            Self::Handle => ("pstate", "it", &["faults"]),
+            Self::Handle => ("pstate", "it", &["faults", "processes::kill"]),
         }
     }
 }

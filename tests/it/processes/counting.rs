@@ -1,20 +1,12 @@
-//! Two processes on one SQLite file.
-
-use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
+//! Two processes count on one document, and each leaves documents of its own.
 
 use futures_util::StreamExt;
 use pstate::PState;
-use pstate::sqlite::SqliteAdapter;
 use serde_json::json;
 
-const ROUNDS: u64 = 200;
-const FILE: &str = "PSTATE_TEST_FILE";
+use super::child::{self, Child, open};
 
-fn open(path: &Path) -> PState {
-    PState::builder(Arc::new(SqliteAdapter::open(path).unwrap())).build().unwrap()
-}
+const ROUNDS: u64 = 200;
 
 /// Counts, and leaves a document of its own each time.
 async fn work(pstate: &PState, name: &str) {
@@ -32,20 +24,14 @@ async fn work(pstate: &PState, name: &str) {
 async fn both_write_and_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("app.db");
-    let pstate = open(&path);
+    let pstate = PState::builder(open(&path)).build().unwrap();
     pstate.put("counter:1", &json!({"n": 0})).await.unwrap();
 
-    let mut other = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "two_processes::the_other_process"])
-        .env(FILE, &path)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let other = Child::start("processes::counting::the_other_process", &path, "");
     work(&pstate, "one").await;
-    let ended = tokio::task::spawn_blocking(move || other.wait()).await.unwrap().unwrap();
-    assert!(ended.success());
+    tokio::task::spawn_blocking(|| other.finish()).await.unwrap();
 
-    let fresh = open(&path);
+    let fresh = PState::builder(open(&path)).build().unwrap();
     let counter = fresh.get("counter:1").await.unwrap().unwrap();
     assert_eq!(counter.get("n").unwrap(), Some(&json!(2 * ROUNDS)));
     let cards = fresh.scan("card:").stream().map(Result::unwrap).count().await;
@@ -55,6 +41,6 @@ async fn both_write_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by `both_write_and_nothing_is_lost`, in a process of its own"]
 async fn the_other_process() {
-    let path = std::env::var_os(FILE).unwrap();
-    work(&open(Path::new(&path)), "two").await;
+    let pstate = PState::builder(open(&child::file())).build().unwrap();
+    work(&pstate, "two").await;
 }

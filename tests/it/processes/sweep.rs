@@ -1,0 +1,110 @@
+//! A sweep that is killed goes on where it was, in another process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pstate::{ErrorKind, PState};
+use pstate_testkit::{Call, FaultLayer, Moment, workload};
+
+use super::child::{self, Child, open, say};
+use crate::stores::deck_of;
+
+const CARDS: usize = 500;
+const PAGE: usize = 50;
+const LEASE: Duration = Duration::from_millis(50);
+
+/// Sweeps until a certain write, counted from 0, and says when it is at it: before its effect, or
+/// after it and before the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by `one_that_is_killed_goes_on_where_it_was`, in a process of its own"]
+async fn the_process_that_is_killed() {
+    let task = child::task();
+    let (number, moment) = task.split_once(' ').unwrap();
+    let moment = if moment == "before" { Moment::Before } else { Moment::After };
+    let faults = Arc::new(FaultLayer::new(open(&child::file())));
+    for _ in 0..number.parse().unwrap() {
+        faults.delay(Call::Write, Duration::ZERO);
+    }
+    let held = faults.hold(Call::Write, moment);
+    let pstate = PState::builder(faults).schema(workload::schema().unwrap()).build().unwrap();
+    let sweep = tokio::spawn(pstate.migrate_all().page_size(PAGE).lease(LEASE).run());
+    held.reached().await;
+    say("held");
+    sweep.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_killed_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("app.db");
+    let adapter = open(&file);
+    let plain = PState::builder(adapter.clone()).build().unwrap();
+    let deck = deck_of(CARDS);
+    for card in 0..CARDS {
+        plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
+    }
+    let pstate = PState::builder(adapter).schema(workload::schema().unwrap()).build().unwrap();
+    let mut noted = 0;
+    // It takes the lease, then for each page writes the documents and a note. A page that was
+    // stored and not noted is looked at again, and there is nothing to write any more.
+    for (kill_at, pages_noted, pages_stored) in [
+        ("0 after", 0, 0),
+        ("1 before", 0, 0),
+        ("1 after", 0, 1),
+        ("1 before", 0, 1),
+        ("2 before", 1, 1),
+        ("2 after", 1, 1),
+        ("5 after", 2, 3),
+        ("4 before", 2, 2),
+    ] {
+        let mut child =
+            Child::start("processes::sweep::the_process_that_is_killed", &file, kill_at);
+        let killed = tokio::task::spawn_blocking(move || {
+            assert_eq!(child.hear().as_deref(), Some("held"));
+            child.kill();
+        });
+        killed.await.unwrap();
+        let status = pstate.migration_status().await.unwrap();
+        let checkpoint = status.sweep.unwrap();
+        assert!(checkpoint.running && !checkpoint.finished);
+        let stored = status.types["base_card"].versions.get(&2).copied().unwrap_or(0);
+        let expected = (noted + pages_noted * PAGE, noted + pages_stored * PAGE);
+        assert_eq!((checkpoint.done, stored), (expected.0 as u64, expected.1 as u64), "{kill_at}");
+        noted = expected.0;
+    }
+    // The one that was killed is silent; until that is certain, nobody else gets the space.
+    let report = pstate.migrate_all().page_size(PAGE).lease(LEASE).run().await.unwrap();
+    assert!(report.finished);
+    assert_eq!((report.done_before, report.done), (noted as u64, CARDS as u64));
+    assert_eq!(pstate.migration_status().await.unwrap().older(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by `two_processes_do_not_sweep_one_space`, in a process of its own"]
+async fn the_process_that_sweeps() {
+    let builder = PState::builder(open(&child::file()));
+    let pstate = builder.schema(workload::schema().unwrap()).build().unwrap();
+    let sweep = pstate.migrate_all().page_size(1).rate(100).lease(LEASE).start().await.unwrap();
+    say("started");
+    say(&sweep.wait().await.unwrap().stored.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_do_not_sweep_one_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("app.db");
+    let adapter = open(&file);
+    let plain = PState::builder(adapter.clone()).build().unwrap();
+    let deck = deck_of(30);
+    for card in 0..30 {
+        plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
+    }
+    let pstate = PState::builder(adapter).schema(workload::schema().unwrap()).build().unwrap();
+    let mut child = Child::start("processes::sweep::the_process_that_sweeps", &file, "");
+    assert_eq!(child.hear().as_deref(), Some("started"));
+    let error = pstate.migrate_all().start().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Conflict, true));
+    let said = tokio::task::spawn_blocking(|| child.finish()).await.unwrap();
+    assert_eq!(said, ["30"]);
+    assert_eq!(pstate.migrate_all().run().await.unwrap().stored, 0);
+}
