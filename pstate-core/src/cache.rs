@@ -23,14 +23,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use parking_lot::{Mutex, MutexGuard};
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use std::hash::BuildHasher;
 
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyRef};
+use crate::runtime::{Mutex, MutexGuard, RandomState};
 use crate::space::Space;
 
 mod counters;

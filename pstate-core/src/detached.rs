@@ -4,9 +4,8 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-use tokio::runtime::Handle;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::Handle;
 
 /// Runs `work` in place as far as it gets without waiting; the rest, if any, in a task of its own.
 ///

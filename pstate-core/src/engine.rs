@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::runtime::Handle;
-
 use crate::adapter::{Adapter, Atomicity, Capabilities};
 use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, UncertainWrites};
 use crate::detached::detached;
@@ -13,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::migrate::{self, Reading};
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
+use crate::runtime::Handle;
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;

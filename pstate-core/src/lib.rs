@@ -48,6 +48,7 @@ mod preload;
 mod pstate;
 mod record;
 mod reference;
+mod runtime;
 pub mod schema;
 mod space;
 mod stats;

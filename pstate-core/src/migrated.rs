@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::document::Document;
 use crate::engine::{Engine, StoreItem};
 use crate::error::{Error, ErrorKind};
 use crate::record::{Change, Expect, Outcome, Write};
+use crate::runtime::{Instant, sleep_until};
 use crate::space::Space;
 
 /// What became of migrated documents.
@@ -53,6 +52,7 @@ pub(crate) async fn store_migrated(
         }
         let items = group.iter().map(|document| write_back(document, keep)).collect();
         let answer = tokio::select! {
+            biased;
             answer = engine.store_together(space, items) => answer,
             // The write goes on, and may still succeed; the documents can be migrated again.
             () = wait_until(deadline) => {
@@ -114,7 +114,7 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 /// Waits for a time; for ever if it is none.
 pub(crate) async fn wait_until(time: Option<Instant>) {
     match time {
-        Some(time) => tokio::time::sleep_until(time).await,
+        Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

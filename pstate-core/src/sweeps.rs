@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::runtime::timeout;
+
 /// The running sweeps of a handle.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
@@ -44,7 +46,7 @@ impl Sweeps {
     pub(crate) async fn close(&self, deadline: Duration) {
         self.closing.send_replace(true);
         let mut running = self.running.subscribe();
-        _ = tokio::time::timeout(deadline, running.wait_for(|running| *running == 0)).await;
+        _ = timeout(deadline, running.wait_for(|running| *running == 0)).await;
     }
 }
 

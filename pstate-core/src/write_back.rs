@@ -4,11 +4,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::cache::CacheKey;
 use crate::document::Document;
+use crate::runtime::Mutex;
 use crate::space::Space;
 
 /// A queue with one entry for each key, bounded in entries and bytes. Every operation on an entry

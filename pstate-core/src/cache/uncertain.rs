@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::time::Instant;
-
 use super::WriteGuard;
+use crate::runtime::{Instant, Mutex};
 
 /// How long the keys of such a write stay out of the cache. Longer than any adapter keeps trying.
 const UNCERTAIN_WRITE: Duration = Duration::from_secs(60);

@@ -10,6 +10,7 @@ use crate::backoff::backoff;
 use crate::error::Result;
 use crate::key::Key;
 use crate::record::{Batch, Outcome, Record};
+use crate::runtime::sleep;
 use crate::space::Space;
 
 /// Repeats calls that failed with a [`retryable`](crate::Error::is_retryable) error.
@@ -76,7 +77,7 @@ impl RetryLayer {
             match call().await {
                 Err(error) if error.is_retryable() && failed + 1 < self.attempts => {
                     let delay = backoff(self.first_delay, self.max_delay, failed);
-                    tokio::time::sleep(delay).await;
+                    sleep(delay).await;
                     failed += 1;
                 }
                 result => return result,

@@ -9,6 +9,7 @@ use crate::adapter::{Adapter, Capabilities, Extensions, Page, Scan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::record::{Batch, Outcome, Record};
+use crate::runtime::timeout;
 use crate::space::Space;
 
 /// Ends calls that take longer than a limit with [`Timeout`](ErrorKind::Timeout).
@@ -40,7 +41,7 @@ impl TimeoutLayer {
         operation: &'static str,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        match tokio::time::timeout(self.read, call).await {
+        match timeout(self.read, call).await {
             Ok(result) => result,
             Err(_) => Err(took_too_long(operation, self.read).retryable()),
         }
@@ -71,7 +72,7 @@ impl Adapter for TimeoutLayer {
     }
 
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        match tokio::time::timeout(self.write, self.inner.write(space, batch)).await {
+        match timeout(self.write, self.inner.write(space, batch)).await {
             Ok(result) => result,
             Err(_) => Err(took_too_long("write", self.write).in_space(space)),
         }
@@ -86,7 +87,7 @@ impl Adapter for TimeoutLayer {
     }
 
     async fn flush(&self) -> Result<()> {
-        match tokio::time::timeout(self.write, self.inner.flush()).await {
+        match timeout(self.write, self.inner.flush()).await {
             Ok(result) => result,
             Err(_) => Err(took_too_long("flush", self.write).retryable()),
         }

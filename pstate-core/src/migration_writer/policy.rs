@@ -3,12 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::{FlushTrigger, MigrationWriter};
 use crate::adapter::Capabilities;
 use crate::backoff::backoff;
 use crate::error::{Error, ErrorKind};
+use crate::runtime::Instant;
 
 /// Decides when to flush. Knows nothing of queues and stores: it is told what happens, and when.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::policy::{FlushPolicy, after};
 use super::{Command, FlushReport, FlushTrigger, MigrationWriter};
@@ -11,6 +10,7 @@ use crate::cache::CacheKey;
 use crate::document::Document;
 use crate::engine::Engine;
 use crate::migrated::{store_migrated, wait_until};
+use crate::runtime::{Instant, sleep_until};
 use crate::space::Space;
 
 /// How many reasons of refused documents a report holds.
@@ -105,7 +105,7 @@ impl Task {
             total.duration = started.elapsed();
             match self.policy.due() {
                 Some(due) if total.left > 0 && deadline.is_none_or(|deadline| due < deadline) => {
-                    tokio::time::sleep_until(due).await;
+                    sleep_until(due).await;
                 }
                 _ => return total,
             }

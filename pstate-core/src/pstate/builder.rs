@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::{PState, Shared};
@@ -12,6 +11,7 @@ use crate::cache::{Cache, UncertainWrites};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration_writer::MigrationWriter;
+use crate::runtime::Handle;
 use crate::schema::Schema;
 use crate::space::Space;
 use crate::stats::Counters;

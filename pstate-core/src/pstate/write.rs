@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{AsKey, Key};
 use crate::migrate;
 use crate::record::{BatchMode, Change, Expect, Outcome, Record, Revision, Write};
+use crate::runtime::sleep;
 
 /// How often an update is tried before it gives up. Each failure means that somebody else succeeded.
 pub(crate) const MAX_UPDATES: u32 = 1_000;
@@ -259,7 +260,7 @@ pub(crate) async fn pause(attempt: u32) {
         None => tokio::task::yield_now().await,
         Some(failed) => {
             let (first, max) = (Duration::from_micros(500), Duration::from_millis(50));
-            tokio::time::sleep(backoff(first, max, failed)).await;
+            sleep(backoff(first, max, failed)).await;
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
 
 use super::pace::Pace;
 use super::{Found, Settings, look, page_of};
@@ -15,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::migrate;
+use crate::runtime::{Instant, sleep_until};
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 

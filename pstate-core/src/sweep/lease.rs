@@ -9,13 +9,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::checkpoint::{Checkpoint, SweepCheckpoint};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::record::{Batch, Change, Expect, Outcome, Record, Revision, Write};
+use crate::runtime::{Instant, sleep};
 use crate::space::Space;
 
 /// A checkpoint that is owned.

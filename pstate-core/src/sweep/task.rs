@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 
 use super::lease::Lease;
 use super::pace::Pace;
@@ -18,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::migrated::{Stored, is_passing, store_migrated, wait_until};
+use crate::runtime::{Instant, sleep_until};
 use crate::schema::Entity;
 use crate::space::Space;
 use crate::status;
