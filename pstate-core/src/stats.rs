@@ -71,7 +71,8 @@ pub struct WriteBackStats {
     pub conflicts: u64,
     /// Documents that the store refused.
     pub failed: u64,
-    /// Documents that left a full queue unwritten. The next read of the store queues them again.
+    /// Documents that left a full queue unwritten, or came when the handle was being closed. The next
+    /// read of the store queues them again.
     pub dropped: u64,
     /// Flushes that found something to write.
     pub flushes: u64,

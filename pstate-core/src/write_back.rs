@@ -37,6 +37,8 @@ struct State {
     /// Of all documents.
     bytes: usize,
     dropped: u64,
+    /// Whether nobody empties the queue any more.
+    closed: bool,
 }
 
 impl State {
@@ -80,6 +82,10 @@ impl WriteBackQueue {
     /// Queues a document; one that waits under the same key is replaced in its place.
     pub(crate) fn push(&self, key: CacheKey, document: Document) {
         let mut state = self.state.lock();
+        if state.closed {
+            state.dropped += 1;
+            return;
+        }
         let before = state.order.len();
         state.push(key, document);
         state.drop_oldest_beyond(&self.limits);
@@ -110,6 +116,13 @@ impl WriteBackQueue {
         state.drop_oldest_beyond(&self.limits);
     }
 
+    /// Drops all that is queued from now on, and says how many entries are left.
+    pub(crate) fn close(&self) -> usize {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.order.len()
+    }
+
     /// Waits until there is something to look at: a first entry, or enough for a batch.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
@@ -119,7 +132,7 @@ impl WriteBackQueue {
         self.state.lock().order.len()
     }
 
-    /// How many entries were dropped because the queue was full.
+    /// How many entries were dropped because the queue was full, or closed.
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().dropped
     }
@@ -171,6 +184,15 @@ mod tests {
         let queue = queue_of(3, 1..=5);
         assert_eq!(queue.dropped(), 2);
         assert_eq!(ids(&queue), ["3", "4", "5"]);
+    }
+
+    #[test]
+    fn a_closed_queue_keeps_what_it_has_and_drops_what_comes() {
+        let queue = queue_of(3, 1..=2);
+        assert_eq!(queue.close(), 2);
+        let (key, late) = entry(3, 0);
+        queue.push(key, late);
+        assert_eq!((queue.len(), queue.dropped()), (2, 1));
     }
 
     #[test]

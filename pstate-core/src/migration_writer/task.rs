@@ -88,7 +88,7 @@ impl Task {
         report
     }
 
-    /// Flushes until nothing is left or the deadline has passed.
+    /// Flushes until nothing is left or the deadline has passed, and closes the queue.
     async fn drain(&mut self) -> FlushReport {
         let started = Instant::now();
         let deadline = after(started, self.config.close_deadline);
@@ -107,7 +107,11 @@ impl Task {
                 Some(due) if total.left > 0 && deadline.is_none_or(|deadline| due < deadline) => {
                     sleep_until(due).await;
                 }
-                _ => return total,
+                _ => {
+                    // Something may have been queued since.
+                    total.left = self.engine.queue.close();
+                    return total;
+                }
             }
         }
     }
@@ -148,7 +152,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let left = self.engine.queue.len() + self.in_hand;
+        let left = self.engine.queue.close() + self.in_hand;
         if left > 0 {
             tracing::warn!(
                 left,
