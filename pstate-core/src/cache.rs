@@ -34,6 +34,8 @@ use crate::space::Space;
 
 mod counters;
 mod flight;
+#[cfg(all(test, feature = "_shuttle"))]
+mod model;
 mod uncertain;
 
 pub(crate) use counters::CacheCounters;

@@ -69,6 +69,10 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     ] {
         cargo_outside("examples/third_party_adapter", arguments)?;
     }
+    for arguments in [&["--test", "model"][..], &["--lib", "cache::model"]] {
+        let core = ["test", "--package", "pstate-core", "--features", "_shuttle"];
+        cargo(core.iter().chain(arguments).copied())?;
+    }
     cargo(["test", "--workspace", "--tests"])
 }
 

@@ -1,0 +1,221 @@
+//! Those who use a handle, and what they may see.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use pstate_core::schema::Entity;
+use pstate_core::{Adapter, Builder, Error, MigrationWriter, PState, Result, Schema};
+use serde_json::{Value, json};
+
+use crate::schedules::random;
+use crate::store::{Place, Store, StoreAdapter, id, migrated, parse, place};
+
+pub(crate) const KEYS: [&str; 2] = ["card:1", "card:2"];
+
+/// A handle, and what was acknowledged to its users.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) pstate: PState,
+    pub(crate) store: Arc<Store>,
+    /// Whether calls may fail.
+    patient: bool,
+    /// For each place the number of user writes of which a read may show the last, or a later one.
+    acknowledged: Arc<Mutex<BTreeMap<Place, usize>>>,
+}
+
+/// A handle whose documents were of version 1 yesterday, and are of version 2.
+pub(crate) fn builder(adapter: Arc<dyn Adapter>) -> Builder {
+    let card = Entity::new("card", 2).step(1, 2, |card| {
+        card.insert("migrated".to_owned(), true.into());
+        Ok(())
+    });
+    PState::builder(adapter).schema(Schema::new([card]).unwrap())
+}
+
+/// A writer that is full soon.
+pub(crate) fn small_writer() -> MigrationWriter {
+    MigrationWriter::default().batch_size(1 + random(2)).queue_limit(1 + random(2))
+}
+
+impl User {
+    pub(crate) fn of(store: &Arc<Store>, pstate: PState) -> Self {
+        let (store, acknowledged) = (store.clone(), Arc::default());
+        Self { pstate, store, patient: false, acknowledged }
+    }
+
+    /// One on a handle of its own.
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
+        let adapter = Arc::new(StoreAdapter(store.clone()));
+        Self::of(store, builder(adapter).migration_writer(small_writer()).build().unwrap())
+    }
+
+    /// One whose calls may fail.
+    pub(crate) fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
+    /// The same on another space.
+    pub(crate) fn in_space(&self, name: &str) -> Self {
+        Self { pstate: self.pstate.space(name).unwrap(), ..self.clone() }
+    }
+
+    pub(crate) fn place(&self, key: &str) -> Place {
+        place(self.pstate.current_space(), key)
+    }
+
+    fn acknowledged(&self, key: &str) -> usize {
+        self.acknowledged.lock().unwrap().get(&self.place(key)).copied().unwrap_or(0)
+    }
+
+    /// The first user write from number `from` on that `is`, was acknowledged.
+    fn acknowledge(&self, key: &str, from: usize, is: impl Fn(Option<&Value>) -> bool) {
+        let place = self.place(key);
+        let writes = self.store.user_writes(&place);
+        if let Some(at) = writes.iter().skip(from).position(|write| is(write.as_ref())) {
+            let mut acknowledged = self.acknowledged.lock().unwrap();
+            let last = acknowledged.entry(place).or_default();
+            *last = (*last).max(from + at);
+        }
+    }
+
+    /// The result, if it is none that a user has to bear.
+    fn expect<T>(&self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(_) if self.patient => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// What it reads, unless that fails.
+    pub(crate) async fn get(&self, key: &str) -> Option<Option<Value>> {
+        let from = self.acknowledged(key);
+        let read = self.pstate.get(key).await;
+        let document = self.expect(read)?;
+        let document = document.map(|document| parse(document.as_bytes()));
+        let writes = self.store.user_writes(&self.place(key));
+        assert!(
+            writes[from..].iter().any(|write| migrated(write.clone()) == document),
+            "read {document:?} after number {from} of {writes:?} was acknowledged"
+        );
+        Some(document)
+    }
+
+    fn document(&self, key: &str) -> (usize, Value) {
+        let id = self.store.new_id();
+        (id, json!({ "at": self.place(key), "id": id }))
+    }
+
+    pub(crate) async fn put(&self, key: &str) {
+        let (new, document) = self.document(key);
+        let done = self.pstate.put(key, &document).await;
+        self.acknowledge_put(key, new, done.map(drop));
+    }
+
+    /// Stores a document of yesterday.
+    pub(crate) async fn put_old(&self, key: &str) {
+        let (new, document) = self.document(key);
+        let done = self.pstate.put_at(1, key, &document).await;
+        self.acknowledge_put(key, new, done.map(drop));
+    }
+
+    async fn update(&self, key: &str) {
+        let mut new = 0;
+        let done = self.pstate.update(key, |document| {
+            new = self.store.new_id();
+            document["id"] = new.into();
+            Ok(())
+        });
+        if let Some(Some(_)) = self.expect(done.await) {
+            self.acknowledge_put(key, new, Ok(()));
+        }
+    }
+
+    fn acknowledge_put(&self, key: &str, new: usize, done: Result<(), Error>) {
+        if self.expect(done).is_some() {
+            self.acknowledge(key, 0, |write| id(write) == Some(&new.into()));
+        }
+    }
+
+    async fn delete(&self, key: &str) {
+        let from = self.store.user_writes(&self.place(key)).len();
+        let done = self.pstate.delete(key).await;
+        if self.expect(done).is_some() {
+            self.acknowledge(key, from, |write| write.is_none());
+        }
+    }
+
+    /// Reads.
+    pub(crate) async fn read(self, times: usize) {
+        for _ in 0..times {
+            self.get(KEYS[random(KEYS.len())]).await;
+        }
+    }
+
+    /// Does this and that, and goes away in the middle of it now and then.
+    pub(crate) async fn work(self, times: usize) {
+        for _ in 0..times {
+            let key = KEYS[random(KEYS.len())];
+            let work = async {
+                match random(6) {
+                    0 => self.put(key).await,
+                    1 | 2 => self.put_old(key).await,
+                    3 => self.update(key).await,
+                    4 => self.delete(key).await,
+                    _ => drop(self.get(key).await),
+                }
+            };
+            if random(4) == 0 {
+                begin(work, 1 + random(3)).await;
+            } else {
+                work.await;
+            }
+        }
+    }
+
+    pub(crate) async fn flush(self) {
+        self.expect(self.pstate.flush().await);
+    }
+
+    /// Waits until nothing goes on any more, then checks the invariant.
+    pub(crate) async fn check(&self) {
+        self.settle().await;
+        self.store.check();
+        for key in KEYS {
+            let document = loop {
+                if let Some(document) = self.get(key).await {
+                    break document;
+                }
+            };
+            assert_eq!(document, migrated(self.store.stored(&self.place(key))), "{key} is cached");
+        }
+    }
+
+    pub(crate) async fn settle(&self) {
+        for _ in 0..100 {
+            self.store.quiet().await;
+            self.pstate.flush().await.unwrap();
+            if self.pstate.stats().write_back.queued == 0 {
+                return;
+            }
+        }
+        panic!("the queue is never empty");
+    }
+}
+
+/// Polls some work a few times, and drops it if it has not ended.
+async fn begin(work: impl Future<Output = ()>, polls: usize) {
+    let mut work = std::pin::pin!(work);
+    let mut left = polls;
+    poll_fn(|cx| {
+        left -= 1;
+        match work.as_mut().poll(cx) {
+            Poll::Pending if left > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
