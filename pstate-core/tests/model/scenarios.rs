@@ -68,18 +68,29 @@ async fn two_spaces() {
     }
 }
 
-/// A store that is unavailable now and then, behind what a program may put in front of it.
+/// A store that is unavailable now and then. Meanwhile time passes, in the end more of it than a write
+/// whose effect is unknown keeps its key out of the cache.
 async fn unavailable() {
-    let store = Store::with_fault(Fault::Unavailable);
+    unreliable(Fault::Unavailable, Duration::from_secs(100)).await;
+}
+
+/// A store that carries out writes after it has reported that they took too long. All of that takes
+/// no more than a moment.
+async fn late() {
+    unreliable(Fault::Late, Duration::from_micros(1)).await;
+}
+
+/// A store with a fault, behind what a program may put in front of it.
+async fn unreliable(fault: Fault, delay: Duration) {
+    let store = Store::with_fault(fault);
     let mut adapter: Arc<dyn Adapter> = Arc::new(StoreAdapter(store.clone()));
     if random(2) == 0 {
-        adapter = Arc::new(TimeoutLayer::new(adapter, Duration::from_secs(1)));
+        adapter = Arc::new(TimeoutLayer::new(adapter, delay));
     }
     if random(2) == 0 {
-        adapter = Arc::new(RetryLayer::new(adapter));
+        adapter = Arc::new(RetryLayer::new(adapter).first_delay(delay).max_delay(delay));
     }
-    // Longer than a write whose effect is unknown keeps its key out of the cache.
-    let writer = small_writer().flush_interval(Duration::from_secs(100));
+    let writer = small_writer().flush_interval(delay).retry_delay(delay, delay);
     let pstate = builder(adapter).migration_writer(writer).build().unwrap();
     let user = User::of(&store, pstate).patient();
     old_documents(&user).await;
@@ -114,6 +125,11 @@ fn two_spaces_in_any_schedule() {
 #[test]
 fn a_store_that_is_unavailable_in_any_schedule() {
     check(unavailable);
+}
+
+#[test]
+fn a_store_that_is_late_in_any_schedule() {
+    check(late);
 }
 
 #[test]

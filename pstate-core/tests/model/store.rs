@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     /// Now and then it is unavailable: before a call has done anything, or so that only the answer is
     /// lost.
     Unavailable,
+    /// Now and then a write takes too long, and takes effect after that was said.
+    Late,
     /// It writes whatever is stored, even if it is to expect a revision.
     ExpectsNothing,
     /// Its writes take effect after they were answered.
@@ -165,6 +167,18 @@ impl Store {
 /// Counts a call while it is under way.
 struct Call(Arc<Store>);
 
+impl Call {
+    /// Goes on without whoever called.
+    fn apply_later(self, space: &Space, batch: Batch) {
+        let space = space.clone();
+        shuttle::future::spawn(async move {
+            self.0.others_go_on().await;
+            // Whatever comes of it, nobody waits for it.
+            _ = self.0.apply(&space, &batch).await;
+        });
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Relaxed);
@@ -217,15 +231,14 @@ impl Adapter for StoreAdapter {
             }
             Some(Fault::AnswersTooEarly) => {
                 let outcomes = batch.writes.iter().map(done).collect();
-                let (store, space) = (self.0.clone(), space.clone());
-                shuttle::future::spawn(async move {
-                    let _call = call;
-                    store.others_go_on().await;
-                    _ = store.apply(&space, &batch).await;
-                });
+                call.apply_later(space, batch);
                 return Ok(outcomes);
             }
-            Some(Fault::Unavailable) | None => {}
+            Some(Fault::Late) if random(4) == 0 && !self.0.mended.load(Relaxed) => {
+                call.apply_later(space, batch);
+                return Err(Error::new(ErrorKind::Timeout, "nobody knows"));
+            }
+            Some(Fault::Unavailable | Fault::Late) | None => {}
         }
         let error = self.0.unavailable(&mut effect);
         self.0.others_go_on().await;
