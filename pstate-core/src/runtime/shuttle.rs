@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::ops::{Add, Sub};
 use std::pin::Pin;
 use std::sync::PoisonError;
@@ -123,16 +122,11 @@ pub(crate) async fn sleep(delay: Duration) {
 }
 
 pub(crate) async fn sleep_until(due: Instant) {
-    let mut waited = false;
-    poll_fn(|cx| {
-        if !std::mem::replace(&mut waited, true) && due > Instant::now() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+    if due > Instant::now() {
+        // Also tells schedulers that prefer one task to let others go on.
+        shuttle::future::yield_now().await;
         NOW.set(due.max(Instant::now()));
-        Poll::Ready(())
-    })
-    .await;
+    }
 }
 
 /// The time was up.

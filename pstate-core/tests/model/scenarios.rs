@@ -68,6 +68,21 @@ async fn two_spaces() {
     }
 }
 
+/// Everything is migrated, while users write.
+async fn sweep() {
+    let store = Store::new();
+    old_documents(&User::new(&store)).await;
+    let user = User::new(&store);
+    let pstate = user.pstate.clone();
+    let sweeping = spawn(async move { pstate.migrate_all().page_size(1).run().await.unwrap() });
+    let tasks = [spawn(user.clone().read(2)), spawn(user.clone().work(3))];
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert!(sweeping.await.unwrap().finished);
+    user.check().await;
+}
+
 /// A store that is unavailable now and then. Meanwhile time passes, in the end more of it than a write
 /// whose effect is unknown keeps its key out of the cache.
 async fn unavailable() {
@@ -120,6 +135,11 @@ fn two_handles_in_any_schedule() {
 #[test]
 fn two_spaces_in_any_schedule() {
     check(two_spaces);
+}
+
+#[test]
+fn a_sweep_beside_users_in_any_schedule() {
+    check(sweep);
 }
 
 #[test]

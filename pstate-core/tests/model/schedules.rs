@@ -32,6 +32,7 @@ where
     let schedules = usize::try_from(schedules).unwrap_or(usize::MAX);
     let seed = number("PSTATE_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("PSTATE_MODEL_SEED={seed} PSTATE_MODEL_SCHEDULES={schedules}");
+    println!("One schedule is run again with PSTATE_MODEL_REPLAY='...'.");
     let by_pct = schedules / 3;
     run(RandomScheduler::new_from_seed(seed, schedules - by_pct), scenario);
     run(PctScheduler::new_from_seed(seed, INTERRUPTIONS, by_pct), scenario);
