@@ -37,6 +37,7 @@ fn compare(criterion: &mut Criterion, runtime: &Runtime, contest: &Arc<Mutex<Con
                 Side::Ours => "pstate",
                 Side::ByHand => "by_hand",
                 Side::ByHandRaw => "by_hand_raw",
+                Side::Plain => "plain",
             };
             group.bench_function(name, |bencher| {
                 bencher.iter_custom(|samples| {

@@ -6,7 +6,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use pstate::{Key, Space};
+use pstate::{Key, Schema, Space};
+use pstate_testkit::workload::schema;
 use rusqlite::{CachedStatement, Connection};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ use crate::timing::timed_here;
 const GET: &str = "SELECT value FROM pstate WHERE space = ?1 AND key = ?2";
 const PUT: &str = "INSERT INTO pstate (space, key, value) VALUES (?1, ?2, ?3)
     ON CONFLICT (space, key) DO UPDATE SET value = excluded.value";
+const UPDATE: &str = "UPDATE pstate SET value = ?3 WHERE space = ?1 AND key = ?2 AND value IS ?4";
 
 /// A card and its translations.
 type CardWith<T> = (Value, Vec<T>);
@@ -27,6 +29,7 @@ type CardWith<T> = (Value, Vec<T>);
 pub(crate) struct ByHand {
     fixture: Arc<Fixture>,
     connection: Connection,
+    schema: Schema,
 }
 
 impl ByHand {
@@ -36,7 +39,7 @@ impl ByHand {
         connection.pragma_update(None, "synchronous", "full")?;
         let kibibytes = i64::try_from(PAGE_CACHE_BYTES / 1024)?;
         connection.pragma_update(None, "cache_size", -kibibytes)?;
-        Ok(Self { fixture, connection })
+        Ok(Self { fixture, connection, schema: schema()? })
     }
 
     /// One sample or more, each in nanoseconds; reads return parsed documents.
@@ -51,6 +54,7 @@ impl ByHand {
             Operation::MultiPutOverwrite | Operation::MultiPutNew => {
                 self.multi_put(operation, round, edition)
             }
+            Operation::Flush => self.flush(round),
             _ => self.read(operation, round, parse::<Value>),
         }
     }
@@ -177,6 +181,47 @@ impl ByHand {
     pub(crate) fn empty_log(&self) -> Result<()> {
         self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
         Ok(())
+    }
+
+    /// Brings the cards that a turn is going to write back to version 1.
+    pub(crate) fn store_old(&mut self, round: usize) -> Result<()> {
+        let old = self.fixture.old(round, (WRITES + 1) * BATCH);
+        let transaction = self.connection.transaction()?;
+        let mut statement = transaction.prepare_cached(PUT)?;
+        for (key, text) in old {
+            statement.execute((Space::DEFAULT, key.as_str(), text))?;
+        }
+        drop(statement);
+        Ok(transaction.commit()?)
+    }
+
+    /// Stores migrated cards, each if it is still what was read. What is to be stored is at hand.
+    fn flush(&mut self, round: usize) -> Result<Vec<f64>> {
+        let old = self.fixture.old(round, (WRITES + 1) * BATCH);
+        let mut samples = Vec::with_capacity(WRITES);
+        // As on our side, the first write is not counted.
+        for batch in old.chunks(BATCH) {
+            let keys: Vec<Key> = batch.iter().map(|(key, _)| key.clone()).collect();
+            black_box(self.multi_get(&keys, parse::<Value>)?);
+            let migrate = |text| self.schema.migrate_text("base_card", text);
+            let new: Vec<String> =
+                batch.iter().map(|(_, old)| migrate(old)).collect::<Result<_, _>>()?;
+            samples.push(timed_here(|| self.update_all(batch, &new))?);
+        }
+        Ok(samples.split_off(1))
+    }
+
+    fn update_all(&mut self, old: &[(Key, String)], new: &[String]) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        let mut statement = transaction.prepare_cached(UPDATE)?;
+        for ((key, old), new) in old.iter().zip(new) {
+            let changed = statement.execute((Space::DEFAULT, key.as_str(), new, old))?;
+            if changed != 1 {
+                return Err(format!("{key} was not what was read").into());
+            }
+        }
+        drop(statement);
+        Ok(transaction.commit()?)
     }
 
     fn put_all(&mut self, documents: &[(Key, Value)]) -> Result<()> {

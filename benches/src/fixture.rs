@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pstate::sqlite::{SqliteAdapter, SqliteConfig, Synchronous};
-use pstate::{Key, PState, Ref};
-use pstate_testkit::workload::Deck;
+use pstate::{Adapter, Batch, Key, Outcome, PState, Ref, Space, Write};
+use pstate_testkit::workload::{Deck, schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,6 +25,13 @@ const MANY: Deck = Deck { id: "many", cards: 6_000, translations: 3 };
 
 /// What is preloaded.
 pub(crate) const DECK: Deck = Deck { id: "spanish", cards: BATCH, translations: 3 };
+
+/// Cards that are read with a schema: twice the same number, at version 1 and at version 2.
+const OLD: Deck = Deck { id: "past", cards: 6_000, translations: 3 };
+const CURRENT: Deck = Deck { id: "here", cards: 6_000, translations: 3 };
+
+/// How many of those are measured. The others fill caches.
+const MEASURED: usize = 5_000;
 
 /// Shares no factor with the number of cards: keys that are asked for together lie far apart.
 const STRIDE: usize = 1_777;
@@ -46,6 +53,12 @@ pub(crate) struct Fixture {
     /// Keys of documents that are only ever read to fill caches.
     pub(crate) filling: Vec<Key>,
     cards: Vec<Key>,
+    /// At version 1, and what is stored there.
+    old: Vec<(Key, String)>,
+    /// At version 2.
+    current: Vec<Key>,
+    /// At version 2, and not among `current`.
+    pub(crate) current_filling: Vec<Key>,
     _directory: TempDir,
 }
 
@@ -60,7 +73,16 @@ impl Fixture {
         let pstate = PState::builder(adapter.clone()).cache_bytes(0).build()?;
         MANY.store(&pstate).await?;
         DECK.store(&pstate).await?;
+        let old = cards_at(1, OLD)?;
+        let mut current = cards_at(1, CURRENT)?;
+        for (_, text) in &mut current {
+            *text = schema()?.migrate_text("base_card", text)?;
+        }
+        store(&*adapter, &old).await?;
+        store(&*adapter, &current).await?;
         adapter.checkpoint().await?;
+        let mut current: Vec<Key> = current.into_iter().map(|(key, _)| key).collect();
+        let current_filling = current.split_off(MEASURED);
 
         let cards = (0..MANY.cards).map(|card| MANY.card_key(card).parse());
         let filling = (0..MANY.cards).step_by(3).map(|card| {
@@ -71,6 +93,9 @@ impl Fixture {
             adapter,
             filling: filling.collect::<Result<_, _>>()?,
             cards: cards.collect::<Result<_, _>>()?,
+            old,
+            current,
+            current_filling,
             _directory: directory,
         })
     }
@@ -81,8 +106,17 @@ impl Fixture {
 
     /// Keys of cards: distinct, scattered, and others in each round.
     pub(crate) fn keys(&self, round: usize, count: usize) -> Vec<Key> {
-        let at = |card| (round * count + card) * STRIDE % self.cards.len();
-        (0..count).map(|card| self.cards[at(card)].clone()).collect()
+        scattered(round, count, self.cards.len()).map(|at| self.cards[at].clone()).collect()
+    }
+
+    /// The same among the cards at version 2.
+    pub(crate) fn current_keys(&self, round: usize, count: usize) -> Vec<Key> {
+        scattered(round, count, MEASURED).map(|at| self.current[at].clone()).collect()
+    }
+
+    /// The same among the cards at version 1, with their text.
+    pub(crate) fn old(&self, round: usize, count: usize) -> Vec<(Key, String)> {
+        scattered(round, count, MEASURED).map(|at| self.old[at].clone()).collect()
     }
 
     /// What a batch of writes stores: other content for each `edition`.
@@ -98,6 +132,34 @@ impl Fixture {
         };
         Ok(keys.into_iter().enumerate().map(|(card, key)| (key, edited(card, edition))).collect())
     }
+}
+
+/// Places below `len`: distinct, scattered, and others in each round.
+fn scattered(round: usize, count: usize, len: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |n| (round * count + n) * STRIDE % len)
+}
+
+/// A deck's cards in their old shape, as they are stored.
+pub(crate) fn cards_at(version: u32, deck: Deck) -> Result<Vec<(Key, String)>> {
+    let card = |card| {
+        let mut value = deck.old_card(card);
+        value["$v"] = json!(version);
+        Ok((deck.card_key(card).parse()?, value.to_string()))
+    };
+    (0..deck.cards).map(card).collect()
+}
+
+/// Stores texts as they are.
+pub(crate) async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()> {
+    for cards in cards.chunks(1_000) {
+        let puts = cards.iter().map(|(key, text)| Write::put(key.clone(), text.as_bytes()));
+        for outcome in adapter.write(&Space::default(), &Batch::each(puts.collect())).await? {
+            if !matches!(outcome, Outcome::Stored(_)) {
+                return Err(format!("not stored: {outcome:?}").into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Keys that no other edition has.

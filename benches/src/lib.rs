@@ -8,6 +8,7 @@ mod by_hand;
 mod contest;
 mod fixture;
 mod measure;
+mod migrations;
 mod operation;
 mod ours;
 mod report;

@@ -62,10 +62,20 @@ impl Measured {
 
     /// The median of the rounds' ratios: what slowed down a whole round is not in it.
     pub fn ratio_of_rounds_to(&self, other: &Self) -> f64 {
-        let ratios = self.rounds.iter().zip(&other.rounds).map(|(own, other)| own / other);
-        let mut ratios: Vec<f64> = ratios.collect();
-        ratios.sort_unstable_by(f64::total_cmp);
-        quantile(&ratios, 0.5)
+        self.median_of_rounds(other, |own, other| own / other)
+    }
+
+    /// The median of the rounds' differences.
+    pub fn difference_to(&self, other: &Self) -> f64 {
+        self.median_of_rounds(other, |own, other| own - other)
+    }
+
+    fn median_of_rounds(&self, other: &Self, relate: impl Fn(f64, f64) -> f64) -> f64 {
+        let related =
+            self.rounds.iter().zip(&other.rounds).map(|(own, other)| relate(*own, *other));
+        let mut related: Vec<f64> = related.collect();
+        related.sort_unstable_by(f64::total_cmp);
+        quantile(&related, 0.5)
     }
 }
 

@@ -20,6 +20,12 @@ pub enum Operation {
     MultiGet,
     /// The same, and their trees.
     MultiGetValues,
+    /// A document at version 1 that is not cached: it is migrated and queued for write-back.
+    GetColdOld,
+    /// A document that is migrated and queued, behind 1,000 others.
+    QueueBehind1K,
+    /// The same behind 100,000 others.
+    QueueBehind100K,
     /// A deck and its 100 cards.
     Preload,
     /// The same, and their trees.
@@ -32,6 +38,8 @@ pub enum Operation {
     MultiPutOverwrite,
     /// 100 documents under new keys.
     MultiPutNew,
+    /// Storing 100 documents that were migrated when they were read.
+    Flush,
 }
 
 /// What an operation is called and compared with; figures in nanoseconds.
@@ -46,12 +54,15 @@ const MS: f64 = 1e6;
 
 impl Operation {
     /// All of them; those that change what is stored at the end.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::GetWarm,
         Self::GetWarmStr,
         Self::GetWarmTyped,
         Self::GetCold,
         Self::GetColdValues,
+        Self::GetColdOld,
+        Self::QueueBehind1K,
+        Self::QueueBehind100K,
         Self::MultiGet,
         Self::MultiGetValues,
         Self::Preload,
@@ -60,6 +71,7 @@ impl Operation {
         Self::PreloadDeepValues,
         Self::MultiPutOverwrite,
         Self::MultiPutNew,
+        Self::Flush,
     ];
 
     /// Its name in reports.
@@ -67,21 +79,32 @@ impl Operation {
         self.facts().name
     }
 
-    /// What PState's performance guide promises, in nanoseconds: for batches the target, for single
-    /// reads the expected median.
+    /// What PState's performance guide promises, in nanoseconds: for batches and migrations the
+    /// target, for other single reads the expected median. When a read that queues is compared with
+    /// one that does not, it is about the difference.
     pub fn target_ns(self) -> Option<f64> {
         self.facts().target
     }
 
     /// The median of an existing Elixir implementation on a 2-core machine, in nanoseconds: SQLite
-    /// with WAL and `synchronous=FULL`, values of about 70 bytes, one process.
+    /// with WAL and `synchronous=FULL`, values of about 70 bytes, one process. About the same as the
+    /// target.
     pub fn reference_ns(self) -> Option<f64> {
         self.facts().reference
     }
 
+    /// What PState is compared with.
+    pub fn baseline(self) -> &'static str {
+        match self {
+            Self::GetColdOld => "current document",
+            Self::QueueBehind1K | Self::QueueBehind100K => "not queued",
+            _ => "by hand",
+        }
+    }
+
     /// Whether it changes what is stored.
     pub fn writes(self) -> bool {
-        matches!(self, Self::MultiPutOverwrite | Self::MultiPutNew)
+        matches!(self, Self::MultiPutOverwrite | Self::MultiPutNew | Self::Flush)
     }
 
     fn facts(self) -> Facts {
@@ -101,6 +124,10 @@ impl Operation {
             Self::PreloadDeepValues => facts("preload_100x3_values", None, Some(3_577.0 * US)),
             Self::MultiPutOverwrite => known("multi_put_100_overwrite", 50.0 * MS, 1_719.0 * US),
             Self::MultiPutNew => known("multi_put_100_new", 50.0 * MS, 1_842.0 * US),
+            Self::GetColdOld => known("get_cold_old", 2.0 * MS, 23.1 * US),
+            Self::QueueBehind1K => known("queue_write_back_1k", 0.1 * MS, 0.31 * US),
+            Self::QueueBehind100K => known("queue_write_back_100k", 0.1 * MS, 0.31 * US),
+            Self::Flush => known("flush_100", 50.0 * MS, 2_465.0 * US),
         }
     }
 }

@@ -8,11 +8,12 @@ use pstate::{Collection, Document, Key, PState};
 use crate::Result;
 use crate::contest::{COLD_GETS, WARM_KEYS, WARM_PASSES, WRITES};
 use crate::fixture::{BATCH, Card, DECK, Fixture};
+use crate::migrations::Migrations;
 use crate::operation::Operation;
 use crate::timing::timed;
 
 /// Room for all that a turn reads, and for what the cache is filled with before.
-const CACHE_BYTES: u64 = 8 << 20;
+pub(crate) const CACHE_BYTES: u64 = 8 << 20;
 
 const CARDS: Collection<Card> = Collection::new("base_card");
 
@@ -23,6 +24,7 @@ pub(crate) struct Ours {
     warm: PState,
     /// Has stored what it overwrites.
     writer: PState,
+    pub(crate) migrations: Migrations,
 }
 
 impl Ours {
@@ -32,7 +34,8 @@ impl Ours {
             CARDS.get(&warm, key.id()).await?;
         }
         let writer = filled(&fixture).await?;
-        Ok(Self { fixture, warm, writer })
+        let migrations = Migrations::new(fixture.clone())?;
+        Ok(Self { fixture, warm, writer, migrations })
     }
 
     /// One sample or more, each in nanoseconds. Setting up is not part of them.
@@ -67,6 +70,10 @@ impl Ours {
             Operation::MultiPutOverwrite | Operation::MultiPutNew => {
                 self.multi_put(operation, round, edition).await
             }
+            Operation::GetColdOld
+            | Operation::QueueBehind1K
+            | Operation::QueueBehind100K
+            | Operation::Flush => self.migrations.turn(operation, round, true).await,
         }
     }
 
