@@ -1,6 +1,7 @@
 //! The file that both sides work on.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,8 +74,8 @@ impl Fixture {
         let pstate = PState::builder(adapter.clone()).cache_bytes(0).build()?;
         MANY.store(&pstate).await?;
         DECK.store(&pstate).await?;
-        let old = cards_at(1, OLD)?;
-        let mut current = cards_at(1, CURRENT)?;
+        let old = cards_at(1, OLD, 0..OLD.cards)?;
+        let mut current = cards_at(1, CURRENT, 0..CURRENT.cards)?;
         for (_, text) in &mut current {
             *text = schema()?.migrate_text("base_card", text)?;
         }
@@ -139,18 +140,24 @@ fn scattered(round: usize, count: usize, len: usize) -> impl Iterator<Item = usi
     (0..count).map(move |n| (round * count + n) * STRIDE % len)
 }
 
-/// A deck's cards in their old shape, as they are stored.
-pub(crate) fn cards_at(version: u32, deck: Deck) -> Result<Vec<(Key, String)>> {
+/// Some of a deck's cards in their old shape, as they are stored.
+///
+/// # Errors
+/// If the deck's id makes no keys.
+pub fn cards_at(version: u32, deck: Deck, cards: Range<usize>) -> Result<Vec<(Key, String)>> {
     let card = |card| {
         let mut value = deck.old_card(card);
         value["$v"] = json!(version);
         Ok((deck.card_key(card).parse()?, value.to_string()))
     };
-    (0..deck.cards).map(card).collect()
+    cards.map(card).collect()
 }
 
 /// Stores texts as they are.
-pub(crate) async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()> {
+///
+/// # Errors
+/// The first that the store reports.
+pub async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()> {
     for cards in cards.chunks(1_000) {
         let puts = cards.iter().map(|(key, text)| Write::put(key.clone(), text.as_bytes()));
         for outcome in adapter.write(&Space::default(), &Batch::each(puts.collect())).await? {

@@ -2,7 +2,8 @@
 //!
 //! An [`Operation`] is done by each [`Side`] of a [`Contest`] in turns. The binary `compare`
 //! [measures](measure()) the sides interleaved and [reports](Row) how they relate; the Criterion
-//! benchmark `sqlite` measures each for itself, to compare one version with the next.
+//! benchmark `sqlite` measures each for itself, to compare one version with the next. The binary `sweep`
+//! measures a sweep of a large store beside its users.
 
 mod by_hand;
 mod contest;
@@ -16,7 +17,8 @@ mod runtime;
 mod timing;
 
 pub use contest::{Contest, Side};
-pub use measure::{Effort, Measured, measure};
+pub use fixture::{cards_at, store};
+pub use measure::{Effort, Measured, measure, quantile};
 pub use operation::Operation;
 pub use report::{Row, table};
 pub use runtime::runtime;

@@ -110,7 +110,7 @@ pub async fn measure(
     clippy::cast_sign_loss,
     reason = "a rank between 0 and a length far below 2^52"
 )]
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }

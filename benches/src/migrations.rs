@@ -151,7 +151,7 @@ impl Reader {
     async fn new(waiting: usize, more: usize, queue: bool) -> Result<Self> {
         let version = if queue { 1 } else { 3 };
         let deck = Deck { id: "many", cards: waiting + more, translations: 3 };
-        let cards = cards_at(version, deck)?;
+        let cards = cards_at(version, deck, 0..deck.cards)?;
         let adapter = Arc::new(MemoryAdapter::new());
         store(&*adapter, &cards).await?;
         let pstate = PState::builder(adapter)

@@ -31,6 +31,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measures a sweep of a large store: beside its users, and killed half-way.
+    SweepBench {
+        /// Arguments for the benchmark: --documents N, --rate N, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Builds each feature of each package alone.
@@ -42,7 +48,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test { filter } => test(filter.as_deref()),
-        Command::Bench { arguments } => bench(&arguments),
+        Command::Bench { arguments } => bench("compare", &arguments),
+        Command::SweepBench { arguments } => bench("sweep", &arguments),
         Command::Soak(soak) => soak::run(&soak),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),
@@ -76,7 +83,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     cargo(["test", "--workspace", "--tests"])
 }
 
-fn bench(arguments: &[String]) -> Result<(), Failed> {
-    let run = ["run", "--release", "--package", "pstate-benches", "--bin", "compare", "--"];
+fn bench(binary: &str, arguments: &[String]) -> Result<(), Failed> {
+    let run = ["run", "--release", "--package", "pstate-benches", "--bin", binary, "--"];
     cargo(run.into_iter().chain(arguments.iter().map(String::as_str)))
 }
