@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{env, io};
+use std::{env, io, thread};
 
 use pstate::sqlite::SqliteAdapter;
 use pstate::{PState, RunningSweep, SweepReport, SweepState};
@@ -113,6 +113,7 @@ async fn sweep(pstate: &PState, settings: &Settings) -> Result<Swept> {
     let begin = Instant::now();
     let sweep = sweep.start().await?;
     let start_seconds = begin.elapsed().as_secs_f64();
+    println!("{PROGRESS}{}", sweep.progress().done);
     let report = finish(sweep).await?;
     let SweepReport { done, done_before, stored, conflicts, failed, duration, .. } = report;
     Ok(Swept {
@@ -175,15 +176,20 @@ impl Running {
             .ok_or_else(|| format!("a child ended with {status}").into())
     }
 
-    /// Kills it as soon as it has said that it has looked at so many documents.
-    pub(crate) fn kill_after(mut self, documents: usize) -> Result<()> {
+    /// Kills it so long after it has said that it has looked at so many documents. How many it has
+    /// found noted by an earlier one.
+    pub(crate) fn kill_after(mut self, documents: u64, delay: Duration) -> Result<u64> {
+        let mut done_before = None;
         for line in self.lines.by_ref() {
             let line = line?;
-            let done = line.strip_prefix(PROGRESS).and_then(|done| done.parse::<usize>().ok());
-            if done.is_some_and(|done| done >= documents) {
+            let Some(done) = line.strip_prefix(PROGRESS) else { continue };
+            let done: u64 = done.parse()?;
+            let done_before = *done_before.get_or_insert(done);
+            if done >= documents {
+                thread::sleep(delay);
                 self.child.kill()?;
                 self.child.wait()?;
-                return Ok(());
+                return Ok(done_before);
             }
         }
         self.child.wait()?;

@@ -7,7 +7,8 @@ mod users;
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use pstate_benches::Result;
@@ -81,17 +82,21 @@ struct Figures {
     killed: Killed,
 }
 
-/// A sweep that was killed, and resumed alone in another process.
+/// A sweep that was killed several times, and went on in another process each time.
 #[derive(Debug, Serialize)]
 struct Killed {
-    /// Cards at version 2 when the first process was dead.
-    migrated_before: u64,
-    /// Of those, the ones that the second process has looked at again.
-    done_twice: u64,
+    /// Cards at version 2 when each process was dead.
+    migrated: Vec<u64>,
+    /// Of those, the ones that the next process has looked at again.
+    done_twice: Vec<u64>,
     /// Cards that are not at version 2 in the end.
     not_current: u64,
+    /// What the last process has done.
     resumed: Swept,
 }
+
+/// How often a sweep is killed: in the middle for the last time.
+const KILLS: u64 = 6;
 
 fn main() -> Result<()> {
     let Arguments { settings, json, role, file } = Arguments::parse();
@@ -118,16 +123,24 @@ fn measure(settings: Settings) -> Result<Figures> {
     let lost = stored::lost(&first, settings.documents, &writes)?;
     let (_, not_current) = stored::versions(&first)?;
 
-    Running::start(Role::Alone, &second, &settings)?.kill_after(settings.documents / 2)?;
-    let (migrated_before, _) = stored::versions(&second)?;
-    let resumed: Swept = Running::start(Role::Alone, &second, &settings)?.report()?;
-    let killed = Killed {
-        migrated_before,
-        done_twice: migrated_before.saturating_sub(resumed.done_before),
-        not_current: stored::versions(&second)?.1,
-        resumed,
-    };
+    let killed = kill(&second, &settings)?;
     Ok(Figures { settings, beside, lost, cards_written: writes.len(), not_current, killed })
+}
+
+/// Sweeps, and is killed now and then, each time at another point of a page.
+fn kill(path: &Path, settings: &Settings) -> Result<Killed> {
+    let (mut migrated, mut noted) = (Vec::new(), Vec::new());
+    for kill in 1..=KILLS {
+        let documents = settings.documents as u64 / 2 * kill / KILLS;
+        let child = Running::start(Role::Alone, path, settings)?;
+        noted.push(child.kill_after(documents, Duration::from_millis(kill))?);
+        migrated.push(stored::versions(path)?.0);
+    }
+    let resumed: Swept = Running::start(Role::Alone, path, settings)?.report()?;
+    noted.push(resumed.done_before);
+    let twice = migrated.iter().zip(&noted[1..]).map(|(migrated, noted)| migrated - noted);
+    let done_twice = twice.collect();
+    Ok(Killed { migrated, done_twice, not_current: stored::versions(path)?.1, resumed })
 }
 
 impl Figures {
@@ -143,7 +156,10 @@ impl Figures {
                 beside.sweep.done != documents || killed.resumed.done != documents,
                 "not all was swept",
             ),
-            (killed.done_twice > settings.page_size as u64, "more than a page was done twice"),
+            (
+                killed.done_twice.iter().any(|twice| *twice > settings.page_size as u64),
+                "more than a page was done twice",
+            ),
         ];
         match wrong.iter().find(|(wrong, _)| *wrong) {
             Some((_, what)) => Err((*what).into()),
@@ -170,13 +186,11 @@ impl fmt::Display for Figures {
         write_latency(f, "writes after", &after.writes)?;
         writeln!(f, "  {cards_written} cards written by users, {lost} lost")?;
         writeln!(f, "  {not_current} cards not at version 2 afterwards")?;
-        let Killed { migrated_before, done_twice, not_current, resumed } = killed;
-        writeln!(f, "\nkilled after {migrated_before} cards, resumed alone:")?;
+        let Killed { migrated, done_twice, not_current, resumed } = killed;
+        writeln!(f, "\nkilled after {migrated:?} cards, then alone:")?;
         write_sweep(f, resumed)?;
-        writeln!(
-            f,
-            "  {done_twice} cards looked at twice, {not_current} not at version 2 afterwards"
-        )
+        writeln!(f, "  {done_twice:?} cards looked at twice")?;
+        writeln!(f, "  {not_current} cards not at version 2 afterwards")
     }
 }
 
