@@ -189,8 +189,7 @@ impl Engine {
             Ok(Reading::Migrated(text)) => {
                 let document = Document::from_valid(key.clone(), record(text), current);
                 self.counters.migrations.add(1);
-                let key = CacheKey { space: space.clone(), key: key.clone() };
-                self.queue.push(key, document.clone());
+                self.queue.push(space.clone(), document.clone());
                 Ok(document)
             }
             Ok(Reading::Unmigrated(error)) => {

@@ -1,13 +1,14 @@
 //! The documents that wait to be written back.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use tokio::sync::Notify;
 
-use crate::cache::CacheKey;
 use crate::document::Document;
+use crate::key::Key;
 use crate::runtime::Mutex;
 use crate::space::Space;
 
@@ -31,9 +32,14 @@ pub(crate) struct QueueLimits {
 
 #[derive(Default)]
 struct State {
-    documents: HashMap<CacheKey, Document, RandomState>,
-    /// The keys of `documents`, each once, the oldest first.
-    order: VecDeque<CacheKey>,
+    /// The oldest first, each key once.
+    entries: VecDeque<(Space, Document)>,
+    /// Where the entry of a key stands. Hashes are kept, so that growing reads no keys: it happens
+    /// while a reader waits.
+    places: HashTable<Place>,
+    hasher: RandomState,
+    /// How many entries were taken from the front.
+    taken: u64,
     /// Of all documents.
     bytes: usize,
     dropped: u64,
@@ -41,32 +47,67 @@ struct State {
     closed: bool,
 }
 
+/// Where an entry stands.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u64,
+    /// Counted from the first entry that ever was.
+    number: u64,
+}
+
 impl State {
     /// Adds a document at the end, or replaces the one that waits under the same key in its place.
-    fn push(&mut self, key: CacheKey, document: Document) {
+    fn push(&mut self, space: Space, document: Document) {
         self.bytes += document.bytes().len();
-        match self.documents.entry(key) {
-            Entry::Occupied(mut entry) => {
-                let replaced = entry.insert(document);
-                self.bytes -= replaced.bytes().len();
-            }
-            Entry::Vacant(entry) => {
-                self.order.push_back(entry.key().clone());
-                entry.insert(document);
-            }
+        let hash = self.hash(&space, document.key());
+        if let Some(at) = self.find(hash, &space, document.key()) {
+            let replaced = std::mem::replace(&mut self.entries[at].1, document);
+            self.bytes -= replaced.bytes().len();
+        } else {
+            let number = self.taken + self.entries.len() as u64;
+            self.places.insert_unique(hash, Place { hash, number }, |place| place.hash);
+            self.entries.push_back((space, document));
         }
     }
 
-    fn pop(&mut self) -> Option<(CacheKey, Document)> {
-        let key = self.order.pop_front()?;
-        let document = self.documents.remove(&key)?;
+    fn hash(&self, space: &Space, key: &Key) -> u64 {
+        self.hasher.hash_one((space, key))
+    }
+
+    /// The index of a key's entry.
+    fn find(&self, hash: u64, space: &Space, key: &Key) -> Option<usize> {
+        let same = |place: &Place| {
+            let (other, document) = &self.entries[self.index(*place)];
+            document.key() == key && other == space
+        };
+        // The table compares a few bits of the hash; what follows reads another part of memory.
+        let found = self.places.find(hash, |place| place.hash == hash && same(place));
+        found.map(|place| self.index(*place))
+    }
+
+    fn index(&self, place: Place) -> usize {
+        // Less than there are entries, so it fits.
+        usize::try_from(place.number - self.taken).unwrap_or(usize::MAX)
+    }
+
+    fn contains(&self, space: &Space, key: &Key) -> bool {
+        self.find(self.hash(space, key), space, key).is_some()
+    }
+
+    fn pop(&mut self) -> Option<(Space, Document)> {
+        let (space, document) = self.entries.pop_front()?;
+        let (hash, number) = (self.hash(&space, document.key()), self.taken);
+        if let Ok(place) = self.places.find_entry(hash, |place| place.number == number) {
+            place.remove();
+        }
+        self.taken += 1;
         self.bytes -= document.bytes().len();
-        Some((key, document))
+        Some((space, document))
     }
 
     fn drop_oldest_beyond(&mut self, limits: &QueueLimits) {
-        while self.order.len() > limits.entries
-            || (self.bytes > limits.bytes && self.order.len() > 1)
+        while self.entries.len() > limits.entries
+            || (self.bytes > limits.bytes && self.entries.len() > 1)
         {
             self.pop();
             self.dropped += 1;
@@ -80,16 +121,16 @@ impl WriteBackQueue {
     }
 
     /// Queues a document; one that waits under the same key is replaced in its place.
-    pub(crate) fn push(&self, key: CacheKey, document: Document) {
+    pub(crate) fn push(&self, space: Space, document: Document) {
         let mut state = self.state.lock();
         if state.closed {
             state.dropped += 1;
             return;
         }
-        let before = state.order.len();
-        state.push(key, document);
+        let before = state.entries.len();
+        state.push(space, document);
         state.drop_oldest_beyond(&self.limits);
-        let len = state.order.len();
+        let len = state.entries.len();
         drop(state);
         if before == 0 || len >= self.limits.full {
             self.changed.notify_one();
@@ -97,9 +138,9 @@ impl WriteBackQueue {
     }
 
     /// Takes up to `count` entries, the oldest first.
-    pub(crate) fn take(&self, count: usize) -> Vec<(CacheKey, Document)> {
+    pub(crate) fn take(&self, count: usize) -> Vec<(Space, Document)> {
         let mut state = self.state.lock();
-        let count = count.min(state.order.len());
+        let count = count.min(state.entries.len());
         (0..count).map_while(|_| state.pop()).collect()
     }
 
@@ -108,9 +149,8 @@ impl WriteBackQueue {
     pub(crate) fn put_back(&self, space: &Space, documents: Vec<Document>) {
         let mut state = self.state.lock();
         for document in documents {
-            let key = CacheKey { space: space.clone(), key: document.key().clone() };
-            if !state.documents.contains_key(&key) {
-                state.push(key, document);
+            if !state.contains(space, document.key()) {
+                state.push(space.clone(), document);
             }
         }
         state.drop_oldest_beyond(&self.limits);
@@ -120,7 +160,7 @@ impl WriteBackQueue {
     pub(crate) fn close(&self) -> usize {
         let mut state = self.state.lock();
         state.closed = true;
-        state.order.len()
+        state.entries.len()
     }
 
     /// Waits until there is something to look at: a first entry, or enough for a batch.
@@ -129,7 +169,7 @@ impl WriteBackQueue {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().order.len()
+        self.state.lock().entries.len()
     }
 
     /// How many entries were dropped because the queue was full, or closed.
@@ -145,11 +185,10 @@ mod tests {
     use super::*;
     use crate::record::{Record, Revision};
 
-    fn entry(id: u32, revision: u128) -> (CacheKey, Document) {
-        let key: crate::Key = format!("card:{id}").parse().unwrap();
+    fn entry(id: u32, revision: u128) -> Document {
+        let key: Key = format!("card:{id}").parse().unwrap();
         let record = Record { bytes: Arc::from(*b"{}"), revision: Revision::from_number(revision) };
-        let document = Document::load(key.clone(), record).unwrap();
-        (CacheKey { space: Space::default(), key }, document)
+        Document::load(key, record).unwrap()
     }
 
     fn queue_of(limit: usize, ids: impl IntoIterator<Item = u32>) -> WriteBackQueue {
@@ -159,21 +198,25 @@ mod tests {
     fn queue_within(limits: QueueLimits, ids: impl IntoIterator<Item = u32>) -> WriteBackQueue {
         let queue = WriteBackQueue::new(limits);
         for id in ids {
-            let (key, document) = entry(id, 0);
-            queue.push(key, document);
+            let document = entry(id, 0);
+            queue.push(Space::default(), document);
         }
         queue
     }
 
     fn ids(queue: &WriteBackQueue) -> Vec<String> {
-        queue.take(usize::MAX).into_iter().map(|(key, _)| key.key.id().to_owned()).collect()
+        queue
+            .take(usize::MAX)
+            .into_iter()
+            .map(|(_, document)| document.key().id().to_owned())
+            .collect()
     }
 
     #[test]
     fn a_key_waits_once_with_its_newest_document() {
         let queue = queue_of(10, [1, 2]);
-        let (key, newer) = entry(1, 7);
-        queue.push(key, newer);
+        let newer = entry(1, 7);
+        queue.push(Space::default(), newer);
         let taken = queue.take(10);
         assert_eq!(taken.len(), 2);
         assert_eq!(taken[0].1.revision(), Revision::from_number(7));
@@ -190,8 +233,8 @@ mod tests {
     fn a_closed_queue_keeps_what_it_has_and_drops_what_comes() {
         let queue = queue_of(3, 1..=2);
         assert_eq!(queue.close(), 2);
-        let (key, late) = entry(3, 0);
-        queue.push(key, late);
+        let late = entry(3, 0);
+        queue.push(Space::default(), late);
         assert_eq!((queue.len(), queue.dropped()), (2, 1));
     }
 
@@ -215,12 +258,12 @@ mod tests {
     fn what_is_put_back_comes_last_unless_a_newer_one_waits() {
         let queue = queue_of(10, [1, 2, 3]);
         let taken: Vec<_> = queue.take(2).into_iter().map(|(_, document)| document).collect();
-        let (key, newer) = entry(2, 9);
-        queue.push(key, newer);
+        let newer = entry(2, 9);
+        queue.push(Space::default(), newer);
         queue.put_back(&Space::default(), taken);
         let taken = queue.take(10);
         let seen: Vec<_> =
-            taken.iter().map(|(key, document)| (key.key.id(), document.revision())).collect();
+            taken.iter().map(|(_, document)| (document.key().id(), document.revision())).collect();
         let revision = Revision::from_number;
         assert_eq!(seen, [("3", revision(0)), ("2", revision(9)), ("1", revision(0))]);
     }

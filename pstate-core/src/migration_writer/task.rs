@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 
 use super::policy::{FlushPolicy, after};
 use super::{Command, FlushReport, FlushTrigger, MigrationWriter};
-use crate::cache::CacheKey;
 use crate::document::Document;
 use crate::engine::Engine;
 use crate::migrated::{store_migrated, wait_until};
@@ -119,12 +118,12 @@ impl Task {
     /// Writes one group, each space for itself, and puts back what the store could not take now.
     async fn write_back(
         &mut self,
-        group: Vec<(CacheKey, Document)>,
+        group: Vec<(Space, Document)>,
         deadline: Option<Instant>,
         report: &mut FlushReport,
     ) {
         let mut spaces: Vec<(Space, Vec<Document>)> = Vec::new();
-        for (CacheKey { space, .. }, document) in group {
+        for (space, document) in group {
             match spaces.iter_mut().find(|(other, _)| *other == space) {
                 Some((_, documents)) => documents.push(document),
                 None => spaces.push((space, vec![document])),
