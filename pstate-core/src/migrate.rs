@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use foldhash::fast::RandomState;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -92,9 +94,7 @@ impl Schema {
         let version = validate(stored.as_bytes())?.unwrap_or(0);
         match read(self, entity_type, stored, version)? {
             Reading::AsStored | Reading::Unmigrated(_) => Ok(stored.to_owned()),
-            Reading::Migrated(text) | Reading::Downgraded(text) => {
-                String::from_utf8(text).map_err(|error| Error::corrupt(error.to_string()))
-            }
+            Reading::Migrated(text) | Reading::Downgraded(text) => text_of(text),
         }
     }
 }
@@ -152,7 +152,11 @@ pub(crate) fn rewrite(original: &str, mut changed: Object) -> Result<String> {
     let mut members = Members::parse(original)?;
     let version = changed.remove(VERSION_MEMBER);
     members.document = changed;
-    Ok(members.write(version.as_ref()))
+    text_of(members.write(version.as_ref())?)
+}
+
+fn text_of(json: Vec<u8>) -> Result<String> {
+    String::from_utf8(json).map_err(|error| Error::corrupt(error.to_string()))
 }
 
 /// Inserts `$v` in front of the first member. The text is an object without `$v`.
@@ -192,7 +196,7 @@ fn migrate(
     let mut members = Members::parse(text)?;
     run(&mut members)?;
     members.check(entity)?;
-    Ok(members.write(Some(&entity.version().into())).into_bytes())
+    members.write(Some(&entity.version().into()))
 }
 
 /// A document that is being changed, beside what it was.
@@ -265,26 +269,29 @@ impl<'a> Members<'a> {
 
     /// `$v` first, then the members. Those that nothing has changed are written as they were, byte
     /// for byte: a number with more digits than a double keeps survives.
-    fn write(self, version: Option<&Value>) -> String {
-        let original: HashMap<&str, (&RawValue, &Value)> =
+    fn write(self, version: Option<&Value>) -> Result<Vec<u8>> {
+        self.try_write(version).map_err(|error| Error::corrupt(without_content(&error)))
+    }
+
+    fn try_write(&self, version: Option<&Value>) -> serde_json::Result<Vec<u8>> {
+        let original: HashMap<&str, (&RawValue, &Value), RandomState> =
             self.original.iter().map(|(name, raw, value)| (name.as_str(), (*raw, value))).collect();
-        let mut text = String::from("{");
-        let mut member = |name: &str, value: &dyn fmt::Display| {
-            let comma = if text.len() > 1 { "," } else { "" };
-            // Writing to a string does not fail.
-            let _ = write!(text, "{comma}{}:{value}", Value::from(name));
-        };
+        let mut text = Vec::new();
+        let mut json = serde_json::Serializer::new(&mut text);
+        let mut members = json.serialize_map(None)?;
         if let Some(version) = version {
-            member(VERSION_MEMBER, version);
+            members.serialize_entry(VERSION_MEMBER, version)?;
         }
         for (name, value) in &self.document {
             match original.get(name.as_str()) {
-                Some((raw, original)) if *original == value => member(name, &raw.get()),
-                _ => member(name, value),
+                Some((raw, original)) if *original == value => {
+                    members.serialize_entry(name, raw)?;
+                }
+                _ => members.serialize_entry(name, value)?,
             }
         }
-        text.push('}');
-        text
+        members.end()?;
+        Ok(text)
     }
 }
 
