@@ -67,3 +67,8 @@ pub use pstate_core::{
 pub mod sqlite {
     pub use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig, Synchronous, TableLayout};
 }
+
+/// The programs in the guide are tested like those in the documentation.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/change-your-schema.md")]
+struct ChangeYourSchema;

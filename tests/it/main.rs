@@ -16,3 +16,4 @@ mod stores;
 mod sweep;
 mod typed;
 mod writer;
+mod writer_dies;

@@ -54,6 +54,14 @@ pub struct SweepProgress {
     pub unavailable: Option<Error>,
 }
 
+impl SweepProgress {
+    /// Whether the sweep has ended, for whatever reason.
+    pub fn is_ended(&self) -> bool {
+        use SweepState::{Failed, Finished, Stopped};
+        matches!(self.state, Finished | Stopped | Failed)
+    }
+}
+
 impl fmt::Display for SweepProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { done, stored, conflicts, failed, rate, .. } = self;
