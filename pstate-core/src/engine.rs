@@ -1,9 +1,10 @@
 //! What all handles on one store share: loading through the cache, storing around it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::adapter::{Adapter, Atomicity, Capabilities};
+use crate::adapter::{Adapter, Atomicity, Capabilities, Scan};
 use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, UncertainWrites};
 use crate::detached::detached;
 use crate::document::Document;
@@ -16,11 +17,15 @@ use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
 use crate::sweeps::Sweeps;
+use crate::versions::VersionCounts;
 use crate::write_back::WriteBackQueue;
 
 /// How many documents are validated and migrated before other tasks have their turn: about 0.1 ms,
 /// a few times that if all are migrated.
 const PORTION: usize = 256;
+
+/// How many documents are read at once to be counted, where the adapter does not count by itself.
+const COUNTED_AT_ONCE: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
 pub(crate) struct Engine {
     pub(crate) adapter: Arc<dyn Adapter>,
@@ -65,6 +70,28 @@ impl Engine {
         self.check_open()?;
         let spaces = self.adapter.spaces().await.map_err(|error| error.in_operation("spaces"))?;
         Ok(spaces.into_iter().filter(|space| !space.is_reserved()).collect())
+    }
+
+    /// Counts the documents of a space, in the cheapest way there is.
+    pub(crate) async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
+        if let Some(counter) = self.adapter.extensions().count_versions {
+            return counter.count_versions(space).await;
+        }
+        let mut counts = VersionCounts::default();
+        let mut scan = Scan { prefix: String::new(), after: None, limit: COUNTED_AT_ONCE };
+        loop {
+            let page = self.adapter.scan(space, &scan).await?;
+            for (key, record) in &page.records {
+                counts.add(key.as_str(), &record.bytes);
+            }
+            for error in &page.unreadable {
+                counts.add_unreadable(error.message());
+            }
+            match page.next {
+                Some(next) => scan.after = Some(next),
+                None => return Ok(counts),
+            }
+        }
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

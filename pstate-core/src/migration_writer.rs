@@ -1,6 +1,5 @@
 //! Storing what reads have migrated, in the background.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::flush::FlushReport;
 use crate::write_back::{QueueLimits, WriteBackQueue};
 
 mod policy;
@@ -20,7 +20,7 @@ use task::Task;
 /// A read never waits for it. Migrated documents are queued, one entry for each key, and written
 /// in batches: when `batch_size` of them wait, when `flush_interval` has passed since the first
 /// came, on [`PState::flush`](crate::PState::flush), and on [`PState::close`](crate::PState::close);
-/// see [`FlushTrigger`]. Every write is a compare-and-swap on the revision that was migrated, so it
+/// see [`FlushTrigger`](crate::FlushTrigger). Every write is a compare-and-swap on the revision that was migrated, so it
 /// never overwrites what somebody wrote meanwhile, and never brings back what was deleted; a conflict
 /// drops it. When the queue is full, its oldest entry is dropped and counted. Nothing is lost by that:
 /// the next read of the store migrates the document again.
@@ -145,85 +145,6 @@ impl MigrationWriter {
         let runtime = engine.runtime.clone();
         runtime.spawn(Task::new(engine, self).run(receiver));
         RunningWriter { commands }
-    }
-}
-
-/// Why a flush happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FlushTrigger {
-    /// A batch was full.
-    Size,
-    /// The flush interval had passed, or the delay after the store was unavailable.
-    Interval,
-    /// [`PState::flush`](crate::PState::flush) was called.
-    Manual,
-    /// The handle was closed, or its last clone dropped.
-    Close,
-}
-
-impl FlushTrigger {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Size, Self::Interval, Self::Manual, Self::Close];
-
-    /// Its name, as a label: `size`, `interval`, `manual`, `close`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Size => "size",
-            Self::Interval => "interval",
-            Self::Manual => "manual",
-            Self::Close => "close",
-        }
-    }
-}
-
-impl fmt::Display for FlushTrigger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a flush did.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct FlushReport {
-    /// Why it happened.
-    pub trigger: FlushTrigger,
-    /// Documents written back.
-    pub stored: usize,
-    /// Documents not written, because somebody else had written or deleted them meanwhile.
-    pub conflicts: usize,
-    /// Documents that the store refused. They are not tried again until they are read again.
-    pub failed: usize,
-    /// Why it refused them; each error names its key. The first ten, the log has all.
-    pub failures: Vec<Error>,
-    /// Documents still queued, because the store was unavailable.
-    pub left: usize,
-    /// Why some are left.
-    pub unavailable: Option<Error>,
-    /// How long it took.
-    pub duration: Duration,
-}
-
-impl FlushReport {
-    pub(crate) fn new(trigger: FlushTrigger) -> Self {
-        Self {
-            trigger,
-            stored: 0,
-            conflicts: 0,
-            failed: 0,
-            failures: Vec::new(),
-            left: 0,
-            unavailable: None,
-            duration: Duration::ZERO,
-        }
-    }
-}
-
-impl fmt::Display for FlushReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, conflicts, failed, left, .. } = self;
-        write!(f, "{stored} stored, {conflicts} conflicts, {failed} failed, {left} left")
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::migration_writer::{FlushReport, FlushTrigger, RunningWriter};
+use crate::flush::{FlushReport, FlushTrigger};
+use crate::migration_writer::RunningWriter;
 use crate::space::Space;
 use crate::stats::Stats;
 

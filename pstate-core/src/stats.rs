@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::migration_writer::{FlushReport, FlushTrigger};
+use crate::flush::{FlushReport, FlushTrigger};
 use crate::write_back::WriteBackQueue;
 
 /// A snapshot of what a handle, its clones and siblings have done since it was built.

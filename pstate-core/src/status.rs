@@ -2,20 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::adapter::Scan;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::pstate::PState;
 use crate::schema::{Entity, Schema};
-use crate::space::Space;
 use crate::sweep::{SweepCheckpoint, last_sweep};
 use crate::versions::VersionCounts;
-
-/// How many documents are read at once where the adapter does not count by itself.
-const PAGE_SIZE: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
 /// How many documents of which type and version a space holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +119,7 @@ impl PState {
         let (engine, space) = (self.engine(), self.current_space());
         let located = |error: Error| error.in_operation("migration_status").in_space(space);
         engine.check_open()?;
-        let counts = count_versions(engine, space).await.map_err(located)?;
+        let counts = engine.count_versions(space).await.map_err(located)?;
         let sweep = last_sweep(engine, space).await.map_err(located)?;
         Ok(status(engine.schema.as_ref(), &counts, sweep))
     }
@@ -164,34 +158,12 @@ fn stranded(entity: &Entity, versions: &BTreeMap<u32, u64>) -> impl Iterator<Ite
         .filter(|(version, _)| entity.steps_up(*version).is_none())
 }
 
-/// Counts the documents of a space, in the cheapest way there is.
-pub(crate) async fn count_versions(engine: &Engine, space: &Space) -> Result<VersionCounts> {
-    if let Some(counter) = engine.adapter.extensions().count_versions {
-        return counter.count_versions(space).await;
-    }
-    let mut counts = VersionCounts::default();
-    let mut scan = Scan { prefix: String::new(), after: None, limit: PAGE_SIZE };
-    loop {
-        let page = engine.adapter.scan(space, &scan).await?;
-        for (key, record) in &page.records {
-            counts.add(key.as_str(), &record.bytes);
-        }
-        for error in &page.unreadable {
-            counts.add_unreadable(error.message());
-        }
-        match page.next {
-            Some(next) => scan.after = Some(next),
-            None => return Ok(counts),
-        }
-    }
-}
-
 /// Refuses a store with documents that the schema has no step for any more.
 pub(crate) async fn check_readable(engine: &Arc<Engine>) -> Result<()> {
     let Some(schema) = &engine.schema else { return Ok(()) };
     let mut stranded_ones = Vec::new();
     for space in engine.spaces().await? {
-        let counts = count_versions(engine, &space).await?;
+        let counts = engine.count_versions(&space).await?;
         for (name, versions) in counts.by_type() {
             let Some(entity) = schema.entity(name) else { continue };
             for (version, n) in stranded(entity, versions) {

@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{FlushTrigger, MigrationWriter};
+use super::MigrationWriter;
 use crate::adapter::Capabilities;
 use crate::backoff::backoff;
 use crate::error::{Error, ErrorKind};
+use crate::flush::FlushTrigger;
 use crate::runtime::Instant;
 
 /// Decides when to flush. Knows nothing of queues and stores: it is told what happens, and when.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::policy::{FlushPolicy, after};
-use super::{Command, FlushReport, FlushTrigger, MigrationWriter};
+use super::{Command, MigrationWriter};
 use crate::document::Document;
 use crate::engine::Engine;
+use crate::flush::{FlushReport, FlushTrigger};
 use crate::migrated::{store_migrated, wait_until};
 use crate::runtime::{Instant, sleep_until};
 use crate::space::Space;

@@ -20,7 +20,6 @@ use crate::migrated::{Stored, is_passing, store_migrated, wait_until};
 use crate::runtime::{Instant, sleep_until};
 use crate::schema::Entity;
 use crate::space::Space;
-use crate::status;
 
 /// How many documents are looked at before other tasks have their turn: about 0.1 ms.
 const PORTION: usize = 32;
@@ -178,7 +177,7 @@ impl Task {
     /// Counts what there is to look at.
     async fn count_documents(&mut self) -> Result<()> {
         let (engine, space) = (self.engine.clone(), self.space.clone());
-        let counting = async move { status::count_versions(&engine, &space).await };
+        let counting = async move { engine.count_versions(&space).await };
         let counts = keep_alive(&mut self.lease, counting).await??;
         let by_type = counts.by_type();
         let declared = self.entities.iter().filter_map(|entity| by_type.get(entity.name()));
