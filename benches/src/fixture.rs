@@ -144,7 +144,11 @@ fn scattered(round: usize, count: usize, len: usize) -> impl Iterator<Item = usi
 ///
 /// # Errors
 /// If the deck's id makes no keys.
-pub fn cards_at(version: u32, deck: Deck, cards: Range<usize>) -> Result<Vec<(Key, String)>> {
+pub(crate) fn cards_at(
+    version: u32,
+    deck: Deck,
+    cards: Range<usize>,
+) -> Result<Vec<(Key, String)>> {
     let card = |card| {
         let mut value = deck.old_card(card);
         value["$v"] = json!(version);
@@ -157,7 +161,7 @@ pub fn cards_at(version: u32, deck: Deck, cards: Range<usize>) -> Result<Vec<(Ke
 ///
 /// # Errors
 /// The first that the store reports.
-pub async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()> {
+pub(crate) async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()> {
     for cards in cards.chunks(1_000) {
         let puts = cards.iter().map(|(key, text)| Write::put(key.clone(), text.as_bytes()));
         for outcome in adapter.write(&Space::default(), &Batch::each(puts.collect())).await? {
@@ -167,6 +171,22 @@ pub async fn store(adapter: &dyn Adapter, cards: &[(Key, String)]) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// Writes a deck's cards, in their old shape, into a new file.
+///
+/// # Errors
+/// The first that the store reports.
+pub async fn seed(path: &Path, deck: Deck, version: u32) -> Result<()> {
+    const PORTION: usize = 1_000;
+    let config = SqliteConfig::default().synchronous(Synchronous::Off);
+    let adapter = SqliteAdapter::open_with(path, config)?;
+    for first in (0..deck.cards).step_by(PORTION) {
+        let cards = first..deck.cards.min(first + PORTION);
+        store(&adapter, &cards_at(version, deck, cards)?).await?;
+    }
+    adapter.checkpoint().await?;
+    Ok(adapter.close().await?)
 }
 
 /// Keys that no other edition has.

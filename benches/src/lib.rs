@@ -3,12 +3,14 @@
 //! An [`Operation`] is done by each [`Side`] of a [`Contest`] in turns. The binary `compare`
 //! [measures](measure()) the sides interleaved and [reports](Row) how they relate; the Criterion
 //! benchmark `sqlite` measures each for itself, to compare one version with the next. The binary `sweep`
-//! measures a sweep of a large store beside its users.
+//! measures a sweep of a large store beside its users, the binary `cache` how much memory cached documents
+//! take.
 
 mod by_hand;
 mod contest;
 mod fixture;
 mod measure;
+pub mod memory;
 mod migrations;
 mod operation;
 mod ours;
@@ -17,7 +19,7 @@ mod runtime;
 mod timing;
 
 pub use contest::{Contest, Side};
-pub use fixture::{cards_at, store};
+pub use fixture::seed;
 pub use measure::{Effort, Measured, measure, quantile};
 pub use operation::Operation;
 pub use report::{Row, table};

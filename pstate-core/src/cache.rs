@@ -21,12 +21,12 @@
 //!   key is never cached again, which is slow and never wrong.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use std::hash::BuildHasher;
 
-use crate::document::Document;
+use crate::document::{Document, Keeper};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyRef};
 use crate::runtime::{Mutex, MutexGuard, RandomState};
@@ -72,6 +72,16 @@ impl Equivalent<CacheKey> for CacheKeyRef<'_> {
 struct Entry {
     document: Option<Document>,
     counted: TypeIndex,
+    /// What the document took when this was last looked at: the cache's sums need a number that
+    /// does not change by itself.
+    weight: usize,
+}
+
+impl Entry {
+    fn new(document: Option<Document>, counted: TypeIndex) -> Self {
+        let weight = document.as_ref().map_or(0, Document::weight);
+        Self { document, counted, weight }
+    }
 }
 
 /// Loads and writes of one key that are under way.
@@ -102,6 +112,28 @@ pub(crate) struct Cache {
     pending: Box<[Mutex<HashMap<CacheKey, Pending, RandomState>>]>,
     hasher: RandomState,
     counters: Arc<CacheCounters>,
+    /// This cache, as its documents know it.
+    keeper: Weak<dyn Keeper>,
+}
+
+/// A cached document has grown by a tree or a typed value: from now on that counts.
+impl Keeper for Cache {
+    fn grown(&self, space: &Space, document: &Document) {
+        let key = CacheKey { space: space.clone(), key: document.key().clone() };
+        // So that nobody replaces or removes it in between, but for an eviction.
+        let _shard = self.shard(&key);
+        if let Some(entry) = self.entries.peek(&key)
+            && entry.document.is_some_and(|cached| cached.is(document))
+        {
+            let grown = Entry::new(Some(document.clone()), entry.counted);
+            let mut eviction = Eviction { replaces: true };
+            let replaced = self.entries.replace_with_lifecycle(key, grown, true, &mut eviction);
+            if replaced.is_err() && !eviction.replaces {
+                // It takes more now than there is room for.
+                self.counters.at(entry.counted).evicted();
+            }
+        }
+    }
 }
 
 impl Cache {
@@ -121,7 +153,10 @@ impl Cache {
         let entries =
             quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions);
         let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Ok(Arc::new(Self { entries, pending, hasher, counters }))
+        Ok(Arc::new_cyclic(|this: &Weak<Self>| {
+            let keeper: Weak<dyn Keeper> = this.clone();
+            Self { entries, pending, hasher, counters, keeper }
+        }))
     }
 
     /// What the cache knows about a key: `Some(None)` is known to be absent.
@@ -197,7 +232,10 @@ impl Cache {
     fn keep(&self, key: CacheKey, document: Option<Document>) {
         let counted = self.counters.index(key.key.entity_type());
         self.counters.at(counted).inserted();
-        self.entries.insert(key, Entry { document, counted });
+        if let Some(document) = &document {
+            document.keep_by(&self.keeper, &key.space);
+        }
+        self.entries.insert(key, Entry::new(document, counted));
     }
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Pending, RandomState>> {
@@ -248,17 +286,26 @@ impl Weighter<CacheKey, Entry> for ByBytes {
         // document shares.
         let table = size_of::<CacheKey>() + size_of::<Entry>() + 5 * size_of::<usize>();
         let text = key.key.as_str().len() + 3 * size_of::<usize>();
-        (table + text + entry.document.as_ref().map_or(0, Document::weight)) as u64
+        (table + text + entry.weight) as u64
     }
+}
+
+/// What is known of the entries that leave.
+#[derive(Default)]
+struct Eviction {
+    /// The next one makes room for itself, only heavier.
+    replaces: bool,
 }
 
 #[derive(Clone)]
 struct CountEvictions(Arc<CacheCounters>);
 
 impl Lifecycle<CacheKey, Entry> for CountEvictions {
-    type RequestState = ();
+    type RequestState = Eviction;
 
-    fn on_evict(&self, (): &mut (), _key: CacheKey, entry: Entry) {
-        self.0.at(entry.counted).evicted();
+    fn on_evict(&self, eviction: &mut Eviction, _key: CacheKey, entry: Entry) {
+        if !std::mem::take(&mut eviction.replaces) {
+            self.0.at(entry.counted).evicted();
+        }
     }
 }

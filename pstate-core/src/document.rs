@@ -3,15 +3,18 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
 
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::key::Key;
+use crate::memory_size;
 use crate::record::{Record, Revision};
 use crate::reference::Ref;
+use crate::space::Space;
 
 pub(crate) mod references;
 
@@ -41,6 +44,16 @@ struct Inner {
     bytes: Arc<[u8]>,
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// How many bytes the tree and the typed value take.
+    built: AtomicUsize,
+    /// Who keeps it, if anybody does.
+    kept: OnceLock<(Weak<dyn Keeper>, Space)>,
+}
+
+/// Whoever keeps documents, and has to know how much memory they take.
+pub(crate) trait Keeper: Send + Sync {
+    /// A tree or a typed value was built from a document that is or was kept.
+    fn grown(&self, space: &Space, document: &Document);
 }
 
 impl Document {
@@ -76,6 +89,8 @@ impl Document {
                 bytes,
                 tree: OnceLock::new(),
                 typed: OnceLock::new(),
+                built: AtomicUsize::new(0),
+                kept: OnceLock::new(),
             }),
         }
     }
@@ -131,7 +146,15 @@ impl Document {
         }
         let tree = serde_json::from_str(self.as_str())
             .map_err(|error| Error::corrupt(without_content(&error)).at_key(self.key()))?;
-        Ok(self.inner.tree.get_or_init(|| tree))
+        let mut first = false;
+        let kept = self.inner.tree.get_or_init(|| {
+            first = true;
+            tree
+        });
+        if first {
+            self.grow(memory_size::allocation(size_of::<Value>()) + memory_size::tree(kept));
+        }
+        Ok(kept)
     }
 
     /// One member of the document; builds the tree like [`value`](Document::value).
@@ -150,8 +173,15 @@ impl Document {
             return Ok(typed);
         }
         let typed: Arc<T> = Arc::new(self.parse()?);
-        let kept = self.inner.typed.get_or_init(|| typed.clone()).clone();
-        Ok(kept.downcast().unwrap_or(typed))
+        let mut first = false;
+        let kept = self.inner.typed.get_or_init(|| {
+            first = true;
+            typed.clone()
+        });
+        if first {
+            self.grow(memory_size::typed::<T>(self.as_str()));
+        }
+        Ok(kept.clone().downcast().unwrap_or(typed))
     }
 
     /// A new `T` from the text.
@@ -178,18 +208,42 @@ impl Document {
         Ok(fields.pop().flatten().into_iter().flatten().map(Ref::new).collect())
     }
 
-    /// How many bytes of memory it takes while no tree and no typed value are built.
+    /// How many bytes of memory it takes now, with what was built from it.
     pub(crate) fn weight(&self) -> usize {
-        // Two allocations of two counters each, and the allocator's own word for both.
-        size_of::<Inner>() + self.inner.bytes.len() + 6 * size_of::<usize>()
+        // Two allocations of two counters each.
+        let shared = |len: usize| memory_size::allocation(len + 2 * size_of::<usize>());
+        let built = self.inner.built.load(Ordering::Relaxed);
+        shared(size_of::<Inner>()) + shared(self.inner.bytes.len()) + built
+    }
+
+    /// Names who is to know when this document takes more memory. From now on: what was built
+    /// before, or at the same time, is in the [weight](Self::weight) that is read afterwards.
+    pub(crate) fn keep_by(&self, keeper: &Weak<dyn Keeper>, space: &Space) {
+        // Whoever keeps it already is the same.
+        _ = self.inner.kept.set((keeper.clone(), space.clone()));
+        fence(Ordering::SeqCst);
+    }
+
+    fn grow(&self, bytes: usize) {
+        self.inner.built.fetch_add(bytes, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if let Some((keeper, space)) = self.inner.kept.get()
+            && let Some(keeper) = keeper.upgrade()
+        {
+            keeper.grown(space, self);
+        }
+    }
+
+    /// Whether these are the same document in memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 }
 
 impl PartialEq for Document {
     /// Same key and same bytes.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-            || (self.key() == other.key() && self.as_bytes() == other.as_bytes())
+        self.is(other) || (self.key() == other.key() && self.as_bytes() == other.as_bytes())
     }
 }
 

@@ -42,6 +42,7 @@ mod flush;
 mod key;
 mod layer;
 mod memory;
+mod memory_size;
 mod migrate;
 mod migrated;
 mod migration_writer;

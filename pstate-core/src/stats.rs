@@ -26,7 +26,7 @@ pub struct Stats {
     pub cache: CacheStats,
     /// The cache by entity type.
     pub by_type: BTreeMap<String, CacheStats>,
-    /// Bytes that the cached documents take.
+    /// Bytes that the cached documents take, their trees and typed values included.
     pub cache_bytes: u64,
     /// Documents, and known absences, in the cache.
     pub cache_entries: usize,

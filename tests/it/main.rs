@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_input;
+mod cache_size;
 mod coherence;
 mod defects;
 mod faults;

@@ -37,6 +37,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measures how much memory cached documents take, and whether the cache keeps to its bound.
+    CacheBench {
+        /// Arguments for the benchmark: --documents N, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Builds each feature of each package alone.
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test { filter } => test(filter.as_deref()),
         Command::Bench { arguments } => bench("compare", &arguments),
         Command::SweepBench { arguments } => bench("sweep", &arguments),
+        Command::CacheBench { arguments } => bench("cache", &arguments),
         Command::Soak(soak) => soak::run(&soak),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),

@@ -9,13 +9,13 @@ use std::{env, io, thread};
 
 use pstate::sqlite::SqliteAdapter;
 use pstate::{PState, RunningSweep, SweepReport, SweepState};
-use pstate_benches::Result;
+use pstate_benches::{Result, memory};
 use pstate_testkit::workload::schema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::users::{Seen, Users};
-use crate::{Role, Settings, memory, stored};
+use crate::{Role, Settings, stored};
 
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(2);

@@ -1,7 +1,6 @@
 //! Measures a sweep of a large store: beside its users, alone, and killed half-way.
 
 mod child;
-mod memory;
 mod stored;
 mod users;
 
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use pstate_benches::Result;
+use pstate_benches::{Result, seed};
 use serde::Serialize;
 
 use crate::child::{Beside, Running, Swept};
@@ -115,7 +114,7 @@ fn measure(settings: Settings) -> Result<Figures> {
     let directory = tempfile::tempdir()?;
     let [first, second] = ["beside.db", "killed.db"].map(|name| directory.path().join(name));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(stored::seed(&first, settings.documents))?;
+    runtime.block_on(seed(&first, stored::deck(settings.documents), 1))?;
     fs::copy(&first, &second)?;
 
     let mut beside: Beside = Running::start(Role::Beside, &first, &settings)?.report()?;

@@ -2,29 +2,13 @@
 
 use std::path::Path;
 
-use pstate::Adapter;
-use pstate::sqlite::{SqliteAdapter, SqliteConfig, Synchronous};
-use pstate_benches::{Result, cards_at, store};
+use pstate_benches::Result;
 use pstate_testkit::workload::Deck;
 use rusqlite::{Connection, OpenFlags};
-
-const PORTION: usize = 1_000;
 
 /// The cards of a store of this size.
 pub(crate) fn deck(documents: usize) -> Deck {
     Deck { id: "many", cards: documents, translations: 3 }
-}
-
-/// Writes so many cards at version 1.
-pub(crate) async fn seed(path: &Path, documents: usize) -> Result<()> {
-    let config = SqliteConfig::default().synchronous(Synchronous::Off);
-    let adapter = SqliteAdapter::open_with(path, config)?;
-    for first in (0..documents).step_by(PORTION) {
-        let cards = first..documents.min(first + PORTION);
-        store(&adapter, &cards_at(1, deck(documents), cards)?).await?;
-    }
-    adapter.checkpoint().await?;
-    Ok(adapter.close().await?)
 }
 
 /// How many cards are stored at version 2, and how many are not.

@@ -2,20 +2,20 @@
 
 use std::fs;
 
-use pstate_benches::Result;
+use crate::Result;
 
 /// Resident now, in bytes.
-pub(crate) fn resident() -> Result<u64> {
+pub fn resident() -> Result<u64> {
     status("VmRSS:")
 }
 
 /// The most that was resident since [`reset_peak`], in bytes.
-pub(crate) fn peak() -> Result<u64> {
+pub fn peak() -> Result<u64> {
     status("VmHWM:")
 }
 
 /// Begins anew with what is resident now.
-pub(crate) fn reset_peak() -> Result<()> {
+pub fn reset_peak() -> Result<()> {
     Ok(fs::write("/proc/self/clear_refs", "5")?)
 }
 
