@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 
+use crate::changes::ChangeFeed;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::record::{Batch, Outcome, Record};
@@ -78,6 +79,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// # Contract
     /// - [`CountVersions`]: What is counted is what a scan of the whole space gives. Case:
     ///   `extensions::count_versions`.
+    /// - [`ChangeFeed`]: What others have written is told. Case: `extensions::change_feed`.
     fn extensions(&self) -> Extensions<'_>;
 
     /// Reads records by key.
@@ -271,17 +273,25 @@ impl Capabilities {
 pub struct Extensions<'a> {
     /// Counting documents by type and version.
     pub count_versions: Option<&'a dyn CountVersions>,
+    /// Telling what others change.
+    pub change_feed: Option<&'a dyn ChangeFeed>,
 }
 
 impl<'a> Extensions<'a> {
     /// Nothing beyond the contract.
     pub const fn none() -> Self {
-        Self { count_versions: None }
+        Self { count_versions: None, change_feed: None }
     }
 
     /// Adds the counting of versions.
     pub const fn count_versions(mut self, counter: &'a dyn CountVersions) -> Self {
         self.count_versions = Some(counter);
+        self
+    }
+
+    /// Adds the telling of changes.
+    pub const fn change_feed(mut self, feed: &'a dyn ChangeFeed) -> Self {
+        self.change_feed = Some(feed);
         self
     }
 }

@@ -32,6 +32,7 @@
 mod adapter;
 mod backoff;
 mod cache;
+mod changes;
 mod collection;
 mod detached;
 pub mod difference;
@@ -62,6 +63,9 @@ mod write_back;
 
 pub use adapter::{
     Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
+};
+pub use changes::{
+    ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, HubSubscription,
 };
 pub use collection::Collection;
 pub use document::{Document, Object};

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use crate::adapter::{
     Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
 };
+use crate::changes::ChangeHub;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
@@ -32,6 +33,7 @@ use crate::versions::VersionCounts;
 #[derive(Default)]
 pub struct MemoryAdapter {
     state: RwLock<State>,
+    changes: ChangeHub,
 }
 
 #[derive(Default)]
@@ -112,7 +114,7 @@ impl Adapter for MemoryAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self)
+        Extensions::none().count_versions(self).change_feed(&self.changes)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -136,7 +138,7 @@ impl Adapter for MemoryAdapter {
                     .collect());
             }
         }
-        Ok(batch
+        let outcomes: Vec<Outcome> = batch
             .writes
             .iter()
             .map(|write| {
@@ -146,7 +148,10 @@ impl Adapter for MemoryAdapter {
                     Outcome::Conflict
                 }
             })
-            .collect())
+            .collect();
+        drop(state);
+        self.changes.publish(space, &batch.writes, &outcomes);
+        Ok(outcomes)
     }
 
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
@@ -205,6 +210,6 @@ impl fmt::Debug for MemoryAdapter {
         f.debug_struct("MemoryAdapter")
             .field("records", &state.spaces.values().map(BTreeMap::len).sum::<usize>())
             .field("closed", &state.closed)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
