@@ -15,20 +15,27 @@
 //! - A write that [settles](WriteGuard::settle) puts what it stored into the cache, unless
 //!   another write of the key overlapped with it, since the order in which the store did them is
 //!   not known. Then nothing is kept and the next read asks the store.
+//! - A [change](Cache::changed) that somebody else has made is treated like a write that was just over:
+//!   the key leaves the cache, its flight is unregistered, and nothing is kept of a write that is under
+//!   way.
+//! - Where only is known that others have written, what was loaded before carries an
+//!   [epoch](Validity) that is no longer valid: it is a miss, and a flight of such an epoch is not
+//!   joined.
 //! - Loads and writes run to their end even if the caller goes away (see
 //!   [`detached`](crate::detached)). Should one be lost all the same, because the runtime shut
 //!   down or the adapter panicked, a load unregisters its flight, and a write leaves its mark: the
 //!   key is never cached again, which is slow and never wrong.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
-use std::hash::BuildHasher;
 
 use crate::document::{Document, Keeper};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyRef};
+use crate::record::Revision;
 use crate::runtime::{Mutex, MutexGuard, RandomState};
 use crate::space::Space;
 
@@ -37,11 +44,13 @@ mod flight;
 #[cfg(all(test, feature = "_shuttle"))]
 mod model;
 mod uncertain;
+mod validity;
 
 pub(crate) use counters::CacheCounters;
 use counters::TypeIndex;
 pub(crate) use flight::{Flight, FlightResults, LoadGuard};
 pub(crate) use uncertain::UncertainWrites;
+pub(crate) use validity::{NEVER, Validity};
 
 /// How many locks the pending loads and writes are spread over.
 const SHARDS: usize = 64;
@@ -72,15 +81,17 @@ impl Equivalent<CacheKey> for CacheKeyRef<'_> {
 struct Entry {
     document: Option<Document>,
     counted: TypeIndex,
+    /// When its load or write began.
+    epoch: u64,
     /// What the document took when this was last looked at: the cache's sums need a number that
     /// does not change by itself.
     weight: usize,
 }
 
 impl Entry {
-    fn new(document: Option<Document>, counted: TypeIndex) -> Self {
+    fn new(document: Option<Document>, counted: TypeIndex, epoch: u64) -> Self {
         let weight = document.as_ref().map_or(0, Document::weight);
-        Self { document, counted, weight }
+        Self { document, counted, epoch, weight }
     }
 }
 
@@ -99,8 +110,8 @@ struct Pending {
 pub(crate) enum BeginLoad {
     /// It was loaded meanwhile.
     Hit(Option<Document>),
-    /// The caller's flight loads it, for everyone.
-    Lead,
+    /// The caller's flight loads it, for everyone. It may still be what it was when it was loaded last.
+    Lead(Option<Document>),
     /// The caller reads it for itself: it is being written.
     Alone,
     /// This flight loads it, at this place.
@@ -112,6 +123,7 @@ pub(crate) struct Cache {
     pending: Box<[Mutex<HashMap<CacheKey, Pending, RandomState>>]>,
     hasher: RandomState,
     counters: Arc<CacheCounters>,
+    validity: Validity,
     /// This cache, as its documents know it.
     keeper: Weak<dyn Keeper>,
 }
@@ -125,7 +137,7 @@ impl Keeper for Cache {
         if let Some(entry) = self.entries.peek(&key)
             && entry.document.is_some_and(|cached| cached.is(document))
         {
-            let grown = Entry::new(Some(document.clone()), entry.counted);
+            let grown = Entry::new(Some(document.clone()), entry.counted, entry.epoch);
             let mut eviction = Eviction { replaces: true };
             let replaced = self.entries.replace_with_lifecycle(key, grown, true, &mut eviction);
             if replaced.is_err() && !eviction.replaces {
@@ -155,34 +167,53 @@ impl Cache {
         let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             let keeper: Weak<dyn Keeper> = this.clone();
-            Self { entries, pending, hasher, counters, keeper }
+            Self { entries, pending, hasher, counters, validity: Validity::new(), keeper }
         }))
     }
 
-    /// What the cache knows about a key: `Some(None)` is known to be absent.
-    pub(crate) fn get(&self, space: &Space, key: KeyRef<'_>) -> Option<Option<Document>> {
+    /// What the cache knows about a key, of `valid_since` or younger: `Some(None)` is known to be absent.
+    pub(crate) fn get(
+        &self,
+        space: &Space,
+        key: KeyRef<'_>,
+        valid_since: u64,
+    ) -> Option<Option<Document>> {
         let entry = self.entries.get(&CacheKeyRef { space, key })?;
+        if entry.epoch < valid_since {
+            return None;
+        }
         self.counters.at(entry.counted).hit();
         Some(entry.document)
     }
 
-    /// Announces a load of `key` as number `at` of `flight`.
-    pub(crate) fn begin_load(&self, key: &CacheKey, flight: &Arc<Flight>, at: usize) -> BeginLoad {
+    /// Announces a load of `key` as number `at` of `flight`, for which nothing is good enough that is
+    /// older than `valid_since`.
+    pub(crate) fn begin_load(
+        &self,
+        key: &CacheKey,
+        flight: &Arc<Flight>,
+        at: usize,
+        valid_since: u64,
+    ) -> BeginLoad {
         let mut shard = self.shard(key);
-        if let Some(entry) = self.entries.get(key) {
+        let entry = self.entries.get(key);
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.epoch >= valid_since) {
             self.counters.at(entry.counted).hit();
-            return BeginLoad::Hit(entry.document);
+            return BeginLoad::Hit(entry.document.clone());
         }
         self.counters.at(self.counters.index(key.key.entity_type())).miss();
         let pending = shard.entry(key.clone()).or_default();
         if pending.writers > 0 {
             return BeginLoad::Alone;
         }
-        if let Some((flight, at)) = &pending.flight {
-            return BeginLoad::Join(flight.clone(), *at);
+        if let Some((other, at)) = &pending.flight
+            && (Arc::ptr_eq(other, flight) || other.epoch() >= valid_since)
+        {
+            return BeginLoad::Join(other.clone(), *at);
         }
+        // One that is too old goes on for those who wait for it, and is not kept.
         pending.flight = Some((flight.clone(), at));
-        BeginLoad::Lead
+        BeginLoad::Lead(entry.and_then(|entry| entry.document))
     }
 
     /// Ends a load: keeps its result, if the flight is still the one that is registered.
@@ -195,26 +226,50 @@ impl Cache {
         // A flight is registered only while nobody writes: nothing else is pending.
         shard.remove(key);
         if let Some(document) = result {
-            self.keep(key.clone(), document.clone());
+            self.keep(key.clone(), document.clone(), flight.epoch());
         }
     }
 
     /// Announces a write of these keys, which must be distinct.
     pub(crate) fn begin_write(self: &Arc<Self>, keys: Vec<CacheKey>) -> WriteGuard {
+        let epoch = self.validity.now();
         for key in &keys {
             let mut shard = self.shard(key);
             let pending = shard.entry(key.clone()).or_default();
             pending.flight = None;
             pending.overlapped |= pending.writers > 0;
             pending.writers += 1;
-            if let Some((_, entry)) = self.entries.remove(key) {
-                self.counters.at(entry.counted).invalidated();
-            }
+            self.invalidate(key);
         }
-        WriteGuard { cache: self.clone(), keys }
+        WriteGuard { cache: self.clone(), keys, epoch }
     }
 
-    fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>) {
+    /// Somebody else has changed what is stored; to this revision, if that is known.
+    pub(crate) fn changed(&self, key: &CacheKey, revision: Option<Revision>) {
+        let mut shard = self.shard(key);
+        let cached = self.entries.peek(key).and_then(|entry| entry.document);
+        if revision.is_some() && cached.map(|document| document.revision()) == revision {
+            return;
+        }
+        if let Some(pending) = shard.get_mut(key) {
+            pending.flight = None;
+            // In which order the store did the two is not known.
+            pending.overlapped = true;
+            if pending.writers == 0 {
+                shard.remove(key);
+            }
+        }
+        self.invalidate(key);
+    }
+
+    /// Removes a key; the caller holds the shard's lock.
+    fn invalidate(&self, key: &CacheKey) {
+        if let Some((_, entry)) = self.entries.remove(key) {
+            self.counters.at(entry.counted).invalidated();
+        }
+    }
+
+    fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>, epoch: u64) {
         let mut shard = self.shard(key);
         let Some(pending) = shard.get_mut(key) else { return };
         pending.writers -= 1;
@@ -224,18 +279,18 @@ impl Cache {
         let overlapped = pending.overlapped;
         shard.remove(key);
         if let Some(document) = stored.filter(|_| !overlapped) {
-            self.keep(key.clone(), document);
+            self.keep(key.clone(), document, epoch);
         }
     }
 
     /// Puts something into the cache; the caller holds the shard's lock.
-    fn keep(&self, key: CacheKey, document: Option<Document>) {
+    fn keep(&self, key: CacheKey, document: Option<Document>, epoch: u64) {
         let counted = self.counters.index(key.key.entity_type());
         self.counters.at(counted).inserted();
         if let Some(document) = &document {
             document.keep_by(&self.keeper, &key.space);
         }
-        self.entries.insert(key, Entry::new(document, counted));
+        self.entries.insert(key, Entry::new(document, counted, epoch));
     }
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Pending, RandomState>> {
@@ -257,6 +312,10 @@ impl Cache {
     pub(crate) fn counters(&self) -> &CacheCounters {
         &self.counters
     }
+
+    pub(crate) fn validity(&self) -> &Validity {
+        &self.validity
+    }
 }
 
 /// A write that has begun. It must be settled; if it is dropped, its keys are never cached again.
@@ -264,6 +323,7 @@ impl Cache {
 pub(crate) struct WriteGuard {
     cache: Arc<Cache>,
     keys: Vec<CacheKey>,
+    epoch: u64,
 }
 
 impl WriteGuard {
@@ -272,7 +332,7 @@ impl WriteGuard {
     pub(crate) fn settle(self, stored: impl IntoIterator<Item = Option<Option<Document>>>) {
         let stored = stored.into_iter().chain(std::iter::repeat(None));
         for (key, stored) in self.keys.iter().zip(stored) {
-            self.cache.end_write(key, stored);
+            self.cache.end_write(key, stored, self.epoch);
         }
     }
 }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::adapter::{Adapter, Atomicity, Capabilities, Scan};
-use crate::cache::{BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, UncertainWrites};
+use crate::cache::{
+    BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, NEVER, UncertainWrites,
+};
+use crate::cache_policy::CachePolicy;
 use crate::detached::detached;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freshness::Freshness;
 use crate::key::Key;
 use crate::migrate::{self, Reading};
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
@@ -32,6 +36,7 @@ pub(crate) struct Engine {
     pub(crate) capabilities: Capabilities,
     pub(crate) schema: Option<Schema>,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) freshness: Arc<Freshness>,
     pub(crate) uncertain: UncertainWrites,
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
@@ -104,15 +109,24 @@ impl Engine {
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
     /// keys, keys that somebody else is loading are waited for, and a key that is there twice is
     /// read once.
-    pub(crate) async fn load(self: &Arc<Self>, space: &Space, keys: &[Key]) -> LoadedDocuments {
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        space: &Space,
+        keys: &[Key],
+        policy: CachePolicy,
+    ) -> LoadedDocuments {
         if let Err(error) = self.check_open() {
             return LoadedDocuments { documents: vec![Err(error); keys.len()], round_trips: 0 };
         }
+        let valid_since = match policy {
+            CachePolicy::Use => self.freshness.verify().await,
+            CachePolicy::Refresh | CachePolicy::Bypass => NEVER,
+        };
         let mut own: Option<(Arc<Flight>, LoadGuard)> = None;
         let sources: Vec<Source> = keys
             .iter()
             .map(|key| {
-                if let Some(document) = self.cache.get(space, key.borrow()) {
+                if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
                     return Source::Cache(document);
                 }
                 let (flight, guard) = own.get_or_insert_with(|| {
@@ -121,10 +135,19 @@ impl Engine {
                 });
                 let key = CacheKey { space: space.clone(), key: key.clone() };
                 let at = guard.keys().len();
-                match self.cache.begin_load(&key, flight, at) {
+                if policy == CachePolicy::Bypass {
+                    // Not announced, so it is neither shared nor kept.
+                    guard.push(key, None);
+                    return Source::OwnRead(at);
+                }
+                match self.cache.begin_load(&key, flight, at, valid_since) {
                     BeginLoad::Hit(document) => Source::Cache(document),
-                    BeginLoad::Lead | BeginLoad::Alone => {
-                        guard.push(key);
+                    BeginLoad::Lead(known) => {
+                        guard.push(key, known);
+                        Source::OwnRead(at)
+                    }
+                    BeginLoad::Alone => {
+                        guard.push(key, None);
                         Source::OwnRead(at)
                     }
                     BeginLoad::Join(other, at) if Arc::ptr_eq(&other, flight) => {
@@ -173,8 +196,12 @@ impl Engine {
                         if loaded.len() % PORTION == PORTION - 1 {
                             tokio::task::yield_now().await;
                         }
-                        loaded
-                            .push(record.map(|record| self.admit(space, key, record)).transpose());
+                        let document =
+                            record.map(|record| match guard.unchanged(loaded.len(), &record) {
+                                Some(known) => Ok(known),
+                                None => self.admit(space, key, record),
+                            });
+                        loaded.push(document.transpose());
                     }
                 }
                 Err(error) => {
@@ -353,6 +380,7 @@ impl Engine {
     ) -> Result<Vec<Outcome>> {
         let cache_key =
             |item: &StoreItem| CacheKey { space: space.clone(), key: item.write.key.clone() };
+        self.freshness.subscribe().await;
         let guard = self.cache.begin_write(items.iter().map(cache_key).collect());
         let (writes, kept): (Vec<Write>, Vec<(Option<u32>, bool)>) =
             items.into_iter().map(|item| (item.write, (item.version, item.keep))).unzip();

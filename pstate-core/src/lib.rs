@@ -32,6 +32,7 @@
 mod adapter;
 mod backoff;
 mod cache;
+mod cache_policy;
 mod changes;
 mod collection;
 mod detached;
@@ -40,6 +41,7 @@ mod document;
 mod engine;
 mod error;
 mod flush;
+mod freshness;
 mod key;
 mod layer;
 mod memory;
@@ -64,6 +66,7 @@ mod write_back;
 pub use adapter::{
     Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
 };
+pub use cache_policy::CachePolicy;
 pub use changes::{
     ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, HubSubscription,
 };
@@ -71,6 +74,7 @@ pub use collection::Collection;
 pub use document::{Document, Object};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use flush::{FlushReport, FlushTrigger};
+pub use freshness::Staleness;
 pub use key::{AsKey, Key, KeyRef};
 pub use layer::{RetryLayer, TimeoutLayer};
 pub use memory::MemoryAdapter;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
+use crate::cache_policy::CachePolicy;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::flush::{FlushReport, FlushTrigger};
@@ -35,8 +36,10 @@ pub use scan::{DocumentPage, ScanQuery};
 /// # Consistency
 ///
 /// Once a write has returned, no read through any clone or sibling returns an older value. What
-/// *other* handles and processes write is seen when the document is not cached; compare-and-swap
-/// ([`update`](PState::update), [`WriteBatch::put_expecting`]) is always decided by the store.
+/// *other* handles and processes write is seen within the time that the handle was
+/// [built](Builder::staleness) with, 100 ms if nothing was said; see [`Staleness`](crate::Staleness).
+/// Compare-and-swap ([`update`](PState::update), [`WriteBatch::put_expecting`]) is always decided by
+/// the store.
 ///
 /// # Cancel safety
 ///
@@ -51,11 +54,14 @@ pub use scan::{DocumentPage, ScanQuery};
 pub struct PState {
     shared: Arc<Shared>,
     space: Space,
+    policy: CachePolicy,
 }
 
 struct Shared {
     engine: Arc<Engine>,
     writer: RunningWriter,
+    /// Dropped to end the task that follows what others change.
+    _follows: oneshot::Sender<()>,
     /// How long closing may wait for sweeps.
     close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
@@ -75,7 +81,23 @@ impl PState {
     pub fn space(&self, name: &str) -> Result<Self> {
         let space: Space = name.parse()?;
         space.check_usable()?;
-        Ok(Self { shared: self.shared.clone(), space })
+        Ok(Self { space, ..self.clone() })
+    }
+
+    /// A handle whose reads do something else with the cache; everything else is shared.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::sync::Arc;
+    /// # let pstate = pstate_core::PState::builder(Arc::new(pstate_core::MemoryAdapter::new())).build()?;
+    /// use pstate_core::CachePolicy;
+    ///
+    /// let card = pstate.cache_policy(CachePolicy::Refresh).get("card:1").await?;
+    /// # assert!(card.is_none());
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    pub fn cache_policy(&self, policy: CachePolicy) -> Self {
+        Self { policy, ..self.clone() }
     }
 
     /// The space that this handle works on.

@@ -106,6 +106,11 @@ impl CacheCounters {
         &self.counters[usize::from(index.0)]
     }
 
+    /// Hits of all types together.
+    pub(crate) fn hits(&self) -> u64 {
+        self.counters.iter().map(TypeCounters::hits).sum()
+    }
+
     /// Calls `visit` with each type's name and counters.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &TypeCounters)) {
         let indices = self.indices.read();

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::{Cache, CacheKey};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::Record;
 
 /// What became of each key of a flight.
 pub(crate) type FlightResults = Arc<[Result<Option<Document>>]>;
@@ -14,16 +15,27 @@ pub(crate) type FlightResults = Arc<[Result<Option<Document>>]>;
 /// A load of one or more keys that is under way.
 pub(crate) struct Flight {
     loaded: watch::Receiver<Option<FlightResults>>,
+    /// In which it began.
+    epoch: u64,
 }
 
 impl Flight {
     /// A flight, and what ends it.
     pub(crate) fn new(cache: &Arc<Cache>) -> (Arc<Self>, LoadGuard) {
         let (sender, loaded) = watch::channel(None);
-        let flight = Arc::new(Self { loaded });
-        let guard =
-            LoadGuard { cache: cache.clone(), flight: flight.clone(), keys: Vec::new(), sender };
+        let flight = Arc::new(Self { loaded, epoch: cache.validity().now() });
+        let guard = LoadGuard {
+            cache: cache.clone(),
+            flight: flight.clone(),
+            keys: Vec::new(),
+            known: Vec::new(),
+            sender,
+        };
         (flight, guard)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Waits for the load and returns what became of its number `at`.
@@ -45,6 +57,8 @@ pub(crate) struct LoadGuard {
     cache: Arc<Cache>,
     flight: Arc<Flight>,
     keys: Vec<CacheKey>,
+    /// What was known of each before.
+    known: Vec<Option<Document>>,
     sender: watch::Sender<Option<FlightResults>>,
 }
 
@@ -54,9 +68,17 @@ impl LoadGuard {
         &self.keys
     }
 
-    /// Adds a key that was announced for the next place.
-    pub(crate) fn push(&mut self, key: CacheKey) {
+    /// Adds a key that was announced for the next place, and what is known of it.
+    pub(crate) fn push(&mut self, key: CacheKey, known: Option<Document>) {
         self.keys.push(key);
+        self.known.push(known);
+    }
+
+    /// The document at a place, if it is known and what is stored has not changed.
+    pub(crate) fn unchanged(&self, at: usize, stored: &Record) -> Option<Document> {
+        self.known[at].clone().filter(|known| {
+            known.revision() == stored.revision && known.as_bytes() == &*stored.bytes
+        })
     }
 
     /// Ends the load: keeps the results that no write has overtaken, then hands them to everyone

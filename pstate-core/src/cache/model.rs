@@ -58,15 +58,15 @@ impl Model {
     async fn load(&self, lose: bool) {
         let acknowledged = self.acknowledged.load(SeqCst);
         let (flight, mut guard) = Flight::new(&self.cache);
-        let loaded = match self.cache.begin_load(&key(), &flight, 0) {
+        let loaded = match self.cache.begin_load(&key(), &flight, 0, 0) {
             BeginLoad::Hit(loaded) => loaded,
             BeginLoad::Join(other, at) => match other.join(at).await {
                 Ok(loaded) => loaded,
                 // It was lost.
                 Err(_) => return,
             },
-            BeginLoad::Lead | BeginLoad::Alone => {
-                guard.push(key());
+            BeginLoad::Lead(_) | BeginLoad::Alone => {
+                guard.push(key(), None);
                 let loaded = Some(document(self.store.load(SeqCst)));
                 if lose {
                     return;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::{PState, Shared};
 use crate::adapter::Adapter;
 use crate::cache::{Cache, UncertainWrites};
+use crate::cache_policy::CachePolicy;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freshness::{Freshness, Staleness};
 use crate::migration_writer::MigrationWriter;
 use crate::runtime::Handle;
 use crate::schema::Schema;
@@ -26,6 +28,7 @@ pub struct Builder {
     schema: Option<Schema>,
     space: Space,
     cache_bytes: u64,
+    staleness: Staleness,
     migration_writer: MigrationWriter,
 }
 
@@ -47,6 +50,7 @@ impl PState {
             schema: None,
             space: Space::default(),
             cache_bytes: 64 << 20,
+            staleness: Staleness::default(),
             migration_writer: MigrationWriter::default(),
         }
     }
@@ -78,6 +82,13 @@ impl Builder {
         self
     }
 
+    /// How long a read may go on to return what another process, or another handle on the same store,
+    /// has replaced. Default: 100 ms.
+    pub fn staleness(mut self, staleness: Staleness) -> Self {
+        self.staleness = staleness;
+        self
+    }
+
     /// How migrated documents are written back.
     pub fn migration_writer(mut self, writer: MigrationWriter) -> Self {
         self.migration_writer = writer;
@@ -95,11 +106,18 @@ impl Builder {
             Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
                 .caused_by(error)
         })?;
+        let cache = Cache::new(self.cache_bytes)?;
+        let freshness = Freshness::new(self.adapter.clone(), cache.clone(), self.staleness);
+        let (follows, dropped) = oneshot::channel();
+        if freshness.has_to_follow() {
+            runtime.spawn(freshness.clone().follow(dropped));
+        }
         let engine = Arc::new(Engine {
             capabilities: self.adapter.capabilities(),
             adapter: self.adapter,
             schema: self.schema,
-            cache: Cache::new(self.cache_bytes)?,
+            cache,
+            freshness,
             uncertain: UncertainWrites::default(),
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
@@ -109,8 +127,10 @@ impl Builder {
         });
         let close_deadline = self.migration_writer.deadline();
         let writer = self.migration_writer.start(engine.clone());
-        let shared = Shared { engine, writer, close_deadline, closing: Mutex::new(()) };
-        Ok(PState { shared: Arc::new(shared), space: self.space })
+        let closing = Mutex::new(());
+        let shared = Shared { engine, writer, _follows: follows, close_deadline, closing };
+        let policy = CachePolicy::default();
+        Ok(PState { shared: Arc::new(shared), space: self.space, policy })
     }
 
     /// The handle, if this schema can read everything that is stored: a gate for the start of

@@ -46,12 +46,13 @@ impl PState {
     {
         let plan = Plan::new(&preload.try_into()?)?;
         let key = key.to_key()?;
-        let mut root = self.engine().load(&self.space, std::slice::from_ref(&key)).await;
+        let mut root =
+            self.engine().load(&self.space, std::slice::from_ref(&key), self.policy).await;
         let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
 
         let mut walk = Walk::new(&plan, self.engine().schema.as_ref(), document);
         while let Some(wanted) = walk.frontier()? {
-            let level = self.engine().load(&self.space, &wanted).await;
+            let level = self.engine().load(&self.space, &wanted, self.policy).await;
             walk.advance(&wanted, level.documents, level.round_trips)?;
         }
         let mut loaded = walk.finish();

@@ -1,6 +1,7 @@
 //! Reading documents by key.
 
 use super::PState;
+use crate::cache_policy::CachePolicy;
 use crate::document::Document;
 use crate::error::Result;
 use crate::key::{AsKey, Key};
@@ -18,16 +19,22 @@ impl PState {
     /// ask for the key meanwhile.
     pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
         let borrowed = key.as_key()?;
-        if let Some(document) = self.engine().cache.get(&self.space, borrowed) {
-            self.engine().check_open()?;
-            return Ok(document);
+        if self.policy == CachePolicy::Use {
+            let cache = &self.engine().cache;
+            let valid_since = cache.validity().unasked();
+            if let Some(document) = cache.get(&self.space, borrowed, valid_since) {
+                self.engine().check_open()?;
+                // A task that finds everything in the cache must not keep others from running.
+                tokio::task::consume_budget().await;
+                return Ok(document);
+            }
         }
         // Boxed, so that the future of a hit is small.
         Box::pin(self.load_one(key.to_key()?)).await
     }
 
     pub(crate) async fn load_one(&self, key: Key) -> Result<Option<Document>> {
-        let mut loaded = self.engine().load(&self.space, &[key]).await;
+        let mut loaded = self.engine().load(&self.space, &[key], self.policy).await;
         loaded.documents.pop().unwrap_or(Ok(None))
     }
 
@@ -58,6 +65,6 @@ impl PState {
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Result<Option<Document>>>> {
         let keys: Vec<Key> = keys.into_iter().map(|key| key.to_key()).collect::<Result<_>>()?;
-        Ok(self.engine().load(&self.space, &keys).await.documents)
+        Ok(self.engine().load(&self.space, &keys, self.policy).await.documents)
     }
 }
