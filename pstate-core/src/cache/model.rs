@@ -9,7 +9,7 @@ use shuttle::scheduler::{DfsScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::atomic::{self, Ordering::SeqCst};
 use shuttle::{Config, Runner};
 
-use self::Task::{Load, LoseLoad, Write};
+use self::Task::{Change, Expire, KeepUnchecked, Load, LoseLoad, Write};
 use super::*;
 use crate::record::{Record, Revision};
 
@@ -28,15 +28,25 @@ enum Task {
     /// A load that gets lost.
     LoseLoad,
     Write,
+    /// Somebody else writes, and it is told which record has changed.
+    Change,
+    /// Somebody else writes, and it is told that something has changed.
+    Expire,
+    /// A defect: what was loaded is kept, whatever was written meanwhile.
+    KeepUnchecked,
 }
 
 fn key() -> CacheKey {
     CacheKey { space: Space::default(), key: "card:1".parse().unwrap() }
 }
 
+fn revision(number: u32) -> Revision {
+    Revision::from_number(u128::from(number))
+}
+
 /// A document with a number, as its version.
 fn document(number: u32) -> Document {
-    let record = Record { bytes: Arc::from(*b"{}"), revision: Revision::from_number(0) };
+    let record = Record { bytes: Arc::from(*b"{}"), revision: revision(number) };
     Document::from_valid(key().key, record, Some(number))
 }
 
@@ -48,17 +58,21 @@ impl Model {
 
     async fn run(self: Arc<Self>, task: Task) {
         match task {
-            Load => self.load(false).await,
-            LoseLoad => self.load(true).await,
+            Load | LoseLoad | KeepUnchecked => self.load(task).await,
             Write => self.write(),
+            Change => self.write_elsewhere(|cache, number| {
+                cache.changed(&key(), Some(revision(number)));
+            }),
+            Expire => self.write_elsewhere(|cache, _| cache.validity().expire_all()),
         }
     }
 
     /// Fails if what it loads is older than a write that was acknowledged before.
-    async fn load(&self, lose: bool) {
+    async fn load(&self, task: Task) {
         let acknowledged = self.acknowledged.load(SeqCst);
+        let valid_since = self.cache.validity().since();
         let (flight, mut guard) = Flight::new(&self.cache);
-        let loaded = match self.cache.begin_load(&key(), &flight, 0, 0) {
+        let loaded = match self.cache.begin_load(&key(), &flight, 0, valid_since) {
             BeginLoad::Hit(loaded) => loaded,
             BeginLoad::Join(other, at) => match other.join(at).await {
                 Ok(loaded) => loaded,
@@ -68,11 +82,14 @@ impl Model {
             BeginLoad::Lead(_) | BeginLoad::Alone => {
                 guard.push(key(), None);
                 let loaded = Some(document(self.store.load(SeqCst)));
-                if lose {
+                if matches!(task, LoseLoad) {
                     return;
                 }
                 let results: FlightResults = Arc::from([Ok(loaded.clone())]);
                 guard.finish(&results);
+                if matches!(task, KeepUnchecked) {
+                    self.cache.keep(key(), loaded.clone(), flight.epoch());
+                }
                 loaded
             }
         };
@@ -89,6 +106,13 @@ impl Model {
         guard.settle([Some(Some(document(number)))]);
         self.acknowledged.fetch_max(number, SeqCst);
     }
+
+    /// A write that is acknowledged when the cache has been told.
+    fn write_elsewhere(&self, tell: impl FnOnce(&Cache, u32)) {
+        let number = self.store.fetch_add(1, SeqCst) + 1;
+        tell(&self.cache, number);
+        self.acknowledged.fetch_max(number, SeqCst);
+    }
 }
 
 /// Runs tasks side by side in all schedules of a scheduler, and says how many those were. Afterwards
@@ -103,7 +127,7 @@ fn check<const N: usize>(scheduler: impl Scheduler + 'static, tasks: [Task; N]) 
             for task in tasks {
                 task.await.unwrap();
             }
-            model.load(false).await;
+            model.load(Load).await;
         });
         assert!(model.cache.shard(&key()).is_empty());
     });
@@ -122,15 +146,42 @@ fn in_many_schedules(tasks: [Task; 3]) {
 
 #[test]
 fn two_tasks_in_every_schedule() {
-    for tasks in [[Load, Load], [Load, Write], [Write, Write], [LoseLoad, Load], [LoseLoad, Write]]
-    {
+    for tasks in [
+        [Load, Load],
+        [Load, Write],
+        [Write, Write],
+        [LoseLoad, Load],
+        [LoseLoad, Write],
+        [Load, Change],
+        [Write, Change],
+        [LoseLoad, Change],
+        [Load, Expire],
+        [Write, Expire],
+    ] {
         in_every_schedule(tasks);
     }
 }
 
 #[test]
 fn three_tasks_in_many_schedules() {
-    for tasks in [[Load, Load, Write], [Load, Write, Write], [LoseLoad, Load, Write]] {
+    for tasks in [
+        [Load, Load, Write],
+        [Load, Write, Write],
+        [LoseLoad, Load, Write],
+        [Load, Write, Change],
+        [Load, Load, Expire],
+        [Load, Write, Expire],
+    ] {
         in_many_schedules(tasks);
+    }
+}
+
+/// A check that a task with the defect does not pass.
+#[test]
+fn keeping_what_a_write_has_overtaken_is_found() {
+    for other in [Write, Change] {
+        let failed = std::panic::catch_unwind(|| in_every_schedule([KeepUnchecked, other]));
+        let why = failed.expect_err("the defect was not found").downcast::<String>().unwrap();
+        assert!(why.contains("was loaded after"), "{why}");
     }
 }

@@ -50,6 +50,23 @@ async fn two_handles() {
     User::new(&store).check().await;
 }
 
+/// Two caches over one store that ask for each read what the other one has written.
+pub(crate) async fn two_handles_that_agree(store: Arc<Store>) {
+    let users = User::two_that_agree(&store);
+    old_documents(&users[0]).await;
+    let tasks = users.clone().map(|user| (spawn(user.clone().read(3)), spawn(user.work(3))));
+    for (reading, working) in tasks {
+        reading.await.unwrap();
+        working.await.unwrap();
+    }
+    for user in &users {
+        user.settle().await;
+    }
+    for user in &users {
+        user.check().await;
+    }
+}
+
 /// The same keys in two spaces: never does anything of one get into the other.
 async fn two_spaces() {
     let store = Store::new();
@@ -130,6 +147,11 @@ fn one_handle_in_any_schedule() {
 #[test]
 fn two_handles_in_any_schedule() {
     check(two_handles);
+}
+
+#[test]
+fn two_handles_of_which_neither_is_stale_in_any_schedule() {
+    check(|| two_handles_that_agree(Store::new()));
 }
 
 #[test]

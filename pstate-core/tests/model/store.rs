@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Batch, Capabilities, Change, Error, ErrorKind, Expect, Extensions, Key, MemoryAdapter,
-    Outcome, Page, Record, Result, Revision, Scan, Space, Write,
+    Adapter, Batch, Capabilities, Change, ChangeFeed, ChangeSubscription, Changes, Error,
+    ErrorKind, Expect, Extensions, Key, MemoryAdapter, Outcome, Page, Record, Result, Revision,
+    Scan, Space, Write,
 };
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub(crate) enum Fault {
     ExpectsNothing,
     /// Its writes take effect after they were answered.
     AnswersTooEarly,
+    /// It does not tell what has changed.
+    TellsNothing,
 }
 
 /// A key in a space, as the documents under it name it.
@@ -207,7 +210,7 @@ impl Adapter for StoreAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none()
+        Extensions::none().change_feed(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -238,7 +241,7 @@ impl Adapter for StoreAdapter {
                 call.apply_later(space, batch);
                 return Err(Error::new(ErrorKind::Timeout, "nobody knows"));
             }
-            Some(Fault::Unavailable | Fault::Late) | None => {}
+            Some(Fault::Unavailable | Fault::Late | Fault::TellsNothing) | None => {}
         }
         let error = self.0.unavailable(&mut effect);
         self.0.others_go_on().await;
@@ -263,6 +266,44 @@ impl Adapter for StoreAdapter {
     async fn close(&self) -> Result<()> {
         self.0.others_go_on().await;
         self.0.memory.close().await
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for StoreAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        self.0.others_go_on().await;
+        let feed = self.0.memory.extensions().change_feed.expect("memory has one");
+        let subscription = feed.subscribe().await?;
+        self.0.others_go_on().await;
+        Ok(Box::new(StoreChanges { store: self.0.clone(), subscription }))
+    }
+}
+
+/// Tells what was changed in a [`Store`], sometimes only that something was, and sometimes it fails.
+#[derive(Debug)]
+struct StoreChanges {
+    store: Arc<Store>,
+    subscription: Box<dyn ChangeSubscription>,
+}
+
+#[async_trait]
+impl ChangeSubscription for StoreChanges {
+    async fn changes(&mut self) -> Result<Changes> {
+        self.store.others_go_on().await;
+        let changes = self.subscription.changes().await?;
+        if self.store.fault == Some(Fault::TellsNothing) {
+            return Ok(Changes::Records(Vec::new()));
+        }
+        match random(8) {
+            0 => Ok(Changes::Everything),
+            1 => Err(Error::new(ErrorKind::Unavailable, "lost track")),
+            _ => Ok(changes),
+        }
+    }
+
+    async fn wait(&mut self) {
+        self.subscription.wait().await;
     }
 }
 

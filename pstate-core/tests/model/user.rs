@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use pstate_core::schema::Entity;
-use pstate_core::{Adapter, Builder, Error, MigrationWriter, PState, Result, Schema};
+use pstate_core::{Adapter, Builder, Error, MigrationWriter, PState, Result, Schema, Staleness};
 use serde_json::{Value, json};
 
 use crate::schedules::random;
@@ -31,7 +31,9 @@ pub(crate) fn builder(adapter: Arc<dyn Adapter>) -> Builder {
         card.insert("migrated".to_owned(), true.into());
         Ok(())
     });
-    PState::builder(adapter).schema(Schema::new([card]).unwrap())
+    // Time that passes in any order keeps no bound.
+    let staleness = Staleness::Unbounded;
+    PState::builder(adapter).schema(Schema::new([card]).unwrap()).staleness(staleness)
 }
 
 /// A writer that is full soon.
@@ -49,6 +51,19 @@ impl User {
     pub(crate) fn new(store: &Arc<Store>) -> Self {
         let adapter = Arc::new(StoreAdapter(store.clone()));
         Self::of(store, builder(adapter).migration_writer(small_writer()).build().unwrap())
+    }
+
+    /// Two, each on a handle of its own, of which neither may see less than was acknowledged to the
+    /// other.
+    pub(crate) fn two_that_agree(store: &Arc<Store>) -> [Self; 2] {
+        let user = || {
+            let builder = builder(Arc::new(StoreAdapter(store.clone())));
+            let pstate = builder.migration_writer(small_writer()).staleness(Staleness::None);
+            Self::of(store, pstate.build().unwrap())
+        };
+        let first = user();
+        let second = Self { acknowledged: first.acknowledged.clone(), ..user() };
+        [first, second]
     }
 
     /// One whose calls may fail.
