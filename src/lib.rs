@@ -52,13 +52,14 @@ mod connect;
 
 pub use connect::connect;
 pub use pstate_core::{
-    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheStats, Capabilities, Change,
-    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts,
-    Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport,
-    FlushTrigger, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, Object,
+    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CachePolicy, CacheStats, Capabilities,
+    Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, Collection,
+    Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability,
+    Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
+    HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, Object,
     Order, Outcome, PState, Page, Path, Preload, Problem, ProblemKind, Record, Ref, Result, Retry,
-    RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema, Space, Stats, Sweep,
-    SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer,
+    RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema, Space, Staleness, Stats,
+    Sweep, SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer,
     TypeStatus, VersionCounts, Write, WriteBackStats, WriteBatch, difference, schema,
 };
 

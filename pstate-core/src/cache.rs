@@ -21,6 +21,7 @@
 //! - Where only is known that others have written, what was loaded before carries an
 //!   [epoch](Validity) that is no longer valid: it is a miss, and a flight of such an epoch is not
 //!   joined.
+//! - [Resolved values](resolved) become invalid when a document in them is written or changed.
 //! - Loads and writes run to their end even if the caller goes away (see
 //!   [`detached`](crate::detached)). Should one be lost all the same, because the runtime shut
 //!   down or the adapter panicked, a load unregisters its flight, and a write leaves its mark: the
@@ -43,14 +44,19 @@ mod counters;
 mod flight;
 #[cfg(all(test, feature = "_shuttle"))]
 mod model;
+mod resolved;
 mod uncertain;
 mod validity;
 
 pub(crate) use counters::CacheCounters;
 use counters::TypeIndex;
 pub(crate) use flight::{Flight, FlightResults, LoadGuard};
+pub(crate) use resolved::Resolved;
 pub(crate) use uncertain::UncertainWrites;
 pub(crate) use validity::{NEVER, Validity};
+
+/// How many parts the cache has, each with its share of the bytes.
+const CACHE_SHARDS: usize = 16;
 
 /// How many locks the pending loads and writes are spread over.
 const SHARDS: usize = 64;
@@ -106,6 +112,14 @@ struct Pending {
     overlapped: bool,
 }
 
+/// What is known of some of the keys, apart from what is cached.
+#[derive(Default)]
+struct Shard {
+    pending: HashMap<CacheKey, Pending, RandomState>,
+    /// The resolved values that a document is part of.
+    dependents: HashMap<CacheKey, Vec<Weak<Resolved>>, RandomState>,
+}
+
 /// How a load of one key goes on.
 pub(crate) enum BeginLoad {
     /// It was loaded meanwhile.
@@ -120,7 +134,10 @@ pub(crate) enum BeginLoad {
 
 pub(crate) struct Cache {
     entries: quick_cache::sync::Cache<CacheKey, Entry, ByBytes, RandomState, CountEvictions>,
-    pending: Box<[Mutex<HashMap<CacheKey, Pending, RandomState>>]>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Documents that were part of resolved values which are gone.
+    unused_dependencies: Mutex<Vec<CacheKey>>,
+    max_bytes: u64,
     hasher: RandomState,
     counters: Arc<CacheCounters>,
     validity: Validity,
@@ -156,7 +173,7 @@ impl Cache {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(max_bytes)
-            .shards(16)
+            .shards(CACHE_SHARDS)
             .build()
             .map_err(|error| Error::new(ErrorKind::Config, "the cache").caused_by(error))?;
         let hasher = RandomState::default();
@@ -164,10 +181,19 @@ impl Cache {
         let evictions = CountEvictions(counters.clone());
         let entries =
             quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions);
-        let pending = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             let keeper: Weak<dyn Keeper> = this.clone();
-            Self { entries, pending, hasher, counters, validity: Validity::new(), keeper }
+            Self {
+                entries,
+                shards,
+                unused_dependencies: Mutex::default(),
+                max_bytes,
+                hasher,
+                counters,
+                validity: Validity::new(),
+                keeper,
+            }
         }))
     }
 
@@ -202,7 +228,7 @@ impl Cache {
             return BeginLoad::Hit(entry.document.clone());
         }
         self.counters.at(self.counters.index(key.key.entity_type())).miss();
-        let pending = shard.entry(key.clone()).or_default();
+        let pending = shard.pending.entry(key.clone()).or_default();
         if pending.writers > 0 {
             return BeginLoad::Alone;
         }
@@ -219,12 +245,12 @@ impl Cache {
     /// Ends a load: keeps its result, if the flight is still the one that is registered.
     fn end_load(&self, key: &CacheKey, flight: &Arc<Flight>, result: Option<&Option<Document>>) {
         let mut shard = self.shard(key);
-        let registered = shard.get(key).and_then(|pending| pending.flight.as_ref());
+        let registered = shard.pending.get(key).and_then(|pending| pending.flight.as_ref());
         if !registered.is_some_and(|(registered, _)| Arc::ptr_eq(registered, flight)) {
             return;
         }
         // A flight is registered only while nobody writes: nothing else is pending.
-        shard.remove(key);
+        shard.pending.remove(key);
         if let Some(document) = result {
             self.keep(key.clone(), document.clone(), flight.epoch());
         }
@@ -235,11 +261,12 @@ impl Cache {
         let epoch = self.validity.now();
         for key in &keys {
             let mut shard = self.shard(key);
-            let pending = shard.entry(key.clone()).or_default();
+            let pending = shard.pending.entry(key.clone()).or_default();
             pending.flight = None;
             pending.overlapped |= pending.writers > 0;
             pending.writers += 1;
             self.invalidate(key);
+            shard.invalidate_dependents(key, None);
         }
         WriteGuard { cache: self.clone(), keys, epoch }
     }
@@ -247,16 +274,17 @@ impl Cache {
     /// Somebody else has changed what is stored; to this revision, if that is known.
     pub(crate) fn changed(&self, key: &CacheKey, revision: Option<Revision>) {
         let mut shard = self.shard(key);
+        shard.invalidate_dependents(key, revision);
         let cached = self.entries.peek(key).and_then(|entry| entry.document);
         if revision.is_some() && cached.map(|document| document.revision()) == revision {
             return;
         }
-        if let Some(pending) = shard.get_mut(key) {
+        if let Some(pending) = shard.pending.get_mut(key) {
             pending.flight = None;
             // In which order the store did the two is not known.
             pending.overlapped = true;
             if pending.writers == 0 {
-                shard.remove(key);
+                shard.pending.remove(key);
             }
         }
         self.invalidate(key);
@@ -271,13 +299,13 @@ impl Cache {
 
     fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>, epoch: u64) {
         let mut shard = self.shard(key);
-        let Some(pending) = shard.get_mut(key) else { return };
+        let Some(pending) = shard.pending.get_mut(key) else { return };
         pending.writers -= 1;
         if pending.writers > 0 {
             return;
         }
         let overlapped = pending.overlapped;
-        shard.remove(key);
+        shard.pending.remove(key);
         if let Some(document) = stored.filter(|_| !overlapped) {
             self.keep(key.clone(), document, epoch);
         }
@@ -293,10 +321,15 @@ impl Cache {
         self.entries.insert(key, Entry::new(document, counted, epoch));
     }
 
-    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Pending, RandomState>> {
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, Shard> {
         // The map inside uses the low bits of the same hash; these are the high ones.
         let shard = (self.hasher.hash_one(key) >> 58) as usize;
-        self.pending[shard].lock()
+        self.shards[shard].lock()
+    }
+
+    /// Whether something so large can be kept, and much else beside it.
+    fn has_room_for(&self, bytes: usize) -> bool {
+        bytes as u64 <= self.max_bytes / (2 * CACHE_SHARDS as u64)
     }
 
     /// How many bytes the cached documents take.

@@ -9,11 +9,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::cache::Resolved;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::memory_size;
 use crate::record::{Record, Revision};
 use crate::reference::Ref;
+use crate::runtime::Mutex;
 use crate::space::Space;
 
 pub(crate) mod references;
@@ -44,7 +46,9 @@ struct Inner {
     bytes: Arc<[u8]>,
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
-    /// How many bytes the tree and the typed value take.
+    /// The document with its references expanded, as it was asked for last.
+    resolved: Mutex<Option<Arc<Resolved>>>,
+    /// How many bytes the tree, the typed and the resolved value take.
     built: AtomicUsize,
     /// Who keeps it, if anybody does.
     kept: OnceLock<(Weak<dyn Keeper>, Space)>,
@@ -52,7 +56,7 @@ struct Inner {
 
 /// Whoever keeps documents, and has to know how much memory they take.
 pub(crate) trait Keeper: Send + Sync {
-    /// A tree or a typed value was built from a document that is or was kept.
+    /// Something was built from a document that is or was kept, or has gone.
     fn grown(&self, space: &Space, document: &Document);
 }
 
@@ -89,6 +93,7 @@ impl Document {
                 bytes,
                 tree: OnceLock::new(),
                 typed: OnceLock::new(),
+                resolved: Mutex::default(),
                 built: AtomicUsize::new(0),
                 kept: OnceLock::new(),
             }),
@@ -144,8 +149,7 @@ impl Document {
         if let Some(tree) = self.inner.tree.get() {
             return Ok(tree);
         }
-        let tree = serde_json::from_str(self.as_str())
-            .map_err(|error| Error::corrupt(without_content(&error)).at_key(self.key()))?;
+        let tree = Box::new(self.to_value()?);
         let mut first = false;
         let kept = self.inner.tree.get_or_init(|| {
             first = true;
@@ -182,6 +186,12 @@ impl Document {
             self.grow(memory_size::typed::<T>(self.as_str()));
         }
         Ok(kept.clone().downcast().unwrap_or(typed))
+    }
+
+    /// A new tree from the text.
+    pub(crate) fn to_value(&self) -> Result<Value> {
+        serde_json::from_str(self.as_str())
+            .map_err(|error| Error::corrupt(without_content(&error)).at_key(self.key()))
     }
 
     /// A new `T` from the text.
@@ -222,6 +232,20 @@ impl Document {
         // Whoever keeps it already is the same.
         _ = self.inner.kept.set((keeper.clone(), space.clone()));
         fence(Ordering::SeqCst);
+    }
+
+    /// The document with its references expanded so deeply, if that is known and valid; see
+    /// [`Resolved::value`].
+    pub(crate) fn resolved(&self, depth: usize, valid_since: u64) -> Option<Arc<Value>> {
+        self.inner.resolved.lock().as_ref()?.value(depth, valid_since)
+    }
+
+    pub(crate) fn keep_resolved(&self, resolved: Arc<Resolved>) {
+        let bytes = resolved.weight();
+        let replaced = self.inner.resolved.lock().replace(resolved);
+        let freed = replaced.map_or(0, |replaced| replaced.weight());
+        self.inner.built.fetch_sub(freed, Ordering::Relaxed);
+        self.grow(bytes);
     }
 
     fn grow(&self, bytes: usize) {

@@ -106,6 +106,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Since when entries of the cache are valid for a read that begins now.
+    pub(crate) async fn valid_since(&self, policy: CachePolicy) -> u64 {
+        match policy {
+            CachePolicy::Use => self.freshness.verify().await,
+            CachePolicy::Refresh | CachePolicy::Bypass => NEVER,
+        }
+    }
+
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
     /// keys, keys that somebody else is loading are waited for, and a key that is there twice is
     /// read once.
@@ -118,10 +126,7 @@ impl Engine {
         if let Err(error) = self.check_open() {
             return LoadedDocuments { documents: vec![Err(error); keys.len()], round_trips: 0 };
         }
-        let valid_since = match policy {
-            CachePolicy::Use => self.freshness.verify().await,
-            CachePolicy::Refresh | CachePolicy::Bypass => NEVER,
-        };
+        let valid_since = self.valid_since(policy).await;
         let mut own: Option<(Arc<Flight>, LoadGuard)> = None;
         let sources: Vec<Source> = keys
             .iter()

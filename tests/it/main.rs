@@ -11,6 +11,7 @@ mod layers;
 mod migrations;
 mod preload;
 mod processes;
+mod resolved;
 mod round_trips;
 mod stored_format;
 mod stores;

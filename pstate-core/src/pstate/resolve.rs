@@ -6,13 +6,18 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::PState;
+use crate::cache::CacheKey;
 use crate::document::Document;
 use crate::document::references::{collect_all, reference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{AsKey, Key};
+use crate::record::Revision;
 
 /// How deep references are expanded at most; bounds the stack that a resolved tree needs.
 const MAX_DEPTH: usize = 32;
+
+/// How many documents are expanded at most, each as often as it is referred to.
+const MOST_EXPANDED: usize = 1_000_000;
 
 impl PState {
     /// The document under a key as a tree in which references are replaced by what they refer to,
@@ -37,58 +42,104 @@ impl PState {
     /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
     /// ```
     ///
+    /// What was resolved is kept with the document in the cache, as deeply as it was asked for last, and
+    /// counts in the cache's [bound](super::Builder::cache_bytes); what would take more than a 32nd of
+    /// that is not kept. A write of any document in it makes it be resolved anew when it is next asked for,
+    /// and nothing else does but what evicts the document.
+    ///
     /// # Errors
-    /// Those of [`get`](PState::get), for any of the documents.
+    /// Those of [`get`](PState::get), for any of the documents;
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if more than a million documents are expanded, which
+    /// a graph does that shares much and is deep.
     ///
     /// # Cost
-    /// At most one read for each level, of what is not cached.
+    /// Two look-ups if nothing has changed. Otherwise at most one read for each level, of what is not cached,
+    /// and parsing and copying everything.
     pub async fn get_resolved(&self, key: impl AsKey, depth: usize) -> Result<Option<Arc<Value>>> {
-        let key = key.to_key()?;
         let depth = depth.min(MAX_DEPTH);
-        let Some(root) = self.get(&key).await? else { return Ok(None) };
-        let mut documents: HashMap<Key, Document> = HashMap::new();
-        let mut seen = HashSet::from([key.clone()]);
-        let mut level = vec![root];
+        let valid_since = self.engine().valid_since(self.policy).await;
+        let Some(root) = self.get(key).await? else { return Ok(None) };
+        if let Some(value) = root.resolved(depth, valid_since) {
+            return Ok(Some(value));
+        }
+        // Boxed, so that the future of what is known is small.
+        Box::pin(self.resolve(root, depth, valid_since)).await.map(Some)
+    }
+
+    async fn resolve(&self, root: Document, depth: usize, valid_since: u64) -> Result<Arc<Value>> {
+        let mut resolving = self.engine().cache.begin_resolve(depth, valid_since);
+        let mut parts = HashMap::from([(root.key().clone(), Part::of(&root)?)]);
+        let mut seen = HashSet::from([root.key().clone()]);
+        let mut level = vec![root.key().clone()];
         for _ in 0..depth {
             let mut found = Vec::new();
-            for document in &level {
-                collect_all(document.value()?, &mut found);
+            for key in &level {
+                collect_all(&parts[key].value, &mut found);
             }
             found.retain(|key| seen.insert(key.clone()));
             if found.is_empty() {
                 break;
             }
+            resolving.depend_on(found.iter().map(|key| self.cache_key(key)));
             let loaded = self.multi_get(&found).await?;
-            documents.extend(level.drain(..).map(|document| (document.key().clone(), document)));
-            level = loaded.into_iter().flatten().collect();
+            level.clear();
+            for document in loaded.into_iter().flatten() {
+                level.push(document.key().clone());
+                parts.insert(document.key().clone(), Part::of(&document)?);
+            }
         }
-        documents.extend(level.into_iter().map(|document| (document.key().clone(), document)));
+        let mut expand = Expand { parts: &parts, within: Vec::new(), expanded: 0 };
+        let value = Arc::new(expand.document(root.key(), &parts[root.key()], depth)?);
+        let revision = |key: &CacheKey| parts.get(&key.key).map(|part| part.revision);
+        resolving.finish(&root, &value, revision);
+        Ok(value)
+    }
 
-        let mut within = Vec::new();
-        let mut expand = Expand { documents: &documents, within: &mut within };
-        expand.document(&documents[&key], depth).map(|value| Some(Arc::new(value)))
+    fn cache_key(&self, key: &Key) -> CacheKey {
+        CacheKey { space: self.space.clone(), key: key.clone() }
+    }
+}
+
+/// A document of a graph. Its own tree, if it has one, is not used: the trees of all documents
+/// would take several times the memory of the cache.
+struct Part {
+    revision: Revision,
+    value: Value,
+}
+
+impl Part {
+    fn of(document: &Document) -> Result<Self> {
+        Ok(Self { revision: document.revision(), value: document.to_value()? })
     }
 }
 
 struct Expand<'a> {
-    documents: &'a HashMap<Key, Document>,
-    /// The keys of the documents around the one that is expanded.
-    within: &'a mut Vec<Key>,
+    parts: &'a HashMap<Key, Part>,
+    /// The documents around the one that is expanded.
+    within: Vec<&'a Key>,
+    /// How many documents were expanded.
+    expanded: usize,
 }
 
-impl Expand<'_> {
-    fn document(&mut self, document: &Document, depth: usize) -> Result<Value> {
-        self.within.push(document.key().clone());
-        let expanded = self.value(document.value()?, depth);
+impl<'a> Expand<'a> {
+    fn document(&mut self, key: &'a Key, part: &'a Part, depth: usize) -> Result<Value> {
+        self.expanded += 1;
+        if self.expanded > MOST_EXPANDED {
+            let why =
+                format!("more than {MOST_EXPANDED} documents are expanded: ask for less depth");
+            return Err(Error::invalid_input(why).at_key(key).in_operation("get_resolved"));
+        }
+        self.within.push(key);
+        let expanded = self.value(&part.value, depth);
         self.within.pop();
         expanded
     }
 
-    fn value(&mut self, value: &Value, depth: usize) -> Result<Value> {
+    fn value(&mut self, value: &'a Value, depth: usize) -> Result<Value> {
         if let Some(key) = reference(value) {
-            return match self.documents.get(&key) {
-                Some(document) if depth > 0 && !self.within.contains(&key) => {
-                    self.document(document, depth - 1)
+            return match self.parts.get_key_value(&key) {
+                Some((key, part)) if depth > 0 && !self.within.contains(&key) => {
+                    self.document(key, part, depth - 1)
                 }
                 _ => Ok(value.clone()),
             };
