@@ -13,6 +13,7 @@ use crate::detached::detached;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::freshness::Freshness;
+use crate::gather::Gathering;
 use crate::key::Key;
 use crate::migrate::{self, Reading};
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
@@ -37,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) schema: Option<Schema>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) freshness: Arc<Freshness>,
+    pub(crate) gathering: Gathering,
     pub(crate) uncertain: UncertainWrites,
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
@@ -114,6 +116,30 @@ impl Engine {
         }
     }
 
+    /// Loads one document through the cache; what it lacks is read together with what others ask
+    /// for, where that pays.
+    pub(crate) async fn load_one(
+        self: &Arc<Self>,
+        space: &Space,
+        key: Key,
+        policy: CachePolicy,
+    ) -> Result<Option<Document>> {
+        if self.capabilities.batch_reads && policy != CachePolicy::Bypass {
+            self.check_open()?;
+            let valid_since = self.valid_since(policy).await;
+            if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
+                return Ok(document);
+            }
+            self.uncertain.settle_old_ones();
+            let cache_key = CacheKey { space: space.clone(), key: key.clone() };
+            if let Some((document, _)) = self.load_gathered(&cache_key, valid_since).await {
+                return document;
+            }
+        }
+        let mut loaded = self.load(space, &[key], policy).await;
+        loaded.documents.pop().unwrap_or(Ok(None))
+    }
+
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
     /// keys, keys that somebody else is loading are waited for, and a key that is there twice is
     /// read once.
@@ -188,7 +214,7 @@ impl Engine {
     }
 
     /// Reads the keys of a flight from the store, migrates what is old, and ends the flight.
-    async fn read(&self, space: &Space, guard: LoadGuard) -> FlightResults {
+    pub(crate) async fn read(&self, space: &Space, guard: LoadGuard) -> FlightResults {
         let keys: Vec<Key> = guard.keys().iter().map(|key| key.key.clone()).collect();
         let mut loaded = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(self.capabilities.chunk_len()) {

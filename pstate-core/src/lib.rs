@@ -42,6 +42,7 @@ mod engine;
 mod error;
 mod flush;
 mod freshness;
+mod gather;
 mod key;
 mod layer;
 mod memory;

@@ -113,8 +113,11 @@ on_each_store! {
         let pstate = PState::builder(faults.clone()).build().unwrap();
         let held = faults.hold(Call::Read, Moment::Before);
         let mut leader = Box::pin(pstate.get("card:1"));
-        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(leader.as_mut().poll(cx))).await;
-        assert!(polled.is_pending());
+        // First others may ask for more, then it reads.
+        for _ in 0..2 {
+            let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(leader.as_mut().poll(cx)));
+            assert!(polled.await.is_pending());
+        }
         held.reached().await;
         held.release();
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":1}"#);

@@ -40,16 +40,23 @@ impl Flight {
 
     /// Waits for the load and returns what became of its number `at`.
     pub(crate) async fn join(&self, at: usize) -> Result<Option<Document>> {
+        self.join_counted(at).await.0
+    }
+
+    /// The same, and whether that was all that was loaded.
+    pub(crate) async fn join_counted(&self, at: usize) -> (Result<Option<Document>>, bool) {
         let mut loaded = self.loaded.clone();
-        match loaded.wait_for(Option::is_some).await {
-            Ok(loaded) => loaded.as_ref().map_or(Ok(None), |loaded| loaded[at].clone()),
-            Err(_) => Err(Error::new(
-                ErrorKind::Unavailable,
-                "the read that this one waited for ended without a result",
-            )
-            .retryable()),
+        let loaded = loaded.wait_for(Option::is_some).await;
+        match loaded.as_ref().ok().and_then(|loaded| loaded.as_ref()) {
+            Some(loaded) => (loaded[at].clone(), loaded.len() == 1),
+            None => (Err(lost()), false),
         }
     }
+}
+
+fn lost() -> Error {
+    let why = "the read that this one waited for ended without a result";
+    Error::new(ErrorKind::Unavailable, why).retryable()
 }
 
 /// The leader's side of a flight: publishes its result, or unregisters it when it is lost.

@@ -12,6 +12,7 @@ use crate::cache_policy::CachePolicy;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::freshness::{Freshness, Staleness};
+use crate::gather::Gathering;
 use crate::migration_writer::MigrationWriter;
 use crate::runtime::Handle;
 use crate::schema::Schema;
@@ -118,6 +119,7 @@ impl Builder {
             schema: self.schema,
             cache,
             freshness,
+            gathering: Gathering::default(),
             uncertain: UncertainWrites::default(),
             queue: self.migration_writer.queue(),
             counters: Counters::default(),

@@ -30,12 +30,7 @@ impl PState {
             }
         }
         // Boxed, so that the future of a hit is small.
-        Box::pin(self.load_one(key.to_key()?)).await
-    }
-
-    pub(crate) async fn load_one(&self, key: Key) -> Result<Option<Document>> {
-        let mut loaded = self.engine().load(&self.space, &[key], self.policy).await;
-        loaded.documents.pop().unwrap_or(Ok(None))
+        Box::pin(self.engine().load_one(&self.space, key.to_key()?, self.policy)).await
     }
 
     /// The documents under these keys, in their order.
