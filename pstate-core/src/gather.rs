@@ -2,9 +2,10 @@
 //!
 //! The first read that finds nothing in the cache opens a batch and lets the other tasks that are ready
 //! have their turn, once; what they ask for meanwhile joins it. Then the batch is read in one call. While
-//! a call is under way that has to wait for its answer, the next batch stays open until it ends. So
-//! somebody who reads alone loses nothing, and whoever reads many documents at the same time, one by
-//! one, pays for a few calls.
+//! a call is under way that has to wait for its answer, the next batch stays open until it ends. When
+//! nobody has joined for a while, others are let go first only now and then. So somebody who reads
+//! alone loses nothing, and whoever reads many documents at the same time, one by one, pays for a few
+//! calls.
 //!
 //! A batch never waits for long: if its first reader is dropped, a task reads it; and if that one is not
 //! polled any more, or the call before is slow, a timer lets it go.
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::cache::{BeginLoad, CacheKey, Flight, LoadGuard};
+use crate::cache::{BeginLoad, CacheKey, Flight, FlightResults, LoadGuard};
 use crate::detached::detached;
 use crate::document::Document;
 use crate::engine::Engine;
@@ -25,6 +26,9 @@ use crate::space::Space;
 
 /// How many keys a batch has at most.
 const MOST_KEYS: usize = 1_000;
+
+/// After so many batches of a single key, others are let go first only once in so many.
+const ALONE: u64 = 16;
 
 /// How long a batch waits at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
@@ -38,8 +42,20 @@ struct State {
     open: Option<Gathered>,
     /// How many batches there were.
     batches: u64,
+    /// How many of the last ones had a single key.
+    alone: u64,
     /// How many calls for batches are under way and have to wait.
     waiting: usize,
+}
+
+/// Who loads a key.
+enum Announced {
+    /// It was loaded meanwhile.
+    Hit(Option<Document>),
+    /// The flight, at this place.
+    Here(usize),
+    /// Another one.
+    Elsewhere(Arc<Flight>, usize),
 }
 
 /// A batch: keys of one space that are read together.
@@ -53,7 +69,7 @@ struct Gathered {
 }
 
 /// The reading of a batch, by whichever task.
-type Reading = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<FlightResults>> + Send>>;
 
 /// How a read goes on.
 enum Part {
@@ -62,15 +78,25 @@ enum Part {
     Member(Arc<Flight>, usize),
     /// The same, and it has to see to it that a batch is let go in time.
     FirstMember(Arc<Flight>, usize, u64),
-    /// It opened a batch.
-    Lead(Arc<Flight>, usize, u64),
+    /// It opened the batch of this number, and lets others go first.
+    Lead(Arc<Flight>, u64),
+    /// It reads a batch of its own, at once.
+    Alone(Gathered),
     /// It does not fit into the batch that is open.
     Apart,
 }
 
 impl State {
     fn take(&mut self, number: u64) -> Option<Gathered> {
-        self.open.take_if(|open| open.number == number)
+        let taken = self.open.take_if(|open| open.number == number)?;
+        let alone = taken.guard.keys().len() == 1;
+        self.alone = if alone { self.alone + 1 } else { 0 };
+        Some(taken)
+    }
+
+    /// Whether the one who opens a batch is likely to be joined.
+    fn expects_others(&self) -> bool {
+        self.waiting > 0 || self.alone < ALONE || self.batches.is_multiple_of(ALONE)
     }
 }
 
@@ -92,56 +118,76 @@ impl Engine {
                 self.let_go_in_time(number);
                 (flight, at)
             }
-            Part::Lead(flight, at, number) => {
+            Part::Lead(flight, number) => {
                 let lead = Lead { engine: self, number };
                 let_others_ask().await;
-                if let Err(error) = lead.go().await {
-                    return Some((Err(error), false));
+                match lead.take() {
+                    Some(gathered) => return Some(self.read_now(gathered).await),
+                    None => (flight, 0),
                 }
-                (flight, at)
             }
+            Part::Alone(gathered) => return Some(self.read_now(gathered).await),
         };
-        let (document, alone) = flight.join_counted(at).await;
-        Some((document, alone))
+        Some(flight.join_counted(at).await)
+    }
+
+    /// Reads a batch; what became of its first key, and whether that is the only one.
+    async fn read_now(self: &Arc<Self>, gathered: Gathered) -> (Result<Option<Document>>, bool) {
+        match detached(&self.runtime, self.clone().read_gathered(gathered)).await {
+            Ok(loaded) => (loaded[0].clone(), loaded.len() == 1),
+            Err(error) => (Err(error), false),
+        }
     }
 
     fn take_part(self: &Arc<Self>, key: &CacheKey, valid_since: u64) -> Part {
         let mut state = self.gathering.0.lock();
-        let opens = state.open.is_none();
-        if opens {
-            let (flight, guard) = Flight::new(&self.cache);
+        let Some(open) = &mut state.open else {
+            let (flight, mut guard) = Flight::new(&self.cache);
+            match self.announce(key, &flight, &mut guard, valid_since) {
+                Announced::Hit(document) => return Part::Hit(document),
+                Announced::Elsewhere(flight, at) => return Part::Member(flight, at),
+                Announced::Here(_) => {}
+            }
             state.batches += 1;
             let (number, space) = (state.batches, key.space.clone());
-            state.open = Some(Gathered { number, space, flight, guard, timed: false });
-        }
-        let Some(open) = &mut state.open else { return Part::Apart };
-        let at = open.guard.keys().len();
-        if open.space != key.space || at >= MOST_KEYS.min(self.capabilities.chunk_len()) {
+            let gathered = Gathered { number, space, flight: flight.clone(), guard, timed: false };
+            if !state.expects_others() {
+                return Part::Alone(gathered);
+            }
+            state.open = Some(gathered);
+            return Part::Lead(flight, number);
+        };
+        let full = open.guard.keys().len() >= MOST_KEYS.min(self.capabilities.chunk_len());
+        if full || open.space != key.space {
             return Part::Apart;
         }
-        let known = match self.cache.begin_load(key, &open.flight, at, valid_since) {
+        match self.announce(key, &open.flight, &mut open.guard, valid_since) {
+            Announced::Hit(document) => Part::Hit(document),
+            Announced::Elsewhere(flight, at) => Part::Member(flight, at),
+            Announced::Here(at) if std::mem::replace(&mut open.timed, true) => {
+                Part::Member(open.flight.clone(), at)
+            }
+            Announced::Here(at) => Part::FirstMember(open.flight.clone(), at, open.number),
+        }
+    }
+
+    /// Announces the load of a key by a flight.
+    fn announce(
+        &self,
+        key: &CacheKey,
+        flight: &Arc<Flight>,
+        guard: &mut LoadGuard,
+        valid_since: u64,
+    ) -> Announced {
+        let at = guard.keys().len();
+        let known = match self.cache.begin_load(key, flight, at, valid_since) {
+            BeginLoad::Hit(document) => return Announced::Hit(document),
+            BeginLoad::Join(flight, at) => return Announced::Elsewhere(flight, at),
             BeginLoad::Lead(known) => known,
             BeginLoad::Alone => None,
-            done => {
-                if opens {
-                    state.open = None;
-                }
-                return match done {
-                    BeginLoad::Hit(document) => Part::Hit(document),
-                    BeginLoad::Join(flight, at) => Part::Member(flight, at),
-                    BeginLoad::Lead(_) | BeginLoad::Alone => Part::Apart,
-                };
-            }
         };
-        open.guard.push(key.clone(), known);
-        let flight = open.flight.clone();
-        if opens {
-            Part::Lead(flight, at, open.number)
-        } else if std::mem::replace(&mut open.timed, true) {
-            Part::Member(flight, at)
-        } else {
-            Part::FirstMember(flight, at, open.number)
-        }
+        guard.push(key.clone(), known);
+        Announced::Here(at)
     }
 
     /// Lets a batch go if it is still open after a while.
@@ -162,13 +208,13 @@ impl Engine {
         Box::pin(async move {
             let Gathered { space, guard, .. } = gathered;
             let mut read = pin!(self.read(&space, guard));
-            let waits = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await;
-            if waits {
-                self.gathering.0.lock().waiting += 1;
-                let _waiting = Waiting(&self);
-                read.await;
+            let first = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await;
+            if let Poll::Ready(loaded) = first {
+                return Ok(loaded);
             }
-            Ok(())
+            self.gathering.0.lock().waiting += 1;
+            let _waiting = Waiting(&self);
+            Ok(read.await)
         })
     }
 }
@@ -180,33 +226,22 @@ struct Lead<'a> {
 }
 
 impl Lead<'_> {
-    /// Reads the batch, or leaves it to the end of the call that is under way.
-    async fn go(self) -> Result<()> {
-        let gathered = {
-            let mut state = self.engine.gathering.0.lock();
-            if state.waiting > 0 {
-                let open = state.open.as_mut().filter(|open| open.number == self.number);
-                let untimed = open.is_some_and(|open| !std::mem::replace(&mut open.timed, true));
-                if untimed {
-                    self.engine.let_go_in_time(self.number);
-                }
-                None
-            } else {
-                state.take(self.number)
-            }
-        };
-        match gathered {
-            None => Ok(()),
-            Some(gathered) => {
-                let read = self.engine.clone().read_gathered(gathered);
-                detached(&self.engine.runtime, read).await
-            }
+    /// The batch, unless it is left to the end of the call that is under way, or gone.
+    fn take(self) -> Option<Gathered> {
+        let mut state = self.engine.gathering.0.lock();
+        if state.waiting == 0 {
+            return state.take(self.number);
         }
+        let open = state.open.as_mut().filter(|open| open.number == self.number)?;
+        if !std::mem::replace(&mut open.timed, true) {
+            self.engine.let_go_in_time(self.number);
+        }
+        None
     }
 }
 
 impl Drop for Lead<'_> {
-    /// It has gone away, or has read: others may wait for the batch.
+    /// If it has gone away, others may wait for its batch.
     fn drop(&mut self) {
         let mut state = self.engine.gathering.0.lock();
         if state.waiting == 0

@@ -110,7 +110,8 @@ impl Adapter for MemoryAdapter {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Atomicity::Batch, Durability::None)
+        // Gathering reads takes longer than a look-up.
+        Capabilities::new(Atomicity::Batch, Durability::None).batch_reads(false)
     }
 
     fn extensions(&self) -> Extensions<'_> {

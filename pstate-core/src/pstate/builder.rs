@@ -30,6 +30,7 @@ pub struct Builder {
     space: Space,
     cache_bytes: u64,
     staleness: Staleness,
+    batch_reads: Option<bool>,
     migration_writer: MigrationWriter,
 }
 
@@ -52,6 +53,7 @@ impl PState {
             space: Space::default(),
             cache_bytes: 64 << 20,
             staleness: Staleness::default(),
+            batch_reads: None,
             migration_writer: MigrationWriter::default(),
         }
     }
@@ -90,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// Whether single reads that come together are made by one call. Default: what the adapter
+    /// [says](crate::Capabilities::batch_reads).
+    pub fn batch_reads(mut self, batch_reads: bool) -> Self {
+        self.batch_reads = Some(batch_reads);
+        self
+    }
+
     /// How migrated documents are written back.
     pub fn migration_writer(mut self, writer: MigrationWriter) -> Self {
         self.migration_writer = writer;
@@ -113,8 +122,10 @@ impl Builder {
         if freshness.has_to_follow() {
             runtime.spawn(freshness.clone().follow(dropped));
         }
+        let mut capabilities = self.adapter.capabilities();
+        capabilities.batch_reads = self.batch_reads.unwrap_or(capabilities.batch_reads);
         let engine = Arc::new(Engine {
-            capabilities: self.adapter.capabilities(),
+            capabilities,
             adapter: self.adapter,
             schema: self.schema,
             cache,

@@ -206,7 +206,7 @@ impl Adapter for StoreAdapter {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.0.memory.capabilities()
+        self.0.memory.capabilities().batch_reads(random(2) == 0)
     }
 
     fn extensions(&self) -> Extensions<'_> {
