@@ -56,11 +56,12 @@ pub use pstate_core::{
     Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, Collection,
     Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability,
     Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
-    HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, Object,
-    Order, Outcome, PState, Page, Path, Preload, Problem, ProblemKind, Record, Ref, Result, Retry,
-    RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema, Space, Staleness, Stats,
-    Sweep, SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer,
-    TypeStatus, VersionCounts, Write, WriteBackStats, WriteBatch, difference, schema,
+    HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter,
+    NPlusOne, Object, Order, Outcome, PState, Page, Path, Preload, Problem, ProblemKind, Record,
+    Ref, Result, Retry, RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema,
+    SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
+    SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Write, WriteBackStats,
+    WriteBatch, difference, schema,
 };
 
 /// Storage in one SQLite file.

@@ -16,6 +16,7 @@ use crate::freshness::Freshness;
 use crate::gather::Gathering;
 use crate::key::Key;
 use crate::migrate::{self, Reading};
+use crate::n_plus_one::Detector;
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
 use crate::runtime::Handle;
 use crate::schema::{Entity, Schema};
@@ -39,6 +40,8 @@ pub(crate) struct Engine {
     pub(crate) cache: Arc<Cache>,
     pub(crate) freshness: Arc<Freshness>,
     pub(crate) gathering: Gathering,
+    /// Finds loops of single reads, if that is wanted.
+    pub(crate) detector: Option<Detector>,
     pub(crate) uncertain: UncertainWrites,
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
@@ -124,20 +127,54 @@ impl Engine {
         key: Key,
         policy: CachePolicy,
     ) -> Result<Option<Document>> {
+        self.check_open()?;
+        let valid_since = self.valid_since(policy).await;
+        if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
+            self.notice(space, document.as_ref());
+            return Ok(document);
+        }
+        if let Some(detector) = &self.detector {
+            detector.check(space, &key)?;
+        }
+        let (document, alone) = self.read_one(space, &key, policy, valid_since).await;
+        if alone && let Some(detector) = &self.detector {
+            detector.read_alone(space, &key);
+        }
+        if let Ok(document) = &document {
+            self.notice(space, document.as_ref());
+        }
+        document
+    }
+
+    /// Reads what was not in the cache; also says whether it took a call for this key alone.
+    async fn read_one(
+        self: &Arc<Self>,
+        space: &Space,
+        key: &Key,
+        policy: CachePolicy,
+        valid_since: u64,
+    ) -> (Result<Option<Document>>, bool) {
         if self.capabilities.batch_reads && policy != CachePolicy::Bypass {
-            self.check_open()?;
-            let valid_since = self.valid_since(policy).await;
-            if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
-                return Ok(document);
-            }
             self.uncertain.settle_old_ones();
             let cache_key = CacheKey { space: space.clone(), key: key.clone() };
-            if let Some((document, _)) = self.load_gathered(&cache_key, valid_since).await {
-                return document;
+            if let Some(loaded) = self.load_gathered(&cache_key, valid_since).await {
+                return loaded;
             }
         }
-        let mut loaded = self.load(space, &[key], policy).await;
-        loaded.documents.pop().unwrap_or(Ok(None))
+        let keys = std::slice::from_ref(key);
+        let mut loaded = self.load_valid(space, keys, policy, valid_since).await;
+        (loaded.documents.pop().unwrap_or(Ok(None)), loaded.round_trips > 0)
+    }
+
+    /// Tells whoever looks for loops of single reads what was read.
+    pub(crate) fn notice<'a>(
+        &self,
+        space: &Space,
+        documents: impl IntoIterator<Item = &'a Document>,
+    ) {
+        if let Some(detector) = &self.detector {
+            detector.loaded(space, documents);
+        }
     }
 
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
@@ -153,6 +190,19 @@ impl Engine {
             return LoadedDocuments { documents: vec![Err(error); keys.len()], round_trips: 0 };
         }
         let valid_since = self.valid_since(policy).await;
+        let loaded = self.load_valid(space, keys, policy, valid_since).await;
+        self.notice(space, loaded.documents.iter().flatten().flatten());
+        loaded
+    }
+
+    /// The same, with what is valid since then.
+    async fn load_valid(
+        self: &Arc<Self>,
+        space: &Space,
+        keys: &[Key],
+        policy: CachePolicy,
+        valid_since: u64,
+    ) -> LoadedDocuments {
         let mut own: Option<(Arc<Flight>, LoadGuard)> = None;
         let sources: Vec<Source> = keys
             .iter()

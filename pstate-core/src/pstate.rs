@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::flush::{FlushReport, FlushTrigger};
 use crate::migration_writer::RunningWriter;
+use crate::n_plus_one::{Detector, SingleReads};
 use crate::space::Space;
 use crate::stats::Stats;
 
@@ -55,6 +56,8 @@ pub struct PState {
     shared: Arc<Shared>,
     space: Space,
     policy: CachePolicy,
+    /// Whether a read looks into the cache before anything else.
+    looks_first: bool,
 }
 
 struct Shared {
@@ -66,6 +69,12 @@ struct Shared {
     close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
     closing: Mutex<()>,
+}
+
+impl Shared {
+    fn looks_first(&self, policy: CachePolicy) -> bool {
+        policy == CachePolicy::Use && self.engine.detector.is_none()
+    }
 }
 
 impl PState {
@@ -97,7 +106,7 @@ impl PState {
     /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
     /// ```
     pub fn cache_policy(&self, policy: CachePolicy) -> Self {
-        Self { policy, ..self.clone() }
+        Self { policy, looks_first: self.shared.looks_first(policy), ..self.clone() }
     }
 
     /// The space that this handle works on.
@@ -108,6 +117,30 @@ impl PState {
     /// The spaces of the store that hold documents.
     pub async fn spaces(&self) -> Result<Vec<Space>> {
         self.engine().spaces().await
+    }
+
+    /// Loops of single reads that were found, each with the most reads that it had; none unless they are
+    /// [looked for](Builder::n_plus_one).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::sync::Arc;
+    /// # use pstate_core::{CachePolicy, MemoryAdapter, NPlusOne, PState};
+    /// # use serde_json::json;
+    /// # let adapter = Arc::new(MemoryAdapter::new());
+    /// # let cards: Vec<_> = (0..12).map(|card| json!({"$ref": format!("card:{card}")})).collect();
+    /// # PState::builder(adapter.clone()).build()?.put("deck:es", &json!({"cards": cards})).await?;
+    /// let pstate = PState::builder(adapter).n_plus_one(NPlusOne::Warn).build()?;
+    /// let deck = pstate.get("deck:es").await?.unwrap();
+    /// for card in deck.references("cards")? {
+    ///     pstate.get(card.key()).await?;
+    /// }
+    /// let found = pstate.single_reads();
+    /// assert_eq!(found[0].to_string(), "deck:es .cards: 12 single reads; preload 'cards'");
+    /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
+    /// ```
+    pub fn single_reads(&self) -> Vec<SingleReads> {
+        self.engine().detector.as_ref().map(Detector::found).unwrap_or_default()
     }
 
     /// What was done since the handle was built, by all its clones and siblings.

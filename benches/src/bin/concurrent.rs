@@ -159,7 +159,9 @@ async fn measure(
             calls[at] = pstate.stats().reads;
         }
     }
-    nanos.iter_mut().for_each(|nanos| nanos.sort_by(f64::total_cmp));
+    for nanos in &mut nanos {
+        nanos.sort_by(f64::total_cmp);
+    }
     let preload = quantile(&nanos[0], 0.5);
     let mut all = Vec::new();
     for (at, (way, batching)) in cases.into_iter().enumerate() {

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::freshness::{Freshness, Staleness};
 use crate::gather::Gathering;
 use crate::migration_writer::MigrationWriter;
+use crate::n_plus_one::{Detector, NPlusOne};
 use crate::runtime::Handle;
 use crate::schema::Schema;
 use crate::space::Space;
@@ -31,6 +32,7 @@ pub struct Builder {
     cache_bytes: u64,
     staleness: Staleness,
     batch_reads: Option<bool>,
+    n_plus_one: Option<NPlusOne>,
     migration_writer: MigrationWriter,
 }
 
@@ -54,6 +56,7 @@ impl PState {
             cache_bytes: 64 << 20,
             staleness: Staleness::default(),
             batch_reads: None,
+            n_plus_one: None,
             migration_writer: MigrationWriter::default(),
         }
     }
@@ -99,6 +102,21 @@ impl Builder {
         self
     }
 
+    /// Looks for loops that read one by one what a document refers to, where a preload would do: for
+    /// development. By default nobody looks, which costs nothing.
+    ///
+    /// Ten reads of what a field of one document, or of documents that were read together, refers to are a
+    /// loop, if one task makes them, nothing is cached, and each takes a call of its own. The warning names
+    /// the document and the field: `base_deck:spanish .cards: 10 single reads; preload 'cards'`. All that
+    /// were found are listed by [`PState::single_reads`].
+    ///
+    /// # Cost
+    /// Each document that is read is parsed, and reads of the cache take a lock.
+    pub fn n_plus_one(mut self, mode: NPlusOne) -> Self {
+        self.n_plus_one = Some(mode);
+        self
+    }
+
     /// How migrated documents are written back.
     pub fn migration_writer(mut self, writer: MigrationWriter) -> Self {
         self.migration_writer = writer;
@@ -131,6 +149,7 @@ impl Builder {
             cache,
             freshness,
             gathering: Gathering::default(),
+            detector: self.n_plus_one.map(Detector::new),
             uncertain: UncertainWrites::default(),
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
@@ -143,7 +162,8 @@ impl Builder {
         let closing = Mutex::new(());
         let shared = Shared { engine, writer, _follows: follows, close_deadline, closing };
         let policy = CachePolicy::default();
-        Ok(PState { shared: Arc::new(shared), space: self.space, policy })
+        let looks_first = shared.looks_first(policy);
+        Ok(PState { shared: Arc::new(shared), space: self.space, policy, looks_first })
     }
 
     /// The handle, if this schema can read everything that is stored: a gate for the start of

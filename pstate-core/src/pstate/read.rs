@@ -1,7 +1,6 @@
 //! Reading documents by key.
 
 use super::PState;
-use crate::cache_policy::CachePolicy;
 use crate::document::Document;
 use crate::error::Result;
 use crate::key::{AsKey, Key};
@@ -19,7 +18,7 @@ impl PState {
     /// ask for the key meanwhile.
     pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
         let borrowed = key.as_key()?;
-        if self.policy == CachePolicy::Use {
+        if self.looks_first {
             let cache = &self.engine().cache;
             let valid_since = cache.validity().unasked();
             if let Some(document) = cache.get(&self.space, borrowed, valid_since) {

@@ -133,12 +133,13 @@ impl ScanQuery {
     pub async fn page(self) -> Result<DocumentPage> {
         let page = self.pstate.read_page(&self.scan).await?;
         let engine = self.pstate.engine();
-        let documents = page
+        let documents: Vec<Result<Document>> = page
             .records
             .into_iter()
             .map(|(key, record)| engine.admit(&self.pstate.space, &key, record))
             .chain(page.unreadable.into_iter().map(Err))
             .collect();
+        engine.notice(&self.pstate.space, documents.iter().flatten());
         Ok(DocumentPage { documents, next: page.next })
     }
 
