@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_input;
+mod batching;
 mod cache_size;
 mod coherence;
 mod defects;
 mod faults;
 mod layers;
 mod migrations;
+mod n_plus_one;
 mod preload;
 mod processes;
 mod resolved;
