@@ -11,6 +11,7 @@ use pstate_core::{
 };
 use tokio::task::spawn_blocking;
 
+use crate::changes::{Commits, Feed};
 use crate::config::{SqliteConfig, TableLayout};
 use crate::connection::Database;
 use crate::error::During;
@@ -31,6 +32,7 @@ pub struct SqliteAdapter {
     // Dropped in this order, so that the connection that writes is the last one: it is the one
     // that can tidy up.
     readers: Arc<Readers>,
+    pub(crate) feed: Arc<Feed>,
     writer: Writer,
     database: Arc<Database>,
 }
@@ -60,8 +62,10 @@ impl SqliteAdapter {
             let (database, connection) = Database::open(path.as_ref(), config)?;
             let database = Arc::new(database);
             let readers = Readers::open(Arc::clone(&database))?;
-            let writer = Writer::start(Arc::clone(&database), connection)?;
-            Ok(Self { readers, writer, database })
+            let commits = Arc::new(Commits::default());
+            let writer = Writer::start(Arc::clone(&database), connection, Arc::clone(&commits))?;
+            let feed = Feed::new(Arc::clone(&database), commits, writer.inquiry());
+            Ok(Self { readers, feed: Arc::new(feed), writer, database })
         };
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
     }
@@ -195,7 +199,7 @@ impl Adapter for SqliteAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self)
+        Extensions::none().count_versions(self).change_feed(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -242,6 +246,7 @@ impl Adapter for SqliteAdapter {
 
     async fn close(&self) -> Result<()> {
         self.readers.close().await;
+        self.feed.close().await;
         self.writer.close().await;
         Ok(())
     }

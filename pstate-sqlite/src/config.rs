@@ -173,7 +173,7 @@ impl SqliteConfig {
     /// The page cache of each connection, in bytes. Default: 16 MiB.
     ///
     /// It is an upper bound, reached only by connections that have read that much; there are
-    /// [`readers`](Self::readers) + 1 connections at most. 16 MiB hold the keys of some hundred
+    /// [`readers`](Self::readers) + 2 connections at most. 16 MiB hold the keys of some hundred
     /// thousand documents; what doesn't fit costs a copy from the operating system's cache, about
     /// a microsecond a page.
     pub fn cache_size(mut self, bytes: u64) -> Self {

@@ -1,6 +1,6 @@
 //! Group commit: several batches in one transaction.
 
-use pstate_core::{Error, Outcome};
+use pstate_core::{ChangeHub, Error, Outcome};
 use rusqlite::{Connection, Error as SqlError, Result as SqlResult};
 
 use crate::connection::Database;
@@ -12,6 +12,8 @@ use crate::writer::Request;
 pub(crate) struct GroupCommit<'a> {
     database: &'a Database,
     connection: &'a Connection,
+    /// Is told what is committed before anybody is answered.
+    hub: &'a ChangeHub,
 }
 
 /// Where a transaction failed.
@@ -24,8 +26,12 @@ enum Failure {
 }
 
 impl<'a> GroupCommit<'a> {
-    pub(crate) fn new(database: &'a Database, connection: &'a Connection) -> Self {
-        Self { database, connection }
+    pub(crate) fn new(
+        database: &'a Database,
+        connection: &'a Connection,
+        hub: &'a ChangeHub,
+    ) -> Self {
+        Self { database, connection, hub }
     }
 
     /// Commits all of them, and only then answers any.
@@ -35,9 +41,17 @@ impl<'a> GroupCommit<'a> {
         if group.is_empty() {
             return;
         }
-        match self.attempt(&group) {
+        let done = self.attempt(&group);
+        if let Err(Failure::Commit(_)) = done {
+            // It may have happened.
+            for request in &group {
+                self.hub.publish(&request.space, &request.batch.writes, &[]);
+            }
+        }
+        match done {
             Ok(outcomes) => {
                 for (request, outcomes) in group.into_iter().zip(outcomes) {
+                    self.hub.publish(&request.space, &request.batch.writes, &outcomes);
                     let _ = request.reply.send(Ok(outcomes));
                 }
             }
@@ -106,7 +120,7 @@ impl<'a> GroupCommit<'a> {
 
 #[cfg(test)]
 mod tests {
-    use pstate_core::{Batch, ErrorKind, Key, Space, Write};
+    use pstate_core::{Batch, ChangedRecord, Changes, ErrorKind, Key, Revision, Space, Write};
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
@@ -122,7 +136,14 @@ mod tests {
         connection
             .execute_batch(
                 "CREATE TRIGGER t BEFORE INSERT ON pstate WHEN NEW.value = 'bad'
-                 BEGIN SELECT RAISE(ROLLBACK, 'refused'); END",
+                 BEGIN SELECT RAISE(ROLLBACK, 'refused'); END;
+                 PRAGMA foreign_keys = on;
+                 CREATE TABLE child (
+                     id INTEGER PRIMARY KEY,
+                     parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED
+                 );
+                 CREATE TRIGGER u BEFORE INSERT ON pstate WHEN NEW.value = 'bad at the end'
+                 BEGIN INSERT INTO child VALUES (1, 2); END",
             )
             .expect("a trigger");
         (database, connection)
@@ -148,11 +169,37 @@ mod tests {
         let (database, connection) = open(&directory);
         let (requests, mut answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "bad"), request("3", "good")].into_iter().unzip();
-        GroupCommit::new(&database, &connection).run(requests);
+        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(requests);
         assert_eq!(stored(&connection), ["card:1", "card:3"]);
         for (answer, good) in answers.iter_mut().zip([true, false, true]) {
             assert_eq!(answer.try_recv().expect("an answer").is_ok(), good);
         }
+    }
+
+    #[test]
+    fn what_is_committed_is_told_and_what_may_be() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, connection) = open(&directory);
+        let hub = ChangeHub::new();
+        let mut subscription = hub.subscribe();
+        let mut group_commit = GroupCommit::new(&database, &connection, &hub);
+        let changed = |id, revision| {
+            ChangedRecord::new(Space::default(), Key::new("card", id).expect("a key"), revision)
+        };
+        let good = changed("1", Some(Revision::of_content(b"good")));
+
+        let (requests, _answers): (Vec<_>, Vec<_>) =
+            [request("1", "good"), request("2", "bad")].into_iter().unzip();
+        group_commit.run(requests);
+        assert_eq!(subscription.take(), Changes::Records(vec![good.clone()]));
+
+        let (requests, mut answers): (Vec<_>, Vec<_>) =
+            [request("1", "good"), request("2", "bad at the end")].into_iter().unzip();
+        group_commit.run(requests);
+        let error = answers[1].try_recv().expect("an answer").expect_err("no commit");
+        assert!(!error.is_retryable(), "{error}");
+        let unknown = [changed("1", None), changed("2", None), good, changed("2", None)];
+        assert_eq!(subscription.take(), Changes::Records(unknown.to_vec()));
     }
 
     #[test]
@@ -162,7 +209,7 @@ mod tests {
         let (kept, _answer) = request("1", "good");
         let (abandoned, answer) = request("2", "good");
         drop(answer);
-        GroupCommit::new(&database, &connection).run(vec![kept, abandoned]);
+        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(vec![kept, abandoned]);
         assert_eq!(stored(&connection), ["card:1"]);
     }
 
@@ -175,7 +222,7 @@ mod tests {
         other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
         let (requests, mut answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "good")].into_iter().unzip();
-        GroupCommit::new(&database, &connection).run(requests);
+        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(requests);
         for answer in &mut answers {
             let error = answer.try_recv().expect("an answer").expect_err("locked");
             assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -35,6 +35,7 @@
 //! | concurrent writes | one thread with group commit: never "database is locked" within a process |
 //! | other processes | may read and write the same file; waits for their locks up to [`busy_timeout`](SqliteConfig::busy_timeout), then a retryable error, with nothing written |
 //! | order of keys | by bytes; prefixes are found by the index and have no wildcards |
+//! | changes by others | found by [`ChangeFeed`](pstate_core::ChangeFeed), as a whole; what this handle writes, by key |
 //! | foreign files | refused, unless [`shared_database`](SqliteConfig::shared_database) allows them |
 //! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
 //!
@@ -44,6 +45,7 @@
 
 mod backend;
 mod backup;
+mod changes;
 mod config;
 mod connection;
 mod error;

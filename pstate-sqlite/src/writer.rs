@@ -13,8 +13,9 @@ use pstate_core::{Batch, Change, Error, ErrorKind, Outcome, Result, Space};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use crate::changes::{Commits, ForeignCommits};
 use crate::connection::Database;
-use crate::error::closed;
+use crate::error::{During, closed};
 use crate::group::GroupCommit;
 use crate::maintenance;
 
@@ -46,6 +47,7 @@ enum Command {
     Write(Request),
     Checkpoint(oneshot::Sender<Result<()>>),
     Optimize(oneshot::Sender<Result<()>>),
+    ForeignCommits(oneshot::Sender<Result<u64>>),
     Close,
 }
 
@@ -57,21 +59,44 @@ pub(crate) struct Writer {
     alive: watch::Receiver<()>,
 }
 
+/// What the thread can be asked besides. The thread does not end before this is dropped, either.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    commands: Sender<Command>,
+}
+
+impl Inquiry {
+    /// Queues the question how often others were found to have committed; see [`ForeignCommits`].
+    pub(crate) fn foreign_commits(&self) -> Result<oneshot::Receiver<Result<u64>>> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::ForeignCommits(reply)).map_err(|_| gone())?;
+        Ok(answer)
+    }
+}
+
 impl Writer {
-    pub(crate) fn start(database: Arc<Database>, connection: Connection) -> Result<Self> {
+    pub(crate) fn start(
+        database: Arc<Database>,
+        connection: Connection,
+        commits: Arc<Commits>,
+    ) -> Result<Self> {
         let (commands, receiver) = mpsc::channel();
         let (alive_until_end, alive) = watch::channel(());
         thread::Builder::new()
             .name("pstate-sqlite".to_owned())
             .spawn(move || {
                 let _alive_until_end = alive_until_end;
-                run(&database, connection, &receiver);
+                run(&database, connection, &commits, &receiver);
             })
             .map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "the writer thread cannot be started")
                     .caused_by(error)
             })?;
         Ok(Self { commands, alive })
+    }
+
+    pub(crate) fn inquiry(&self) -> Inquiry {
+        Inquiry { commands: self.commands.clone() }
     }
 
     /// Queues the batch, and returns when it is committed.
@@ -108,13 +133,19 @@ impl Writer {
 
 /// The thread ends when it is told to, or by a panic; then the effect of what it was doing is
 /// unknown.
-fn gone() -> Error {
+pub(crate) fn gone() -> Error {
     closed().caused_by("the thread that writes has ended")
 }
 
-fn run(database: &Database, connection: Connection, commands: &Receiver<Command>) {
+fn run(
+    database: &Database,
+    connection: Connection,
+    commits: &Commits,
+    commands: &Receiver<Command>,
+) {
     let interval = database.config.checkpoint_interval;
-    let mut group_commit = GroupCommit::new(database, &connection);
+    let mut group_commit = GroupCommit::new(database, &connection, &commits.hub);
+    let mut foreign_commits = ForeignCommits::new(commits, &connection);
     // An interval beyond the end of time is none.
     let next = || Instant::now().checked_add(interval?);
     let mut next_checkpoint = next();
@@ -136,6 +167,10 @@ fn run(database: &Database, connection: Connection, commands: &Receiver<Command>
             }
             Ok(Command::Optimize(reply)) => {
                 let _ = reply.send(maintenance::optimize(&connection, database));
+            }
+            Ok(Command::ForeignCommits(reply)) => {
+                let count = foreign_commits.count();
+                let _ = reply.send(count.map_err(|error| database.error(error, During::Unchanged)));
             }
             Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}

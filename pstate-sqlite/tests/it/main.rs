@@ -5,6 +5,7 @@
 mod backup;
 mod batches;
 mod bytes;
+mod changes;
 mod concurrency;
 mod failures;
 mod fixture;
