@@ -150,8 +150,10 @@ impl Adapter for MemoryAdapter {
                 }
             })
             .collect();
-        drop(state);
+        // Before the next write has its turn, so that changes are told in their order. Whoever reads
+        // what it is told waits for this one.
         self.changes.publish(space, &batch.writes, &outcomes);
+        drop(state);
         Ok(outcomes)
     }
 
@@ -212,5 +214,35 @@ impl fmt::Debug for MemoryAdapter {
             .field("records", &state.spaces.values().map(BTreeMap::len).sum::<usize>())
             .field("closed", &state.closed)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::changes::Changes;
+
+    #[test]
+    fn changes_are_told_in_the_order_in_which_they_were_made() {
+        let adapter = MemoryAdapter::new();
+        let mut subscription = adapter.changes.subscribe();
+        let write = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let put = Write::put(Key::new("card", "1").unwrap(), *b"{}");
+            let (space, batch) = (Space::default(), Batch::each(vec![put]));
+            for _ in 0..10_000 {
+                runtime.block_on(adapter.write(&space, &batch)).unwrap();
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(write);
+            }
+        });
+        let Changes::Records(told) = subscription.take() else { panic!("not so many") };
+        assert_eq!(told.len(), 40_000);
+        assert!(told.is_sorted_by_key(|changed| changed.revision.map(Revision::as_number)));
     }
 }
