@@ -24,7 +24,7 @@ const MOST_CHANGES: usize = 1 << 16;
 /// - *Completeness*: What anybody had written, and had been told so, after
 ///   [`subscribe`](Self::subscribe) or the last successful call of
 ///   [`changes`](ChangeSubscription::changes) has returned and before this one began, is reported by
-///   it. Case: `extensions::change_feed`.
+///   it. Cases: `extensions::change_feed`, `extensions::change_feed_beside`.
 /// - *Effect first*: What is reported is visible to every read that begins afterwards. Case:
 ///   `extensions::change_feed`.
 ///
@@ -50,7 +50,8 @@ pub trait ChangeSubscription: fmt::Debug + Send {
     /// changed, and subscribes again.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the next call reports it.
+    /// Dropping the future loses nothing: the next call reports it. Case:
+    /// `extensions::change_feed_cancelled`.
     ///
     /// # Cost
     /// Less than a read: it is called every few milliseconds, and for each read if

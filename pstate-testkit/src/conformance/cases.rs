@@ -2,6 +2,7 @@
 
 mod bytes;
 mod cancel;
+mod change_feed;
 mod concurrent;
 mod durability;
 mod errors;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         lifecycle::CASES,
         errors::CASES,
         extensions::CASES,
+        change_feed::CASES,
         cancel::CASES,
         concurrent::CASES,
         model::CASES,

@@ -11,9 +11,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, Change, CountVersions, Durability, Error,
-    ErrorKind, Expect, Extensions, Key, Outcome, Page, Record, Result, Scan, Space, VersionCounts,
-    Write,
+    Adapter, Atomicity, Batch, BatchMode, Capabilities, Change, ChangeFeed, ChangeHub,
+    ChangeSubscription, Changes, CountVersions, Durability, Error, ErrorKind, Expect, Extensions,
+    HubSubscription, Key, Outcome, Page, Record, Result, Scan, Space, VersionCounts, Write,
 };
 
 use crate::fault::Fault;
@@ -27,6 +27,10 @@ pub(crate) struct LogAdapter {
     closed: AtomicBool,
     cache: Mutex<HashMap<(Space, Key), Option<Record>>>,
     own_lock: tokio::sync::Mutex<()>,
+    /// What this handle has written, for one that tells nothing else.
+    own: ChangeHub,
+    /// What all subscriptions share, for one that tells a change once.
+    told_once: Arc<Mutex<HubSubscription>>,
 }
 
 fn open_stores() -> &'static Mutex<HashMap<PathBuf, Weak<Shared>>> {
@@ -56,9 +60,12 @@ impl LogAdapter {
         if narrow || matches!(fault, Some(Fault::CutsLongValues | Fault::QuotesValues)) {
             capabilities = capabilities.max_value_len(70_000);
         }
+        let told_once = Arc::new(Mutex::new(shared.hub.subscribe()));
         Ok(Self {
             shared,
             capabilities,
+            own: ChangeHub::new(),
+            told_once,
             closed: AtomicBool::new(false),
             cache: Mutex::default(),
             own_lock: tokio::sync::Mutex::default(),
@@ -150,7 +157,7 @@ impl Adapter for LogAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self)
+        Extensions::none().count_versions(self).change_feed(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -223,6 +230,16 @@ impl Adapter for LogAdapter {
                 let mut kept = batch.clone();
                 kept.writes.truncate(4);
                 shared.write(space, &kept, &[])
+            }
+            Some(Fault::TellsTooEarly) => {
+                shared.tell(space, &batch.writes, &[]);
+                tokio::task::yield_now().await;
+                shared.write(space, batch, &too_long)
+            }
+            Some(Fault::TellsItsOwn) => {
+                let outcomes = shared.write(space, batch, &too_long)?;
+                self.own.publish(space, &batch.writes, &outcomes);
+                Ok(outcomes)
             }
             Some(Fault::HalvesWhenCancelled) => {
                 let mut outcomes = Vec::new();
@@ -423,5 +440,41 @@ impl CountVersions for LogAdapter {
             }
         }
         Ok(counts)
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for LogAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        self.check_open()?;
+        let hub = if self.is(Fault::TellsItsOwn) { &self.own } else { &self.shared.hub };
+        let told = if self.is(Fault::TellsOne) {
+            self.told_once.clone()
+        } else {
+            Arc::new(Mutex::new(hub.subscribe()))
+        };
+        Ok(Box::new(Subscription { told, forgets: self.is(Fault::ForgetsToldChanges) }))
+    }
+}
+
+#[derive(Debug)]
+struct Subscription {
+    told: Arc<Mutex<HubSubscription>>,
+    /// Waits when it has taken what it tells.
+    forgets: bool,
+}
+
+#[async_trait]
+impl ChangeSubscription for Subscription {
+    async fn changes(&mut self) -> Result<Changes> {
+        let changes = self.told.lock().take();
+        if self.forgets {
+            tokio::task::yield_now().await;
+        }
+        Ok(changes)
+    }
+
+    async fn wait(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

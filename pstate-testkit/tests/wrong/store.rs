@@ -5,13 +5,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::mem;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use pstate_core::{
-    Batch, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision,
-    Space, Write,
+    Batch, BatchMode, Change, ChangeHub, Error, ErrorKind, Expect, Key, Outcome, Record, Result,
+    Revision, Space, Write,
 };
 
 use crate::fault::Fault;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) fault: Option<Fault>,
     pub(crate) state: Mutex<State>,
     pub(crate) locks: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) hub: ChangeHub,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,8 @@ impl Shared {
             log,
             unwritten: Vec::new(),
         };
-        Ok(Self { fault, state: Mutex::new(state), locks: Mutex::default() })
+        let hub = ChangeHub::new();
+        Ok(Self { fault, state: Mutex::new(state), locks: Mutex::default(), hub })
     }
 
     pub(crate) fn is(&self, fault: Fault) -> bool {
@@ -232,7 +235,23 @@ impl Shared {
         if !log.is_empty() {
             self.append(state, &log)?;
         }
+        if !self.is(Fault::TellsTooEarly) {
+            self.tell(space, &batch.writes, &outcomes);
+        }
         Ok(outcomes)
+    }
+
+    /// Tells what was written, or is to be: without outcomes.
+    pub(crate) fn tell(&self, space: &Space, writes: &[Write], outcomes: &[Outcome]) {
+        let default = Space::default();
+        let space = if self.is(Fault::TellsNoSpace) { &default } else { space };
+        for (n, write) in writes.iter().enumerate() {
+            if self.is(Fault::TellsNoDeletes) && write.change == Change::Delete {
+                continue;
+            }
+            let outcome = outcomes.get(n).map(slice::from_ref);
+            self.hub.publish(space, slice::from_ref(write), outcome.unwrap_or_default());
+        }
     }
 
     /// Appends one batch to the log: its length, and what it changes.

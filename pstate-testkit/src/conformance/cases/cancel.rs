@@ -20,7 +20,7 @@ cases! { "cancel";
 }
 
 /// More awaits than any adapter is likely to have in one call.
-const POLLS: usize = 60;
+pub(super) const POLLS: usize = 60;
 
 /// Polls at most so many times, then drops the future. `None` if that was before its end.
 pub(super) async fn poll_at_most<F: Future>(future: F, polls: usize) -> Option<F::Output> {
