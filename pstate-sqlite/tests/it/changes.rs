@@ -170,6 +170,8 @@ async fn ask_and_give_up(
         store.optimize().await.unwrap();
     } else {
         drop(asking);
+        // It does not count as answered.
+        assert!(poll_once(subscription.changes().as_mut()).is_pending());
         lock.execute_batch("ROLLBACK").unwrap();
         write.await.unwrap();
     }
