@@ -111,6 +111,8 @@ on_each_store! {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
         let faults = store.faults();
         let pstate = PState::builder(faults.clone()).build().unwrap();
+        // What others change is followed from here on, so the load is what the first poll begins.
+        text(&pstate, "card:2").await;
         let held = faults.hold(Call::Read, Moment::Before);
         let mut leader = Box::pin(pstate.get("card:1"));
         // First others may ask for more, then it reads.
