@@ -8,6 +8,7 @@ mod cache_size;
 mod coherence;
 mod defects;
 mod faults;
+mod freshness;
 mod layers;
 mod migrations;
 mod n_plus_one;

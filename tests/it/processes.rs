@@ -4,4 +4,5 @@ mod child;
 mod counting;
 mod kill;
 mod rolling_deploy;
+mod staleness;
 mod sweep;
