@@ -53,15 +53,15 @@ mod connect;
 pub use connect::connect;
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CachePolicy, CacheStats, Capabilities,
-    Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, Collection,
-    Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability,
-    Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
-    HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter,
-    NPlusOne, Object, Order, Outcome, PState, Page, Path, Preload, Problem, ProblemKind, Record,
-    Ref, Result, Retry, RetryLayer, Revision, RunningSweep, Sample, Scan, ScanQuery, Schema,
-    SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
-    SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Write, WriteBackStats,
-    WriteBatch, difference, schema,
+    Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes,
+    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts,
+    Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport,
+    FlushTrigger, HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus,
+    MigrationWriter, NPlusOne, Object, Order, Outcome, PState, Page, Path, Preload, Problem,
+    ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningSweep, Sample, Scan,
+    ScanQuery, Schema, SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure,
+    SweepProgress, SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Write,
+    WriteBackStats, WriteBatch, difference, schema,
 };
 
 /// Storage in one SQLite file.

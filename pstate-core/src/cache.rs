@@ -33,6 +33,7 @@ use std::sync::{Arc, Weak};
 
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
+use crate::changes::ChangedTo;
 use crate::document::{Document, Keeper};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyRef};
@@ -266,17 +267,17 @@ impl Cache {
             pending.overlapped |= pending.writers > 0;
             pending.writers += 1;
             self.invalidate(key);
-            shard.invalidate_dependents(key, None);
+            shard.invalidate_dependents(key, ChangedTo::Unknown);
         }
         WriteGuard { cache: self.clone(), keys, epoch }
     }
 
-    /// Somebody else has changed what is stored; to this revision, if that is known.
-    pub(crate) fn changed(&self, key: &CacheKey, revision: Option<Revision>) {
+    /// Somebody else has changed what is stored.
+    pub(crate) fn changed(&self, key: &CacheKey, now: ChangedTo) {
         let mut shard = self.shard(key);
-        shard.invalidate_dependents(key, revision);
-        let cached = self.entries.peek(key).and_then(|entry| entry.document);
-        if revision.is_some() && cached.map(|document| document.revision()) == revision {
+        shard.invalidate_dependents(key, now);
+        let cached = self.entries.peek(key);
+        if cached.is_some_and(|entry| is_still(now, entry.document.map(|it| it.revision()))) {
             return;
         }
         if let Some(pending) = shard.pending.get_mut(key) {
@@ -348,6 +349,15 @@ impl Cache {
 
     pub(crate) fn validity(&self) -> &Validity {
         &self.validity
+    }
+}
+
+/// Whether what is stored now is what was found: a record of this revision, or none.
+fn is_still(now: ChangedTo, found: Option<Revision>) -> bool {
+    match now {
+        ChangedTo::Revision(revision) => found == Some(revision),
+        ChangedTo::Absent => found.is_none(),
+        ChangedTo::Unknown => false,
     }
 }
 

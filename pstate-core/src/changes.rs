@@ -84,15 +84,25 @@ pub struct ChangedRecord {
     pub space: Space,
     /// Its key.
     pub key: Key,
-    /// The revision that it has now: what is cached with this revision is kept. `None` if it was
-    /// deleted, or the revision is not known.
-    pub revision: Option<Revision>,
+    /// What is stored now. If that is what is cached, it is kept.
+    pub now: ChangedTo,
+}
+
+/// What a record was changed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangedTo {
+    /// A record of this revision.
+    Revision(Revision),
+    /// Nothing: it was deleted.
+    Absent,
+    /// Nobody can tell.
+    Unknown,
 }
 
 impl ChangedRecord {
     /// A change of the record under a key.
-    pub fn new(space: Space, key: Key, revision: Option<Revision>) -> Self {
-        Self { space, key, revision }
+    pub fn new(space: Space, key: Key, now: ChangedTo) -> Self {
+        Self { space, key, now }
     }
 }
 
@@ -143,12 +153,13 @@ impl ChangeHub {
             .iter()
             .zip(outcomes)
             .filter_map(|(write, outcome)| {
-                let revision = match outcome {
+                let now = match outcome {
                     Some(Outcome::Conflict | Outcome::Aborted) => return None,
-                    Some(Outcome::Stored(revision)) => Some(*revision),
-                    Some(Outcome::Deleted | Outcome::Failed(_)) | None => None,
+                    Some(Outcome::Stored(revision)) => ChangedTo::Revision(*revision),
+                    Some(Outcome::Deleted) => ChangedTo::Absent,
+                    Some(Outcome::Failed(_)) | None => ChangedTo::Unknown,
                 };
-                Some(ChangedRecord::new(space.clone(), write.key.clone(), revision))
+                Some(ChangedRecord::new(space.clone(), write.key.clone(), now))
             })
             .collect();
         subscriptions.retain(|subscription| {
@@ -213,7 +224,7 @@ mod tests {
     }
 
     fn deleted(ids: &[usize]) -> Changes {
-        let record = |id: &usize| ChangedRecord::new(Space::default(), key(*id), None);
+        let record = |id: &usize| ChangedRecord::new(Space::default(), key(*id), ChangedTo::Absent);
         Changes::Records(ids.iter().map(record).collect())
     }
 
@@ -236,8 +247,8 @@ mod tests {
         let writes = [1, 2, 3].map(|id| Write::put(key(id), *b"{}"));
         let revision = Revision::from_number(7);
         hub.publish(&Space::default(), &writes, &[Outcome::Stored(revision), Outcome::Conflict]);
-        let changed = |id, revision| ChangedRecord::new(Space::default(), key(id), revision);
-        let told = vec![changed(1, Some(revision)), changed(3, None)];
+        let changed = |id, now| ChangedRecord::new(Space::default(), key(id), now);
+        let told = vec![changed(1, ChangedTo::Revision(revision)), changed(3, ChangedTo::Unknown)];
         assert_eq!(subscription.take(), Changes::Records(told));
     }
 

@@ -1,6 +1,7 @@
 //! Keeping what is cached no older than it may be.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -10,8 +11,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::adapter::Adapter;
 use crate::cache::{Cache, CacheKey, NEVER};
 use crate::changes::{ChangeSubscription, ChangedRecord, Changes};
+use crate::detached::detached;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::{Instant, sleep_until, timeout};
+use crate::runtime::{Handle, Instant, sleep_until, timeout};
 
 /// How old the cache may be by default.
 const DEFAULT_BOUND: Duration = Duration::from_millis(100);
@@ -74,6 +76,9 @@ pub(crate) struct Freshness {
     adapter: Arc<dyn Adapter>,
     cache: Arc<Cache>,
     staleness: Staleness,
+    /// Nothing may be stale, and nobody can be asked.
+    never_trusts: bool,
+    runtime: Handle,
     /// How often somebody began to ask.
     begun: AtomicU64,
     state: tokio::sync::Mutex<State>,
@@ -151,6 +156,7 @@ impl Freshness {
         adapter: Arc<dyn Adapter>,
         cache: Arc<Cache>,
         staleness: Staleness,
+        runtime: Handle,
     ) -> Arc<Self> {
         let staleness = match staleness {
             Staleness::AtMost(bound) if bound < LEAST_BOUND => Staleness::None,
@@ -169,11 +175,15 @@ impl Freshness {
                 began: Instant::now(),
             },
         };
+        let clock = matches!(source, Source::Clock { .. });
+        let never_trusts = clock && staleness == Staleness::None;
         let state = State { source, answered: 0, asked: Instant::now(), failed: None };
         Arc::new(Self {
             adapter,
             cache,
             staleness,
+            never_trusts,
+            runtime,
             begun: AtomicU64::new(0),
             state: tokio::sync::Mutex::new(state),
             trusted: Notify::new(),
@@ -187,50 +197,55 @@ impl Freshness {
 
     /// Since when entries of the cache are valid for a read that begins now; [`NEVER`] if that cannot be
     /// told.
-    pub(crate) async fn verify(&self) -> u64 {
+    ///
+    /// Others wait for the same answer, so the question goes on if nobody polls this any more.
+    pub(crate) async fn verify(self: &Arc<Self>) -> u64 {
         let trusted = self.cache.validity().unasked();
-        if trusted != NEVER {
+        if trusted != NEVER || self.never_trusts {
             return trusted;
         }
         let before = self.begun.load(SeqCst);
-        let Ok(mut state) = timeout(PATIENCE, self.state.lock()).await else { return NEVER };
+        let ask = detached(&self.runtime, self.clone().ask(before));
+        timeout(PATIENCE, ask).await.map_or(NEVER, |answer| answer.unwrap_or(NEVER))
+    }
+
+    /// Asks, unless somebody has asked since `before` and was answered.
+    async fn ask(self: Arc<Self>, before: u64) -> Result<u64> {
+        let mut state = self.state.lock().await;
         let validity = self.cache.validity();
         let trusted = validity.unasked();
         if trusted != NEVER {
-            return trusted;
+            return Ok(trusted);
         }
         if state.answered > before {
-            return validity.since();
+            return Ok(validity.since());
         }
-        let clock = matches!(state.source, Source::Clock { .. });
-        if clock && self.staleness == Staleness::None
-            || state.failed.is_some_and(|failed| failed.elapsed() < PAUSE)
-            || self.check(&mut state, PATIENCE).await.is_err()
-        {
-            return NEVER;
+        if state.failed.is_some_and(|failed| failed.elapsed() < PAUSE) {
+            return Ok(NEVER);
         }
+        self.check(&mut state).await?;
         if self.staleness != Staleness::None {
             validity.trust();
             self.trusted.notify_one();
         }
-        validity.since()
+        Ok(validity.since())
     }
 
     /// Subscribes, so that what is written from now on need not be forgotten by doing so later.
-    pub(crate) async fn subscribe(&self) {
+    pub(crate) async fn subscribe(self: &Arc<Self>) {
         if self.begun.load(SeqCst) == 0 && self.staleness != Staleness::Unbounded {
             self.verify().await;
         }
     }
 
-    /// Takes in what has changed, within so long; says whether anything has.
+    /// Takes in what has changed; says whether anything has.
     ///
     /// # Errors
     /// If it is not known. It will be asked again after a [`PAUSE`].
-    async fn check(&self, state: &mut State, patience: Duration) -> Result<bool> {
+    async fn check(&self, state: &mut State) -> Result<bool> {
         let question = self.begun.fetch_add(1, SeqCst) + 1;
         let asked = Instant::now();
-        let answer = match timeout(patience, state.source.ask(&*self.adapter)).await {
+        let answer = match timeout(PATIENCE, state.source.ask(&*self.adapter)).await {
             Ok(answer) => answer,
             Err(_) => Err(Error::new(ErrorKind::Timeout, "asking what others have changed")),
         };
@@ -257,8 +272,8 @@ impl Freshness {
             }
             Answer::Changes(Changes::Records(records)) => {
                 let any = !records.is_empty();
-                for ChangedRecord { space, key, revision } in records {
-                    self.cache.changed(&CacheKey { space, key }, revision);
+                for ChangedRecord { space, key, now } in records {
+                    self.cache.changed(&CacheKey { space, key }, now);
                 }
                 any
             }
@@ -299,9 +314,19 @@ impl Freshness {
                 () = state.source.wait() => {}
                 () = sleep_until(due) => {}
             }
-            let patience = bound.saturating_sub(state.asked.elapsed());
-            match self.check(state, patience).await {
-                Ok(changed) if changed || self.cache.counters().hits() != hits => {}
+            let left = bound.saturating_sub(state.asked.elapsed());
+            let mut check = pin!(self.check(state));
+            let answer = if let Ok(answer) = timeout(left, check.as_mut()).await {
+                answer
+            } else {
+                // Readers have to wait for the answer now.
+                self.cache.validity().distrust();
+                check.await
+            };
+            match answer {
+                Ok(changed) if changed || self.cache.counters().hits() != hits => {
+                    self.cache.validity().trust();
+                }
                 _ => return,
             }
         }

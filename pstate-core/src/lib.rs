@@ -70,7 +70,7 @@ pub use adapter::{
 };
 pub use cache_policy::CachePolicy;
 pub use changes::{
-    ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, Changes, HubSubscription,
+    ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes, HubSubscription,
 };
 pub use collection::Collection;
 pub use document::{Document, Object};

@@ -222,7 +222,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::changes::Changes;
+    use crate::changes::{ChangedRecord, ChangedTo, Changes};
 
     #[test]
     fn changes_are_told_in_the_order_in_which_they_were_made() {
@@ -243,6 +243,10 @@ mod tests {
         });
         let Changes::Records(told) = subscription.take() else { panic!("not so many") };
         assert_eq!(told.len(), 40_000);
-        assert!(told.is_sorted_by_key(|changed| changed.revision.map(Revision::as_number)));
+        let revision = |changed: &ChangedRecord| match changed.now {
+            ChangedTo::Revision(revision) => Some(revision.as_number()),
+            _ => None,
+        };
+        assert!(told.is_sorted_by_key(revision));
     }
 }

@@ -120,7 +120,9 @@ impl<'a> GroupCommit<'a> {
 
 #[cfg(test)]
 mod tests {
-    use pstate_core::{Batch, ChangedRecord, Changes, ErrorKind, Key, Revision, Space, Write};
+    use pstate_core::{
+        Batch, ChangedRecord, ChangedTo, Changes, ErrorKind, Key, Revision, Space, Write,
+    };
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
@@ -186,7 +188,7 @@ mod tests {
         let changed = |id, revision| {
             ChangedRecord::new(Space::default(), Key::new("card", id).expect("a key"), revision)
         };
-        let good = changed("1", Some(Revision::of_content(b"good")));
+        let good = changed("1", ChangedTo::Revision(Revision::of_content(b"good")));
 
         let (requests, _answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "bad")].into_iter().unzip();
@@ -198,8 +200,8 @@ mod tests {
         group_commit.run(requests);
         let error = answers[1].try_recv().expect("an answer").expect_err("no commit");
         assert!(!error.is_retryable(), "{error}");
-        let unknown = [changed("1", None), changed("2", None), good, changed("2", None)];
-        assert_eq!(subscription.take(), Changes::Records(unknown.to_vec()));
+        let [one, two] = ["1", "2"].map(|id| changed(id, ChangedTo::Unknown));
+        assert_eq!(subscription.take(), Changes::Records(vec![one, two.clone(), good, two]));
     }
 
     #[test]

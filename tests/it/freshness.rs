@@ -1,7 +1,9 @@
 //! What others write is seen in time.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -100,6 +102,18 @@ on_each_store! {
         held.release();
         assert_eq!(slow.await.unwrap(), r#"{"n":1}"#);
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn a_read_that_is_polled_no_more_leaves_the_question_to_others(store: Store) {
+        store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
+        let pstate = store.builder().staleness(Staleness::AtMost(60 * SECOND)).build().unwrap();
+        let mut first = Box::pin(pstate.get("card:1"));
+        // Perhaps it asks somebody who takes a while to answer.
+        _ = poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_ready())).await;
+        text(&pstate, "card:1").await;
+        let reads = pstate.stats().reads;
+        text(&pstate, "card:1").await;
+        assert_eq!(pstate.stats().reads, reads);
     }
 
     async fn a_resolved_value_is_not_stale_either(store: Store) {

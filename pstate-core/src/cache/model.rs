@@ -61,7 +61,7 @@ impl Model {
             Load | LoseLoad | KeepUnchecked => self.load(task).await,
             Write => self.write(),
             Change => self.write_elsewhere(|cache, number| {
-                cache.changed(&key(), Some(revision(number)));
+                cache.changed(&key(), ChangedTo::Revision(revision(number)));
             }),
             Expire => self.write_elsewhere(|cache, _| cache.validity().expire_all()),
         }

@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use serde_json::Value;
 
-use super::{Cache, CacheKey, NEVER, Shard};
+use super::{Cache, CacheKey, NEVER, Shard, is_still};
+use crate::changes::ChangedTo;
 use crate::document::Document;
 use crate::memory_size;
 use crate::record::Revision;
@@ -73,12 +74,12 @@ impl Resolved {
         value + made.dependencies.all.len() * each + memory_size::allocation(size_of::<Self>())
     }
 
-    /// Whether it holds this revision of a document.
-    fn has(&self, key: &CacheKey, revision: Option<Revision>) -> bool {
+    /// Whether it was made of what is stored now.
+    fn has(&self, key: &CacheKey, now: ChangedTo) -> bool {
         let Some(made) = self.made.get() else { return false };
         let all = &made.dependencies.all;
         let at = all.binary_search_by(|dependency| order(&dependency.key).cmp(&order(key)));
-        revision.is_some() && at.is_ok_and(|at| all[at].revision == revision)
+        at.is_ok_and(|at| is_still(now, all[at].revision))
     }
 }
 
@@ -165,12 +166,12 @@ impl Cache {
 }
 
 impl Shard {
-    /// Makes the resolved values invalid that hold another revision of a document.
-    pub(super) fn invalidate_dependents(&mut self, key: &CacheKey, revision: Option<Revision>) {
+    /// Makes the resolved values invalid in which a document is not what is stored now.
+    pub(super) fn invalidate_dependents(&mut self, key: &CacheKey, now: ChangedTo) {
         let Some(dependents) = self.dependents.get_mut(key) else { return };
         dependents.retain(|dependent| {
             let Some(resolved) = dependent.upgrade() else { return false };
-            let valid = resolved.has(key, revision);
+            let valid = resolved.has(key, now);
             if !valid {
                 resolved.valid.store(false, SeqCst);
             }

@@ -135,7 +135,8 @@ impl Builder {
                 .caused_by(error)
         })?;
         let cache = Cache::new(self.cache_bytes)?;
-        let freshness = Freshness::new(self.adapter.clone(), cache.clone(), self.staleness);
+        let freshness =
+            Freshness::new(self.adapter.clone(), cache.clone(), self.staleness, runtime.clone());
         let (follows, dropped) = oneshot::channel();
         if freshness.has_to_follow() {
             runtime.spawn(freshness.clone().follow(dropped));

@@ -5,8 +5,8 @@ use std::io::{Seek, Write as _};
 use std::pin::pin;
 
 use pstate_core::{
-    Adapter, Batch, ChangeSubscription, ChangedRecord, Changes, ErrorKind, Expect, Outcome,
-    Revision, Space, Write,
+    Adapter, Batch, ChangeSubscription, ChangedRecord, ChangedTo, Changes, ErrorKind, Expect,
+    Outcome, Revision, Space, Write,
 };
 use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig};
 
@@ -25,7 +25,7 @@ async fn changes(subscription: &mut Subscription) -> Changes {
 /// A put of ours, as it is to be told.
 fn told(text: &str, bytes: &str) -> Changes {
     let revision = Revision::of_content(bytes.as_bytes());
-    let changed = ChangedRecord::new(Space::default(), key(text), Some(revision));
+    let changed = ChangedRecord::new(Space::default(), key(text), ChangedTo::Revision(revision));
     Changes::Records(vec![changed])
 }
 
@@ -53,8 +53,12 @@ async fn our_own_writes_are_told_by_key_and_revision() {
         let space: Space = format!("space-{n}").parse().unwrap();
         let writes = vec![put_write("card:1", "{}"), Write::delete(key("card:2"))];
         store.write(&space, &Batch::atomic(writes)).await.unwrap();
-        expected.push(ChangedRecord::new(space.clone(), key("card:1"), Some(stored)));
-        expected.push(ChangedRecord::new(space, key("card:2"), None));
+        expected.push(ChangedRecord::new(
+            space.clone(),
+            key("card:1"),
+            ChangedTo::Revision(stored),
+        ));
+        expected.push(ChangedRecord::new(space, key("card:2"), ChangedTo::Absent));
     }
     assert_eq!(changes(&mut early).await, Changes::Records(expected));
     let mut late = subscribe(&store).await;

@@ -7,7 +7,8 @@ use std::task::Poll;
 use futures_util::future::join_all;
 use futures_util::poll;
 use pstate_core::{
-    ChangeSubscription, ChangedRecord, Changes, Durability, Expect, Key, Revision, Space, Write,
+    ChangeSubscription, ChangedRecord, ChangedTo, Changes, Durability, Expect, Key, Revision,
+    Space, Write,
 };
 use tokio::task::yield_now;
 
@@ -72,10 +73,13 @@ impl Follower {
             self.cached.clear();
             return;
         };
-        for ChangedRecord { space, key, revision, .. } in records {
+        for ChangedRecord { space, key, now, .. } in records {
             let place = (space.clone(), key.clone());
-            let cached = self.cached.get(&place).and_then(Option::as_ref);
-            if revision.is_none() || cached.map(|(cached, _)| *cached) != *revision {
+            let cached = self.cached.get(&place).map(|cached| match cached {
+                Some((revision, _)) => ChangedTo::Revision(*revision),
+                None => ChangedTo::Absent,
+            });
+            if cached != Some(*now) {
                 self.cached.remove(&place);
             }
         }
@@ -102,12 +106,12 @@ impl Follower {
                 |changed: &&ChangedRecord| changed.space == place.0 && changed.key == place.1;
             if let Changes::Records(records) = &changes
                 && let Some(last) = records.iter().rfind(told)
-                && let Some(revision) = last.revision
+                && last.now != ChangedTo::Unknown
             {
-                let stored = stored.as_ref().map(|(revision, _)| *revision);
-                let what =
-                    format!("the revision that {name} was told of {key} in {space}, {after}");
-                same(&what, &stored, &Some(revision))?;
+                let stored = stored.as_ref();
+                let now = stored.map_or(ChangedTo::Absent, |(it, _)| ChangedTo::Revision(*it));
+                let what = format!("what {name} was told of {key} in {space}, {after}");
+                same(&what, &now, &last.now)?;
             }
             let cached = self.cached.get(&place).cloned().flatten();
             let what =
