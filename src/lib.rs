@@ -58,10 +58,10 @@ pub use pstate_core::{
     Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport,
     FlushTrigger, HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus,
     MigrationWriter, NPlusOne, Object, Order, Outcome, PState, Page, Path, Preload, Problem,
-    ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningSweep, Sample, Scan,
-    ScanQuery, Schema, SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure,
-    SweepProgress, SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Write,
-    WriteBackStats, WriteBatch, difference, schema,
+    ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningSweep, RunningWarm,
+    Sample, Scan, ScanQuery, Schema, SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint,
+    SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts,
+    Warm, WarmProgress, WarmState, Write, WriteBackStats, WriteBatch, difference, schema,
 };
 
 /// Storage in one SQLite file.

@@ -338,6 +338,11 @@ impl Cache {
         self.entries.weight()
     }
 
+    /// Whether there is hardly any room left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes() >= self.max_bytes / 10 * 9
+    }
+
     /// How many documents, or absences, are cached.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

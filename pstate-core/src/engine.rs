@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::adapter::{Adapter, Atomicity, Capabilities, Scan};
+use crate::background::Background;
 use crate::cache::{
     BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, NEVER, UncertainWrites,
 };
@@ -22,7 +23,6 @@ use crate::runtime::Handle;
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
-use crate::sweeps::Sweeps;
 use crate::versions::VersionCounts;
 use crate::write_back::WriteBackQueue;
 
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
     pub(crate) runtime: Handle,
-    pub(crate) sweeps: Sweeps,
+    pub(crate) background: Background,
     pub(crate) closed: AtomicBool,
 }
 

@@ -30,6 +30,7 @@
 //! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
 
 mod adapter;
+mod background;
 mod backoff;
 mod cache;
 mod cache_policy;
@@ -51,6 +52,7 @@ mod migrate;
 mod migrated;
 mod migration_writer;
 mod n_plus_one;
+mod pace;
 mod preload;
 mod pstate;
 mod record;
@@ -61,8 +63,8 @@ mod space;
 mod stats;
 mod status;
 mod sweep;
-mod sweeps;
 mod versions;
+mod warm;
 mod write_back;
 
 pub use adapter::{
@@ -95,3 +97,4 @@ pub use sweep::{
     SweepFailure, SweepProgress, SweepReport, SweepState,
 };
 pub use versions::VersionCounts;
+pub use warm::{RunningWarm, Warm, WarmProgress, WarmState};

@@ -176,7 +176,7 @@ impl PState {
         if engine.closed.load(Ordering::Acquire) {
             return Ok(FlushReport::new(FlushTrigger::Close));
         }
-        engine.sweeps.close(self.shared.close_deadline).await;
+        engine.background.close(self.shared.close_deadline).await;
         // A writer that has ended already, by a panic or an earlier call that was dropped, has left
         // what is still in the queue.
         let report = self.shared.writer.close().await.unwrap_or_else(|error| FlushReport {

@@ -20,7 +20,6 @@ use crate::space::Space;
 mod checkpoint;
 mod dry_run;
 mod lease;
-mod pace;
 mod progress;
 mod task;
 
@@ -188,7 +187,7 @@ impl Sweep {
             watch::channel(Control { rate: self.settings.rate, paused: false, stopped: false });
         let (done, report) = oneshot::channel();
         let progress = task.progress();
-        let running = task.engine.sweeps.begin();
+        let running = task.engine.background.begin();
         task.engine.runtime.clone().spawn(async move {
             let ended = task.run(receiver).await;
             drop(running);

@@ -20,5 +20,6 @@ mod stored_format;
 mod stores;
 mod sweep;
 mod typed;
+mod warm;
 mod writer;
 mod writer_dies;

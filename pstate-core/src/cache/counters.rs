@@ -106,6 +106,11 @@ impl CacheCounters {
         &self.counters[usize::from(index.0)]
     }
 
+    /// Evictions of all types together.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.counters.iter().map(TypeCounters::evictions).sum()
+    }
+
     /// Hits of all types together.
     pub(crate) fn hits(&self) -> u64 {
         self.counters.iter().map(TypeCounters::hits).sum()

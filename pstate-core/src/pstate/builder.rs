@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::{PState, Shared};
 use crate::adapter::Adapter;
+use crate::background::Background;
 use crate::cache::{Cache, UncertainWrites};
 use crate::cache_policy::CachePolicy;
 use crate::engine::Engine;
@@ -20,7 +21,6 @@ use crate::schema::Schema;
 use crate::space::Space;
 use crate::stats::Counters;
 use crate::status;
-use crate::sweeps::Sweeps;
 
 /// Sets up a [`PState`]; made by [`PState::builder`].
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl Builder {
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
             runtime,
-            sweeps: Sweeps::default(),
+            background: Background::default(),
             closed: AtomicBool::new(false),
         });
         let close_deadline = self.migration_writer.deadline();

@@ -1,9 +1,15 @@
 //! Loading a document together with what it refers to.
 
+use std::slice;
+use std::sync::Arc;
+
 use super::PState;
+use crate::cache_policy::CachePolicy;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::key::AsKey;
+use crate::key::{AsKey, Key};
 use crate::preload::{Explanation, Loaded, Plan, Preload, Walk};
+use crate::space::Space;
 
 impl PState {
     /// Loads a document and the documents that it refers to, one read for each level of references;
@@ -45,19 +51,7 @@ impl PState {
         Error: From<P::Error>,
     {
         let plan = Plan::new(&preload.try_into()?)?;
-        let key = key.to_key()?;
-        let mut root =
-            self.engine().load(&self.space, std::slice::from_ref(&key), self.policy).await;
-        let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
-
-        let mut walk = Walk::new(&plan, self.engine().schema.as_ref(), document);
-        while let Some(wanted) = walk.frontier()? {
-            let level = self.engine().load(&self.space, &wanted, self.policy).await;
-            walk.advance(&wanted, level.documents, level.round_trips)?;
-        }
-        let mut loaded = walk.finish();
-        loaded.count_root(root.round_trips);
-        Ok(Some(loaded))
+        self.engine().preload(&self.space, &key.to_key()?, &plan, self.policy).await
     }
 
     /// What [`preload`](PState::preload) would do, without doing it.
@@ -84,5 +78,28 @@ impl PState {
         let plan = Plan::new(&preload.try_into()?)?;
         let max_batch = self.engine().capabilities.max_batch.map(std::num::NonZeroUsize::get);
         Ok(plan.explain(&key.to_key()?, max_batch))
+    }
+}
+
+impl Engine {
+    /// Carries out a plan; see [`PState::preload`].
+    pub(crate) async fn preload(
+        self: &Arc<Self>,
+        space: &Space,
+        key: &Key,
+        plan: &Plan,
+        policy: CachePolicy,
+    ) -> Result<Option<Loaded>> {
+        let mut root = self.load(space, slice::from_ref(key), policy).await;
+        let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
+
+        let mut walk = Walk::new(plan, self.schema.as_ref(), document);
+        while let Some(wanted) = walk.frontier()? {
+            let level = self.load(space, &wanted, policy).await;
+            walk.advance(&wanted, level.documents, level.round_trips)?;
+        }
+        let mut loaded = walk.finish();
+        loaded.count_root(root.round_trips);
+        Ok(Some(loaded))
     }
 }

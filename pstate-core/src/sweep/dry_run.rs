@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::pace::Pace;
 use super::{Found, Settings, look, page_of};
 use crate::difference::{Difference, differences};
 use crate::document::{Document, VERSION_MEMBER};
@@ -14,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::migrate;
+use crate::pace::Pace;
 use crate::runtime::{Instant, sleep_until};
 use crate::schema::{Entity, Schema};
 use crate::space::Space;

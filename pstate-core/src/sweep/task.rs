@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::lease::Lease;
-use super::pace::Pace;
 use super::progress::{SweepFailure, SweepProgress, SweepReport, SweepState};
 use super::{Found, Settings, look, page_of};
 use crate::adapter::{Page, Scan};
@@ -17,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::migrated::{Stored, is_passing, store_migrated, wait_until};
+use crate::pace::Pace;
 use crate::runtime::{Instant, sleep_until};
 use crate::schema::Entity;
 use crate::space::Space;
@@ -192,10 +192,10 @@ impl Task {
         control: &mut watch::Receiver<Control>,
     ) -> Result<Option<NonZeroUsize>> {
         loop {
-            let closing = self.engine.sweeps.closing();
+            let closing = self.engine.background.closing();
             let abandoned = control.has_changed().is_err();
             let Control { rate, paused, stopped } = *control.borrow_and_update();
-            if stopped || abandoned || self.engine.sweeps.is_closing() {
+            if stopped || abandoned || self.engine.background.is_closing() {
                 return Ok(None);
             }
             let due = (!paused).then(|| self.pace.due(rate, Instant::now()));
@@ -319,9 +319,12 @@ impl Task {
         let due = Instant::now() + backoff(RETRY_DELAY, MAX_RETRY_DELAY, *failures);
         *failures = failures.saturating_add(1);
         loop {
-            let closing = self.engine.sweeps.closing();
+            let closing = self.engine.background.closing();
             let abandoned = control.has_changed().is_err();
-            if abandoned || control.borrow_and_update().stopped || self.engine.sweeps.is_closing() {
+            if abandoned
+                || control.borrow_and_update().stopped
+                || self.engine.background.is_closing()
+            {
                 return Ok(false);
             }
             tokio::select! {

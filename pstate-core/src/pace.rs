@@ -1,4 +1,4 @@
-//! How fast a sweep goes, and may go.
+//! How fast background work goes, and may go.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -9,9 +9,9 @@ use crate::runtime::Instant;
 /// Over how many pages the rate is measured.
 const PAGES: usize = 32;
 
-/// Measures a sweep, and says when its next page may begin.
+/// Measures work that is done page by page, and says when the next page may begin.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// When each of the last pages ended, and how many documents it had.
     pages: VecDeque<(Instant, usize)>,
     /// When the page at hand, or the last one, began.
@@ -21,14 +21,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn begin_page(&mut self, now: Instant) {
+    pub(crate) fn begin_page(&mut self, now: Instant) {
         self.began = Some(now);
         if self.pages.is_empty() {
             self.pages.push_back((now, 0));
         }
     }
 
-    pub(super) fn end_page(&mut self, now: Instant, len: usize) {
+    pub(crate) fn end_page(&mut self, now: Instant, len: usize) {
         self.len = len;
         self.pages.push_back((now, len));
         if self.pages.len() > PAGES {
@@ -37,12 +37,12 @@ impl Pace {
     }
 
     /// Forgets what was measured: after a pause it says nothing.
-    pub(super) fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         *self = Self::default();
     }
 
     /// When the next page may begin, at so many documents a second.
-    pub(super) fn due(&self, rate: Option<NonZeroU32>, now: Instant) -> Instant {
+    pub(crate) fn due(&self, rate: Option<NonZeroU32>, now: Instant) -> Instant {
         match (self.began, rate) {
             (Some(began), Some(rate)) => {
                 let documents = u32::try_from(self.len).unwrap_or(u32::MAX);
@@ -54,7 +54,7 @@ impl Pace {
 
     /// Documents per second, lately.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
-    pub(super) fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         let (Some((first, _)), Some((last, _))) = (self.pages.front(), self.pages.back()) else {
             return 0.0;
         };
