@@ -257,7 +257,7 @@ impl Engine {
                     Ok(loaded) => loaded[at].clone(),
                     Err(error) => Err(error.clone()),
                 },
-                Source::OtherRead(flight, at) => flight.join(at).await,
+                Source::OtherRead(flight, at) => self.join(&flight, at).await.0,
             });
         }
         LoadedDocuments { documents, round_trips }

@@ -205,13 +205,12 @@ impl Freshness {
             return trusted;
         }
         let before = self.begun.load(SeqCst);
-        let ask = detached(&self.runtime, self.clone().ask(before));
-        timeout(PATIENCE, ask).await.map_or(NEVER, |answer| answer.unwrap_or(NEVER))
+        detached(&self.runtime, self.clone().ask(before)).await.unwrap_or(NEVER)
     }
 
     /// Asks, unless somebody has asked since `before` and was answered.
     async fn ask(self: Arc<Self>, before: u64) -> Result<u64> {
-        let mut state = self.state.lock().await;
+        let Ok(mut state) = timeout(PATIENCE, self.state.lock()).await else { return Ok(NEVER) };
         let validity = self.cache.validity();
         let trusted = validity.unasked();
         if trusted != NEVER {

@@ -54,7 +54,7 @@ enum Announced {
     Hit(Option<Document>),
     /// The flight, at this place.
     Here(usize),
-    /// Another one.
+    /// It or another one, at a place that it has already.
     Elsewhere(Arc<Flight>, usize),
 }
 
@@ -76,8 +76,6 @@ enum Part {
     Hit(Option<Document>),
     /// It waits for this flight's result, at this place.
     Member(Arc<Flight>, usize),
-    /// The same, and it has to see to it that a batch is let go in time.
-    FirstMember(Arc<Flight>, usize, u64),
     /// It opened the batch of this number, and lets others go first.
     Lead(Arc<Flight>, u64),
     /// It reads a batch of its own, at once.
@@ -114,10 +112,6 @@ impl Engine {
             Part::Apart => return None,
             Part::Hit(document) => return Some((Ok(document), false)),
             Part::Member(flight, at) => (flight, at),
-            Part::FirstMember(flight, at, number) => {
-                self.let_go_in_time(number);
-                (flight, at)
-            }
             Part::Lead(flight, number) => {
                 let lead = Lead { engine: self, number };
                 let_others_ask().await;
@@ -128,7 +122,28 @@ impl Engine {
             }
             Part::Alone(gathered) => return Some(self.read_now(gathered).await),
         };
-        Some(flight.join_counted(at).await)
+        Some(self.join(&flight, at).await)
+    }
+
+    /// Waits for what a flight loads at this place, and does not wait for long until it begins; also
+    /// says whether that was all that it loaded.
+    pub(crate) async fn join(
+        self: &Arc<Self>,
+        flight: &Arc<Flight>,
+        at: usize,
+    ) -> (Result<Option<Document>>, bool) {
+        let waits = {
+            let mut state = self.gathering.0.lock();
+            let open = state.open.as_mut().filter(|open| Arc::ptr_eq(&open.flight, flight));
+            open.filter(|open| !open.timed).map(|open| {
+                open.timed = true;
+                open.number
+            })
+        };
+        if let Some(number) = waits {
+            self.let_go_in_time(number);
+        }
+        flight.join(at).await
     }
 
     /// Reads a batch; what became of its first key, and whether that is the only one.
@@ -164,10 +179,7 @@ impl Engine {
         match self.announce(key, &open.flight, &mut open.guard, valid_since) {
             Announced::Hit(document) => Part::Hit(document),
             Announced::Elsewhere(flight, at) => Part::Member(flight, at),
-            Announced::Here(at) if std::mem::replace(&mut open.timed, true) => {
-                Part::Member(open.flight.clone(), at)
-            }
-            Announced::Here(at) => Part::FirstMember(open.flight.clone(), at, open.number),
+            Announced::Here(at) => Part::Member(open.flight.clone(), at),
         }
     }
 

@@ -178,6 +178,22 @@ on_each_store! {
     }
 }
 
+/// Somebody asks for the same document as the one who opened the batch.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_an_opener_that_is_not_polled() {
+    let memory = Arc::new(MemoryAdapter::new());
+    for others in ["get", "multi_get"] {
+        let pstate = batching(memory.clone()).await;
+        let mut opener = Box::pin(pstate.get("card:1"));
+        assert!(poll_fn(|cx| Poll::Ready(opener.as_mut().poll(cx).is_pending())).await);
+        match others {
+            "get" => assert!(pstate.get("card:1").await.unwrap().is_none()),
+            _ => assert!(pstate.multi_get(["card:1"]).await.unwrap()[0].is_none()),
+        }
+        assert!(opener.await.unwrap().is_none());
+    }
+}
+
 /// The one who opens a batch goes away, or is polled no more, before it is read.
 #[tokio::test(start_paused = true)]
 async fn a_batch_goes_on_without_the_one_who_opened_it() {

@@ -245,6 +245,20 @@ fn pair(feed: Option<OddFeed>, staleness: Staleness) -> (PState, PState, Arc<Cou
     (other, pstate, counting)
 }
 
+/// Whoever reads need not be where the handle was built.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_can_read_on_a_runtime_without_timers() {
+    for staleness in [Staleness::None, Staleness::AtMost(SECOND)] {
+        let (other, pstate, _) = pair(None, staleness);
+        other.put("card:1", &json!({"n": 1})).await.unwrap();
+        let reading = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(text(&pstate, "card:1"))
+        });
+        assert_eq!(reading.join().unwrap(), r#"{"n":1}"#);
+    }
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]

@@ -38,13 +38,9 @@ impl Flight {
         self.epoch
     }
 
-    /// Waits for the load and returns what became of its number `at`.
-    pub(crate) async fn join(&self, at: usize) -> Result<Option<Document>> {
-        self.join_counted(at).await.0
-    }
-
-    /// The same, and whether that was all that was loaded.
-    pub(crate) async fn join_counted(&self, at: usize) -> (Result<Option<Document>>, bool) {
+    /// Waits for the load and returns what became of its number `at`, and whether that was all that
+    /// was loaded.
+    pub(crate) async fn join(&self, at: usize) -> (Result<Option<Document>>, bool) {
         let mut loaded = self.loaded.clone();
         let loaded = loaded.wait_for(Option::is_some).await;
         match loaded.as_ref().ok().and_then(|loaded| loaded.as_ref()) {

@@ -74,7 +74,7 @@ impl Model {
         let (flight, mut guard) = Flight::new(&self.cache);
         let loaded = match self.cache.begin_load(&key(), &flight, 0, valid_since) {
             BeginLoad::Hit(loaded) => loaded,
-            BeginLoad::Join(other, at) => match other.join(at).await {
+            BeginLoad::Join(other, at) => match other.join(at).await.0 {
                 Ok(loaded) => loaded,
                 // It was lost.
                 Err(_) => return,
