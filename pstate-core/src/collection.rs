@@ -9,10 +9,11 @@ use futures_util::stream::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::task::yield_now;
 
 use crate::document::{Document, Object};
 use crate::error::{Error, Result};
-use crate::key::{Key, KeyRef, is_entity_type};
+use crate::key::{Key, is_entity_type, with_joined};
 use crate::pstate::PState;
 use crate::record::Revision;
 use crate::reference::Ref;
@@ -61,16 +62,12 @@ impl<T> Collection<T> {
 
     /// The key of the document with this id.
     pub fn key(&self, id: &str) -> Result<Key> {
-        self.key_ref(id).map(KeyRef::to_key)
+        Key::new(self.entity_type, id)
     }
 
     /// A reference to the document with this id.
     pub fn reference(&self, id: &str) -> Result<Ref<T>> {
         self.key(id).map(Ref::new)
-    }
-
-    fn key_ref<'a>(&self, id: &'a str) -> Result<KeyRef<'a>> {
-        KeyRef::with_checked_type(self.entity_type, id)
     }
 }
 
@@ -81,10 +78,18 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
     /// Those of [`PState::get`], and [`Schema`](crate::ErrorKind::Schema) if the document does not
     /// have the shape of a `T`.
     pub async fn get(&self, pstate: &PState, id: &str) -> Result<Option<Arc<T>>> {
-        match pstate.get(self.key_ref(id)?).await? {
-            None => Ok(None),
-            Some(document) => document.decode().map(Some),
+        let hit = with_joined(self.entity_type, id, |text| pstate.cached(text)).flatten();
+        if let Some(hit) = hit {
+            let decoded = hit.document.map(|document| document.decode()).transpose();
+            if hit.is_turn_over {
+                let decoded = decoded;
+                yield_now().await;
+                return decoded;
+            }
+            return decoded;
         }
+        let document = pstate.get(self.key(id)?).await?;
+        document.map(|document| document.decode()).transpose()
     }
 
     /// The documents with these ids, in their order; see [`PState::multi_get`].
@@ -115,7 +120,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
 impl<T: Serialize> Collection<T> {
     /// Stores the document with this id; see [`PState::put`].
     pub async fn put(&self, pstate: &PState, id: &str, item: &T) -> Result<Revision> {
-        pstate.put(self.key_ref(id)?, item).await
+        pstate.put(self.key(id)?, item).await
     }
 
     /// Stores several documents; see [`PState::multi_put`].
@@ -133,7 +138,7 @@ impl<T: Serialize> Collection<T> {
 
     /// Removes the document with this id; see [`PState::delete`].
     pub async fn delete(&self, pstate: &PState, id: &str) -> Result<()> {
-        pstate.delete(self.key_ref(id)?).await
+        pstate.delete(self.key(id)?).await
     }
 }
 

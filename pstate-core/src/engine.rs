@@ -129,9 +129,9 @@ impl Engine {
     ) -> Result<Option<Document>> {
         self.check_open()?;
         let valid_since = self.valid_since(policy).await;
-        if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
-            self.notice(space, document.as_ref());
-            return Ok(document);
+        if let Some(hit) = self.cache.get(space, key.as_str().as_bytes(), valid_since) {
+            self.notice(space, hit.document.as_ref());
+            return Ok(hit.document);
         }
         if let Some(detector) = &self.detector {
             detector.check(space, &key)?;
@@ -207,8 +207,9 @@ impl Engine {
         let sources: Vec<Source> = keys
             .iter()
             .map(|key| {
-                if let Some(document) = self.cache.get(space, key.borrow(), valid_since) {
-                    return Source::Cache(document);
+                let text = key.as_str().as_bytes();
+                if let Some(hit) = self.cache.get(space, text, valid_since) {
+                    return Source::Cache(hit.document);
                 }
                 let (flight, guard) = own.get_or_insert_with(|| {
                     self.uncertain.settle_old_ones();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot};
 
+use crate::cache::Cache;
 use crate::cache_policy::CachePolicy;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -54,6 +55,8 @@ pub use scan::{DocumentPage, ScanQuery};
 #[derive(Clone)]
 pub struct PState {
     shared: Arc<Shared>,
+    /// The engine's, at hand for reads of what is cached.
+    cache: Arc<Cache>,
     space: Space,
     policy: CachePolicy,
     /// Whether a read looks into the cache before anything else.
@@ -78,6 +81,7 @@ impl Shared {
 }
 
 impl PState {
+    #[inline]
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.shared.engine
     }
@@ -186,6 +190,7 @@ impl PState {
         });
         engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
         engine.closed.store(true, Ordering::Release);
+        engine.cache.validity().close();
         Ok(report)
     }
 }

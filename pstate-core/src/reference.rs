@@ -60,6 +60,11 @@ impl<T> AsKey for Ref<T> {
         self.key.as_key()
     }
 
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        self.key.text()
+    }
+
     fn to_key(&self) -> Result<Key> {
         Ok(self.key.clone())
     }

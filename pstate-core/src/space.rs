@@ -29,6 +29,7 @@ impl Space {
     pub const DEFAULT: &'static str = "default";
 
     /// The name.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -26,8 +26,10 @@ pub(crate) struct TypeCounters {
 }
 
 impl TypeCounters {
-    pub(super) fn hit(&self) {
-        self.hits.fetch_add(1, Relaxed);
+    /// Counts one more; how many there were before.
+    #[inline]
+    pub(super) fn hit(&self) -> u64 {
+        self.hits.fetch_add(1, Relaxed)
     }
 
     pub(super) fn miss(&self) {
@@ -102,6 +104,7 @@ impl CacheCounters {
         }
     }
 
+    #[inline]
     pub(super) fn at(&self, index: TypeIndex) -> &TypeCounters {
         &self.counters[usize::from(index.0)]
     }

@@ -1,6 +1,6 @@
 //! Which of what is cached is too old.
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::SeqCst};
 
 /// What no entry is as young as.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -20,6 +20,8 @@ pub(crate) struct Validity {
     since: AtomicU64,
     /// The same, for readers who ask nobody; [`NEVER`] while they have to.
     unasked: AtomicU64,
+    /// From now on they have to.
+    closed: AtomicBool,
 }
 
 impl Validity {
@@ -37,6 +39,7 @@ impl Validity {
     }
 
     /// Since when entries are valid for a reader who asks nobody.
+    #[inline]
     pub(crate) fn unasked(&self) -> u64 {
         self.unasked.load(Acquire)
     }
@@ -52,13 +55,26 @@ impl Validity {
         let since = now.saturating_sub(kept);
         self.since.store(since, SeqCst);
         if self.unasked() != NEVER {
-            self.unasked.store(since, SeqCst);
+            self.let_read(since);
         }
     }
 
     /// Readers need not ask.
     pub(crate) fn trust(&self) {
-        self.unasked.store(self.since(), SeqCst);
+        self.let_read(self.since());
+    }
+
+    fn let_read(&self, since: u64) {
+        self.unasked.store(since, SeqCst);
+        if self.closed.load(SeqCst) {
+            self.distrust();
+        }
+    }
+
+    /// Readers have to ask for ever, and are told that all is closed.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.distrust();
     }
 
     /// Readers have to ask.

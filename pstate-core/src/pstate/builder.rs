@@ -164,7 +164,8 @@ impl Builder {
         let shared = Shared { engine, writer, _follows: follows, close_deadline, closing };
         let policy = CachePolicy::default();
         let looks_first = shared.looks_first(policy);
-        Ok(PState { shared: Arc::new(shared), space: self.space, policy, looks_first })
+        let cache = shared.engine.cache.clone();
+        Ok(PState { shared: Arc::new(shared), cache, space: self.space, policy, looks_first })
     }
 
     /// The handle, if this schema can read everything that is stored: a gate for the start of
