@@ -43,6 +43,24 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measures reads of what is cached, against the cache crate used directly.
+    HitsBench {
+        /// Arguments for the benchmark: --documents N,N, --rounds N, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures what it costs to read the same documents by a preload, and one by one.
+    ConcurrentBench {
+        /// Arguments for the benchmark: --references N, --rounds N, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures for how long a process goes on to read what another one has replaced.
+    StalenessBench {
+        /// Arguments for the benchmark: --writes N, --bounds MS,MS, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Builds each feature of each package alone.
@@ -57,6 +75,9 @@ fn main() -> ExitCode {
         Command::Bench { arguments } => bench("compare", &arguments),
         Command::SweepBench { arguments } => bench("sweep", &arguments),
         Command::CacheBench { arguments } => bench("cache", &arguments),
+        Command::HitsBench { arguments } => bench("hits", &arguments),
+        Command::ConcurrentBench { arguments } => bench("concurrent", &arguments),
+        Command::StalenessBench { arguments } => bench("staleness", &arguments),
         Command::Soak(soak) => soak::run(&soak),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),
