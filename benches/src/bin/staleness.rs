@@ -119,7 +119,7 @@ async fn measure(file: &Path, writes: u64, bound_ms: u64) -> Result<Figures> {
     let adapter = Arc::new(SqliteAdapter::open(file)?);
     let bound = Staleness::AtMost(Duration::from_millis(bound_ms));
     let pstate = PState::builder(adapter).staleness(bound).build()?;
-    let writer = start_writer(file, writes)?;
+    let child = start_writer(file, writes)?;
     // When each number was read last.
     let mut read_last = BTreeMap::new();
     let mut reads = 0;
@@ -136,7 +136,7 @@ async fn measure(file: &Path, writes: u64, bound_ms: u64) -> Result<Figures> {
             break;
         }
     }
-    let output = writer.wait_with_output()?;
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err("the process that writes has failed".into());
     }
