@@ -92,6 +92,11 @@ impl Store {
         }
     }
 
+    /// How many writes took effect.
+    pub(crate) fn effects(&self) -> usize {
+        self.effects.lock().unwrap().len()
+    }
+
     /// What users have stored in a place, in the order in which it took effect; `None` is a delete,
     /// and the beginning.
     ///

@@ -201,7 +201,10 @@ impl User {
         self.store.check();
         for key in KEYS {
             let document = loop {
-                if let Some(document) = self.get(key).await {
+                // A write that its user has given up may have waited to be repeated, and go on now.
+                let effects = self.store.effects();
+                let document = self.get(key).await;
+                if let Some(document) = document.filter(|_| self.store.effects() == effects) {
                     break document;
                 }
             };
