@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 
 use crate::document::{Document, Object};
 use crate::error::{Error, Result};
-use crate::key::{Key, is_entity_type, with_joined};
+use crate::key::{Key, KeyRef, is_entity_type};
 use crate::pstate::PState;
 use crate::record::Revision;
 use crate::reference::Ref;
@@ -78,8 +78,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
     /// Those of [`PState::get`], and [`Schema`](crate::ErrorKind::Schema) if the document does not
     /// have the shape of a `T`.
     pub async fn get(&self, pstate: &PState, id: &str) -> Result<Option<Arc<T>>> {
-        let hit = with_joined(self.entity_type, id, |text| pstate.cached(text)).flatten();
-        if let Some(hit) = hit {
+        if let Some(hit) = pstate.cached(KeyRef::unchecked(self.entity_type, id)) {
             let decoded = hit.document.map(|document| document.decode()).transpose();
             if hit.is_turn_over {
                 let decoded = decoded;

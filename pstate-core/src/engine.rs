@@ -129,7 +129,7 @@ impl Engine {
     ) -> Result<Option<Document>> {
         self.check_open()?;
         let valid_since = self.valid_since(policy).await;
-        if let Some(hit) = self.cache.get(space, key.as_str().as_bytes(), valid_since) {
+        if let Some(hit) = self.cache.get(space, key.borrow(), valid_since) {
             self.notice(space, hit.document.as_ref());
             return Ok(hit.document);
         }
@@ -207,8 +207,7 @@ impl Engine {
         let sources: Vec<Source> = keys
             .iter()
             .map(|key| {
-                let text = key.as_str().as_bytes();
-                if let Some(hit) = self.cache.get(space, text, valid_since) {
+                if let Some(hit) = self.cache.get(space, key.borrow(), valid_since) {
                     return Source::Cache(hit.document);
                 }
                 let (flight, guard) = own.get_or_insert_with(|| {

@@ -15,8 +15,6 @@ use crate::error::{Error, Result};
 pub(crate) const MAX_TYPE_LEN: usize = 64;
 /// The longest id, in bytes.
 const MAX_ID_LEN: usize = 512;
-/// Texts of this length, in bytes, are joined in less space.
-const SHORT_LEN: usize = 64;
 
 /// The name of a document: `type:id`, e.g. `base_card:7c9e`.
 ///
@@ -67,7 +65,18 @@ impl Key {
         &self.text
     }
 
-    fn borrow(&self) -> KeyRef<'_> {
+    /// Type and id, as bytes. Compiles to less than [`borrow`](Self::borrow), where a hit is hashed and
+    /// compared.
+    #[inline]
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        match self.text.as_bytes().split_at_checked(usize::from(self.type_len)) {
+            Some((entity_type, [_, id @ ..])) => (entity_type, id),
+            _ => (&[], &[]),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn borrow(&self) -> KeyRef<'_> {
         KeyRef { entity_type: self.entity_type(), id: self.id() }
     }
 }
@@ -88,6 +97,12 @@ impl<'a> KeyRef<'a> {
         Ok(Self { entity_type, id })
     }
 
+    /// The same without a check: for finding what was checked before.
+    #[inline]
+    pub(crate) const fn unchecked(entity_type: &'a str, id: &'a str) -> Self {
+        Self { entity_type, id }
+    }
+
     /// Splits `type:id`.
     pub fn parse(text: &'a str) -> Result<Self> {
         let Some((entity_type, id)) = text.split_once(':') else {
@@ -99,11 +114,13 @@ impl<'a> KeyRef<'a> {
     }
 
     /// The part before the first colon.
+    #[inline]
     pub fn entity_type(self) -> &'a str {
         self.entity_type
     }
 
     /// The part after the first colon.
+    #[inline]
     pub fn id(self) -> &'a str {
         self.id
     }
@@ -119,39 +136,16 @@ impl<'a> KeyRef<'a> {
     }
 }
 
-/// Calls `use_text` with `type:id`, which need not be well-formed, without allocating anything; `None`
-/// if it is too long for a key.
-#[inline]
-pub(crate) fn with_joined<R>(
-    entity_type: &str,
-    id: &str,
-    use_text: impl FnOnce(&[u8]) -> R,
-) -> Option<R> {
-    let len = entity_type.len() + 1 + id.len();
-    let (mut short, mut long);
-    let buffer: &mut [u8] = if len <= SHORT_LEN {
-        short = [b':'; SHORT_LEN];
-        &mut short
-    } else {
-        long = [b':'; MAX_TYPE_LEN + 1 + MAX_ID_LEN];
-        &mut long
-    };
-    let text = buffer.get_mut(..len)?;
-    text[..entity_type.len()].copy_from_slice(entity_type.as_bytes());
-    text[entity_type.len() + 1..].copy_from_slice(id.as_bytes());
-    Some(use_text(text))
-}
-
 /// Anything that names a document: a [`Key`], a [`Ref`](crate::Ref), or text such as
 /// `"base_card:7c9e"`.
 pub trait AsKey {
     /// The key, borrowed. Text is checked here; a [`Key`] has been checked before.
     fn as_key(&self) -> Result<KeyRef<'_>>;
 
-    /// The text in one piece, `type:id`, if there is one. It need not be checked: what is cached is
-    /// found by it, and only what is not found is checked.
-    fn text(&self) -> Option<&str> {
-        None
+    /// The key, borrowed and not checked, if it has the parts of one: what is cached is found by it, and
+    /// only what is not found is checked.
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        self.as_key().ok()
     }
 
     /// The key, owned. Shares the text where it can.
@@ -166,8 +160,8 @@ impl AsKey for Key {
     }
 
     #[inline]
-    fn text(&self) -> Option<&str> {
-        Some(&self.text)
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        Some(self.borrow())
     }
 
     fn to_key(&self) -> Result<Key> {
@@ -187,8 +181,9 @@ impl AsKey for str {
     }
 
     #[inline]
-    fn text(&self) -> Option<&str> {
-        Some(self)
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        let (entity_type, id) = self.split_once(':')?;
+        Some(KeyRef::unchecked(entity_type, id))
     }
 }
 
@@ -198,8 +193,9 @@ impl AsKey for String {
     }
 
     #[inline]
-    fn text(&self) -> Option<&str> {
-        Some(self)
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        let (entity_type, id) = self.split_once(':')?;
+        Some(KeyRef::unchecked(entity_type, id))
     }
 }
 
@@ -209,8 +205,8 @@ impl<K: AsKey + ?Sized> AsKey for &K {
     }
 
     #[inline]
-    fn text(&self) -> Option<&str> {
-        (**self).text()
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        (**self).unchecked()
     }
 
     fn to_key(&self) -> Result<Key> {

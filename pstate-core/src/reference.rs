@@ -61,8 +61,8 @@ impl<T> AsKey for Ref<T> {
     }
 
     #[inline]
-    fn text(&self) -> Option<&str> {
-        self.key.text()
+    fn unchecked(&self) -> Option<KeyRef<'_>> {
+        self.key.unchecked()
     }
 
     fn to_key(&self) -> Result<Key> {

@@ -6,7 +6,7 @@ use super::PState;
 use crate::cache::Hit;
 use crate::document::Document;
 use crate::error::Result;
-use crate::key::{AsKey, Key};
+use crate::key::{AsKey, Key, KeyRef};
 
 impl PState {
     /// The document under a key, migrated if it is of an older version; `None` if there is none.
@@ -21,7 +21,7 @@ impl PState {
     /// other tasks have their turn; otherwise one read, which is shared by all who
     /// ask for the key meanwhile.
     pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
-        if let Some(hit) = key.text().and_then(|text| self.cached(text.as_bytes())) {
+        if let Some(hit) = key.unchecked().and_then(|key| self.cached(key)) {
             if hit.is_turn_over {
                 // A name of its own: what lives while a future waits is not kept in registers.
                 let document = hit.document;
@@ -34,13 +34,14 @@ impl PState {
         Box::pin(self.engine().load_one(&self.space, key.to_key()?, self.policy)).await
     }
 
-    /// What is cached under the key with this text, if that may be returned without asking anybody.
-    #[inline]
-    pub(crate) fn cached(&self, text: &[u8]) -> Option<Hit> {
+    /// What is cached under a key, if that may be returned without asking anybody.
+    #[expect(clippy::inline_always, reason = "a key handed over in memory costs half a hit")]
+    #[inline(always)]
+    pub(crate) fn cached(&self, key: KeyRef<'_>) -> Option<Hit> {
         if !self.looks_first {
             return None;
         }
-        self.cache.get(&self.space, text, self.cache.validity().unasked())
+        self.cache.get(&self.space, key, self.cache.validity().unasked())
     }
 
     /// The documents under these keys, in their order.
