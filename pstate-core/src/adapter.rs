@@ -277,6 +277,17 @@ impl Capabilities {
         self
     }
 
+    /// Refuses a value that is too long for the adapter of this name.
+    pub(crate) fn check_len(&self, name: &str, key: &Key, len: usize) -> Result<()> {
+        match self.max_value_len {
+            Some(max_len) if len > max_len => {
+                let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
+                Err(Error::invalid_input(why).at_key(key))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The largest number of keys to send in one call.
     pub(crate) fn chunk_len(&self) -> usize {
         self.max_batch.map_or(usize::MAX, NonZeroUsize::get)

@@ -408,13 +408,7 @@ impl Engine {
 
     /// Refuses a document that is longer than the adapter takes.
     pub(crate) fn check_len(&self, key: &Key, len: usize) -> Result<()> {
-        let max_len = self.capabilities.max_value_len.unwrap_or(usize::MAX);
-        if len <= max_len {
-            return Ok(());
-        }
-        let name = self.adapter.name();
-        let why = format!("a document of {len} bytes, {name} takes at most {max_len}");
-        Err(Error::invalid_input(why).at_key(key))
+        self.capabilities.check_len(self.adapter.name(), key, len)
     }
 
     /// Sends writes of which each stands for itself to the store in one call, at most as many as the

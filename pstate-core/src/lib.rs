@@ -36,6 +36,7 @@ mod cache;
 mod cache_policy;
 mod changes;
 mod collection;
+mod control;
 mod detached;
 pub mod difference;
 mod document;

@@ -52,6 +52,16 @@ impl Pace {
         }
     }
 
+    /// How long so many documents take at the rate that was measured.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate needs no 53 bits")]
+    pub(crate) fn time_for(&self, documents: u64) -> Option<Duration> {
+        if documents == 0 {
+            return Some(Duration::ZERO);
+        }
+        let rate = self.rate();
+        (rate > 0.0).then(|| Duration::try_from_secs_f64(documents as f64 / rate).ok()).flatten()
+    }
+
     /// Documents per second, lately.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
     pub(crate) fn rate(&self) -> f64 {

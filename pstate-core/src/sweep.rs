@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::adapter::Scan;
+use crate::control::{Controller, control};
 use crate::document::Document;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,7 +29,7 @@ pub use dry_run::{DryRun, DryRunCounts, Problem, ProblemKind, Sample};
 use lease::Lease;
 pub(crate) use lease::last_sweep;
 pub use progress::{SweepFailure, SweepProgress, SweepReport, SweepState};
-use task::{Control, Task};
+use task::Task;
 
 /// How many failures a report holds unless something else is asked for.
 const FAILURES_KEPT: usize = 100;
@@ -183,13 +184,12 @@ impl Sweep {
     pub async fn start(self) -> Result<RunningSweep> {
         let located = |error: Error| error.in_operation("migrate_all");
         let task = self.prepare().await.map_err(located)?;
-        let (control, receiver) =
-            watch::channel(Control { rate: self.settings.rate, paused: false, stopped: false });
+        let (control, controlled) = control(self.settings.rate);
         let (done, report) = oneshot::channel();
         let progress = task.progress();
         let running = task.engine.background.begin();
         task.engine.runtime.clone().spawn(async move {
-            let ended = task.run(receiver).await;
+            let ended = task.run(controlled).await;
             drop(running);
             // Nobody may be interested any more.
             _ = done.send(ended.map_err(|error| error.in_operation("migrate_all")));
@@ -258,7 +258,7 @@ impl Sweep {
 #[derive(Debug)]
 #[must_use = "dropping it stops the sweep"]
 pub struct RunningSweep {
-    control: watch::Sender<Control>,
+    control: Controller,
     progress: watch::Receiver<SweepProgress>,
     report: oneshot::Receiver<Result<SweepReport>>,
 }
@@ -280,17 +280,17 @@ impl RunningSweep {
     /// Changes how many documents a second it looks at, at most; 0 for no limit. Takes effect at
     /// once.
     pub fn set_rate(&self, documents_per_second: u32) {
-        self.control.send_modify(|control| control.rate = NonZeroU32::new(documents_per_second));
+        self.control.set_rate(documents_per_second);
     }
 
     /// Halts it after the page at hand, until it is [resumed](Self::resume).
     pub fn pause(&self) {
-        self.control.send_modify(|control| control.paused = true);
+        self.control.pause();
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.control.send_modify(|control| control.paused = false);
+        self.control.resume();
     }
 
     /// Ends it after the page at hand, and says what it has done. Started again, it goes on there.
@@ -298,7 +298,7 @@ impl RunningSweep {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub async fn stop(self) -> Result<SweepReport> {
-        self.control.send_modify(|control| control.stopped = true);
+        self.control.stop();
         self.wait().await
     }
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::adapter::Scan;
-use crate::backoff::backoff;
+use crate::backoff::unavailable_delay;
 use crate::cache_policy::CachePolicy;
+use crate::control::{Control, Controlled, Controller, control};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::key::{AsKey, Key};
@@ -25,10 +25,6 @@ const PAGE_SIZE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// How many failures are kept.
 const FAILURES_KEPT: usize = 100;
-
-/// How long to wait after the store was unavailable: at first, and at most.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// What to read into the cache, part by part; see [`PState::warm`].
 #[derive(Debug, Default)]
@@ -210,7 +206,7 @@ impl PState {
             rate: 0.0,
             unavailable: None,
         });
-        let (control, receiver) = watch::channel(Control { rate: warm.rate, stopped: false });
+        let (control, controlled) = control(warm.rate);
         let running = RunningWarm { control, progress: progress.subscribe() };
         let begun = engine.background.begin();
         let task = Task {
@@ -218,7 +214,7 @@ impl PState {
             space: self.current_space().clone(),
             page_size: warm.page_size.unwrap_or(PAGE_SIZE),
             pace: Pace::default(),
-            control: receiver,
+            control: controlled,
             progress,
             engine,
         };
@@ -234,14 +230,8 @@ impl PState {
 #[derive(Debug)]
 #[must_use = "dropping it stops the warming"]
 pub struct RunningWarm {
-    control: watch::Sender<Control>,
+    control: Controller,
     progress: watch::Receiver<WarmProgress>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Control {
-    rate: Option<NonZeroU32>,
-    stopped: bool,
 }
 
 impl RunningWarm {
@@ -260,12 +250,12 @@ impl RunningWarm {
 
     /// Changes how many documents a second are read, at most; 0 for no limit. Takes effect at once.
     pub fn set_rate(&self, documents_per_second: u32) {
-        self.control.send_modify(|control| control.rate = NonZeroU32::new(documents_per_second));
+        self.control.set_rate(documents_per_second);
     }
 
     /// Ends it after the page at hand, and says how far it has come.
     pub async fn stop(self) -> WarmProgress {
-        self.control.send_modify(|control| control.stopped = true);
+        self.control.stop();
         self.wait().await
     }
 
@@ -287,7 +277,7 @@ struct Task {
     pace: Pace,
     /// How many there had been when it began.
     evictions: u64,
-    control: watch::Receiver<Control>,
+    control: Controlled,
     progress: watch::Sender<WarmProgress>,
 }
 
@@ -412,14 +402,12 @@ impl Task {
             return Err(Ended(WarmState::Full));
         }
         loop {
-            let rate = self.wanted()?;
+            let wanted = self.wanted()?;
             let now = Instant::now();
-            let due = self.pace.due(rate, now);
+            let due = self.pace.due(wanted.rate, now);
             if due <= now {
                 self.pace.begin_page(now);
-                let a_second = rate.and_then(|rate| usize::try_from(rate.get()).ok());
-                let a_second = a_second.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MAX);
-                return Ok(self.page_size.min(a_second));
+                return Ok(wanted.limit(self.page_size));
             }
             self.wait_until(due).await;
         }
@@ -427,7 +415,7 @@ impl Task {
 
     /// Waits before the store is asked again.
     async fn wait_after(&mut self, error: Error, failed: &mut u32) -> Result<(), Ended> {
-        let due = Instant::now() + backoff(RETRY_DELAY, MAX_RETRY_DELAY, *failed);
+        let due = Instant::now() + unavailable_delay(*failed);
         *failed += 1;
         self.show(WarmState::Waiting, Some(error));
         while Instant::now() < due {
@@ -445,14 +433,10 @@ impl Task {
         });
     }
 
-    /// The rate that is wanted, unless it is to stop.
-    fn wanted(&mut self) -> Result<Option<NonZeroU32>, Ended> {
-        let abandoned = self.control.has_changed().is_err();
-        let Control { rate, stopped } = *self.control.borrow_and_update();
-        if stopped || abandoned || self.engine.background.is_closing() {
-            return Err(Ended(WarmState::Stopped));
-        }
-        Ok(rate)
+    /// What is wanted, unless it is to stop.
+    fn wanted(&mut self) -> Result<Control, Ended> {
+        let wanted = self.control.wanted().filter(|_| !self.engine.background.is_closing());
+        wanted.ok_or(Ended(WarmState::Stopped))
     }
 
     /// Waits until then, or something else is wanted.
@@ -461,7 +445,7 @@ impl Task {
         tokio::select! {
             biased;
             () = closing => {}
-            _ = self.control.changed() => {}
+            () = self.control.changed() => {}
             () = sleep_until(due) => {}
         }
     }

@@ -1,8 +1,7 @@
 //! The task that sweeps.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -10,7 +9,8 @@ use super::lease::Lease;
 use super::progress::{SweepFailure, SweepProgress, SweepReport, SweepState};
 use super::{Found, Settings, look, page_of};
 use crate::adapter::{Page, Scan};
-use crate::backoff::backoff;
+use crate::backoff::unavailable_delay;
+use crate::control::{Control, Controlled};
 use crate::document::Document;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,18 +23,6 @@ use crate::space::Space;
 
 /// How many documents are looked at before other tasks have their turn: about 0.1 ms.
 const PORTION: usize = 32;
-
-/// How long to wait after the store was unavailable: at first, and at most.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
-
-/// What the owner of a sweep wants it to do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Control {
-    pub(super) rate: Option<NonZeroU32>,
-    pub(super) paused: bool,
-    pub(super) stopped: bool,
-}
 
 pub(super) struct Task {
     pub(super) engine: Arc<Engine>,
@@ -108,10 +96,7 @@ impl Task {
     }
 
     /// Sweeps until it is done or told to stop, and gives up the lease.
-    pub(super) async fn run(
-        mut self,
-        mut control: watch::Receiver<Control>,
-    ) -> Result<SweepReport> {
+    pub(super) async fn run(mut self, mut control: Controlled) -> Result<SweepReport> {
         let ended = self.sweep(&mut control).await;
         let state = *ended.as_ref().unwrap_or(&SweepState::Failed);
         self.publish(state, None);
@@ -135,7 +120,7 @@ impl Task {
         released.map(|()| report)
     }
 
-    async fn sweep(&mut self, control: &mut watch::Receiver<Control>) -> Result<SweepState> {
+    async fn sweep(&mut self, control: &mut Controlled) -> Result<SweepState> {
         if self.count {
             self.count_documents().await?;
         }
@@ -187,23 +172,16 @@ impl Task {
     }
 
     /// Waits until the next page may begin, and says how long it may be; `None` to stop.
-    async fn may_go_on(
-        &mut self,
-        control: &mut watch::Receiver<Control>,
-    ) -> Result<Option<NonZeroUsize>> {
+    async fn may_go_on(&mut self, control: &mut Controlled) -> Result<Option<NonZeroUsize>> {
         loop {
             let closing = self.engine.background.closing();
-            let abandoned = control.has_changed().is_err();
-            let Control { rate, paused, stopped } = *control.borrow_and_update();
-            if stopped || abandoned || self.engine.background.is_closing() {
-                return Ok(None);
-            }
+            let wanted = control.wanted().filter(|_| !self.engine.background.is_closing());
+            let Some(wanted) = wanted else { return Ok(None) };
+            let Control { rate, paused, .. } = wanted;
             let due = (!paused).then(|| self.pace.due(rate, Instant::now()));
             if due.is_some_and(|due| due <= Instant::now()) {
-                let a_second = rate.and_then(|rate| usize::try_from(rate.get()).ok());
-                let a_second = a_second.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MAX);
                 self.publish(SweepState::Running, None);
-                return Ok(Some(self.settings.page_size.min(a_second)));
+                return Ok(Some(wanted.limit(self.settings.page_size)));
             }
             if paused {
                 self.pace.interrupt();
@@ -212,7 +190,7 @@ impl Task {
             tokio::select! {
                 biased;
                 () = closing => {}
-                _ = control.changed() => {}
+                () = control.changed() => {}
                 () = wait_until(due) => {}
                 () = sleep_until(self.lease.renewal()) => self.save().await?,
             }
@@ -220,11 +198,7 @@ impl Task {
     }
 
     /// Reads a page, however often it takes; `None` to stop.
-    async fn read(
-        &mut self,
-        scan: &Scan,
-        control: &mut watch::Receiver<Control>,
-    ) -> Result<Option<Page>> {
+    async fn read(&mut self, scan: &Scan, control: &mut Controlled) -> Result<Option<Page>> {
         let mut failures = 0;
         loop {
             let (engine, space, scan) = (self.engine.clone(), self.space.clone(), scan.clone());
@@ -248,7 +222,7 @@ impl Task {
         &mut self,
         entity: &Entity,
         page: Page,
-        control: &mut watch::Receiver<Control>,
+        control: &mut Controlled,
     ) -> Result<Option<Tally>> {
         let done = page.records.len() + page.unreadable.len();
         let mut tally = Tally { done: done as u64, ..Tally::default() };
@@ -281,7 +255,7 @@ impl Task {
         &mut self,
         mut documents: Vec<Document>,
         tally: &mut Tally,
-        control: &mut watch::Receiver<Control>,
+        control: &mut Controlled,
     ) -> Result<bool> {
         let mut failures = 0;
         loop {
@@ -310,27 +284,23 @@ impl Task {
         &mut self,
         error: Error,
         failures: &mut u32,
-        control: &mut watch::Receiver<Control>,
+        control: &mut Controlled,
     ) -> Result<bool> {
         if !is_passing(&error) {
             return Err(error);
         }
         self.publish(SweepState::Waiting, Some(error));
-        let due = Instant::now() + backoff(RETRY_DELAY, MAX_RETRY_DELAY, *failures);
+        let due = Instant::now() + unavailable_delay(*failures);
         *failures = failures.saturating_add(1);
         loop {
             let closing = self.engine.background.closing();
-            let abandoned = control.has_changed().is_err();
-            if abandoned
-                || control.borrow_and_update().stopped
-                || self.engine.background.is_closing()
-            {
+            if control.wanted().is_none() || self.engine.background.is_closing() {
                 return Ok(false);
             }
             tokio::select! {
                 biased;
                 () = closing => {}
-                _ = control.changed() => {}
+                () = control.changed() => {}
                 () = sleep_until(due) => return Ok(true),
             }
         }
@@ -378,20 +348,11 @@ impl Task {
             failed: checkpoint.failed,
             newer: checkpoint.newer,
             rate,
-            remaining: left.and_then(|left| time_for(left, rate)),
+            remaining: left.and_then(|left| self.pace.time_for(left)),
             position: checkpoint.after.clone(),
             unavailable,
         });
     }
-}
-
-/// How long so many documents take at this rate.
-#[expect(clippy::cast_precision_loss, reason = "an estimate needs no 53 bits")]
-fn time_for(documents: u64, rate: f64) -> Option<Duration> {
-    if documents == 0 {
-        return Some(Duration::ZERO);
-    }
-    (rate > 0.0).then(|| Duration::try_from_secs_f64(documents as f64 / rate).ok()).flatten()
 }
 
 /// Does some work, and lets the owner of the lease be heard meanwhile.
