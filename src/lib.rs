@@ -40,6 +40,7 @@
 //! | read and write | [`PState`], [`Document`], [`Collection`] |
 //! | load a graph | [`Preload`] |
 //! | change the shape of what is stored | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
+//! | move between stores | [`copy()`] |
 //! | write an adapter | [`Adapter`] |
 //!
 //! # Features
@@ -54,14 +55,16 @@ pub use connect::connect;
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CachePolicy, CacheStats, Capabilities,
     Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes,
-    Collection, Comparison, CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts,
-    Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter, FlushReport,
-    FlushTrigger, HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus,
-    MigrationWriter, NPlusOne, Object, Order, Outcome, PState, Page, Path, Preload, Problem,
-    ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningSweep, RunningWarm,
-    Sample, Scan, ScanQuery, Schema, SingleReads, Space, Staleness, Stats, Sweep, SweepCheckpoint,
-    SweepFailure, SweepProgress, SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts,
-    Warm, WarmProgress, WarmState, Write, WriteBackStats, WriteBatch, difference, schema,
+    Collection, Comparison, Copy, CopyDifference, CopyDifferenceKind, CopyFailure, CopyProgress,
+    CopyReport, CopyState, CopyVerification, CountVersions, Dangling, Document, DocumentPage,
+    DryRun, DryRunCounts, Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter,
+    FlushReport, FlushTrigger, HubSubscription, Key, KeyRef, Loaded, MemoryAdapter,
+    MigrationStatus, MigrationWriter, NPlusOne, Object, Order, Outcome, PState, Page, Path,
+    Preload, Problem, ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningCopy,
+    RunningSweep, RunningWarm, Sample, Scan, ScanQuery, Schema, SingleReads, Space, SpaceDigest,
+    SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
+    SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Warm, WarmProgress,
+    WarmState, Write, WriteBackStats, WriteBatch, copy, difference, schema,
 };
 
 /// Storage in one SQLite file.

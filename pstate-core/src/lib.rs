@@ -28,6 +28,7 @@
 //! | load a graph | [`Preload`], [`Loaded`] |
 //! | change the shape of documents | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
 //! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
+//! | move between stores | [`copy()`] |
 
 mod adapter;
 mod background;
@@ -37,6 +38,7 @@ mod cache_policy;
 mod changes;
 mod collection;
 mod control;
+mod copy;
 mod detached;
 pub mod difference;
 mod document;
@@ -76,6 +78,10 @@ pub use changes::{
     ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes, HubSubscription,
 };
 pub use collection::Collection;
+pub use copy::{
+    Copy, CopyDifference, CopyDifferenceKind, CopyFailure, CopyProgress, CopyReport, CopyState,
+    CopyVerification, RunningCopy, SpaceDigest, SpaceVerification, copy,
+};
 pub use document::{Document, Object};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use flush::{FlushReport, FlushTrigger};

@@ -43,6 +43,11 @@ impl Space {
         Self("pstate-sweeps".into())
     }
 
+    /// Where copies note, in their target, how far they have come.
+    pub(crate) fn copies() -> Self {
+        Self("pstate-copies".into())
+    }
+
     /// Whether it is one of PState's own: see [`RESERVED`](Self::RESERVED).
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with(Self::RESERVED)
