@@ -168,7 +168,9 @@ impl Copy {
     /// or the returned value is dropped.
     ///
     /// Whether it is the same source is told by reading the last page once more that was copied. Two
-    /// copies into one target at once do not damage it: each writes what it has read.
+    /// copies into one target at once do not damage it: each writes what it has read. What a copy
+    /// notes is gone when it is complete; then the same copy is refused as any other is, and
+    /// [`verify`](Self::verify) tells that everything is there.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if a space of the target, which is named, holds
@@ -188,8 +190,8 @@ impl Copy {
                 .in_operation("copy")
                 .caused_by(error)
         })?;
-        let progress = task.progress();
         let prepared = task.prepare().await.map_err(|error| error.in_operation("copy"))?;
+        let progress = prepared.progress();
         let (done, report) = oneshot::channel();
         runtime.spawn(async move {
             let ended = prepared.run().await;

@@ -6,6 +6,7 @@ mod bad_input;
 mod batching;
 mod cache_size;
 mod coherence;
+mod copy;
 mod defects;
 mod faults;
 mod freshness;

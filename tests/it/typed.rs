@@ -183,6 +183,11 @@ impl pstate::Adapter for ByKey {
         batch: &pstate::Batch,
     ) -> pstate::Result<Vec<pstate::Outcome>> {
         assert!(batch.writes.len() <= 3, "the handle splits what is longer than declared");
+        let fits = |write: &pstate::Write| match &write.change {
+            pstate::Change::Put(bytes) => bytes.len() <= 1_000,
+            pstate::Change::Delete => true,
+        };
+        assert!(batch.writes.iter().all(fits), "the handle refuses what is longer than declared");
         self.0.write(space, batch).await
     }
 

@@ -68,11 +68,6 @@ impl Task {
         Self { stores, settings, steering }
     }
 
-    /// What it says about itself while it runs.
-    pub(super) fn progress(&self) -> watch::Receiver<CopyProgress> {
-        self.steering.progress()
-    }
-
     /// Compares, and copies nothing.
     pub(super) async fn verify(mut self) -> Result<CopyVerification> {
         verify(&mut self.steering, &self.stores, &self.settings).await.map_err(failure)
@@ -236,6 +231,11 @@ impl Task {
 }
 
 impl Prepared {
+    /// What it says about itself while it runs.
+    pub(super) fn progress(&self) -> watch::Receiver<CopyProgress> {
+        self.task.steering.progress()
+    }
+
     /// Copies, compares, and says what it has done.
     pub(super) async fn run(mut self) -> Result<CopyReport> {
         let ended = self.copy_and_verify().await;
@@ -267,13 +267,16 @@ impl Prepared {
             self.copy_space(space).await?;
         }
         // What is compared is what is safe.
-        self.flush().await?;
         let Task { stores, settings, steering } = &mut self.task;
+        steering.attempt(|| stores.to.flush()).await?;
         let verification =
             if settings.verify { Some(verify(steering, stores, settings).await?) } else { None };
         let equal = verification.as_ref().is_none_or(CopyVerification::is_complete);
-        self.leave(equal && self.counts.failed == 0).await?;
-        self.flush().await?;
+        if equal && self.counts.failed == 0 {
+            self.remove_notes().await;
+        } else {
+            self.restart_notes().await?;
+        }
         Ok(verification)
     }
 
@@ -313,24 +316,27 @@ impl Prepared {
         Ok(())
     }
 
-    /// Leaves the target without notes; or with those that let the next copy look at everything
-    /// again.
-    async fn leave(&mut self, complete: bool) -> Result<(), Ended> {
+    /// Lets the next copy look at everything again.
+    async fn restart_notes(&mut self) -> Result<(), Ended> {
         let max_len = self.task.stores.to.capabilities().max_value_len;
-        let mut notes = Vec::new();
-        for (space, checkpoint) in &mut self.spaces {
-            notes.push(if complete {
-                Checkpoint::remove(space)?
-            } else {
-                checkpoint.restart();
-                checkpoint.write(space, max_len)?
-            });
-        }
+        let notes = self.spaces.iter_mut().map(|(space, checkpoint)| {
+            checkpoint.restart();
+            checkpoint.write(space, max_len)
+        });
+        let notes = notes.collect::<Result<_>>()?;
         self.task.write_notes(notes).await
     }
 
-    async fn flush(&mut self) -> Result<(), Ended> {
-        self.task.steering.attempt(|| self.task.stores.to.flush()).await
+    /// Everything has arrived: a note that stays is in nobody's way.
+    async fn remove_notes(&mut self) {
+        let notes = self.spaces.keys().map(Checkpoint::remove).collect::<Result<_>>();
+        let removed = match notes {
+            Ok(notes) => self.task.write_notes(notes).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(Ended::Failed(error)) = removed {
+            tracing::warn!(%error, "the notes of a copy that is complete were not removed");
+        }
     }
 }
 
