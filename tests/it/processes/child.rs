@@ -6,12 +6,17 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pstate::sqlite::SqliteAdapter;
+use pstate_testkit::{Call, FaultLayer, Hold, Moment};
 
 /// In the environment of a child: the file that it works on, and what else it has to know.
 const FILE: &str = "PSTATE_TEST_FILE";
 const TASK: &str = "PSTATE_TEST_TASK";
+
+/// What a child says when it is held at the write that its task names.
+pub(super) const HELD: &str = "held";
 
 /// What the lines of a child begin with that are meant for its parent.
 const SAID: &str = "> ";
@@ -63,6 +68,12 @@ impl Child {
         self.process.wait().unwrap();
     }
 
+    /// Ends it at once when it says that it is held.
+    pub(super) fn kill_when_held(&mut self) {
+        assert_eq!(self.hear().as_deref(), Some(HELD));
+        self.kill();
+    }
+
     /// Waits for its end, which must be a success, and gives what it had still to say.
     pub(super) fn finish(mut self) -> Vec<String> {
         let said = std::iter::from_fn(|| self.hear()).collect();
@@ -87,6 +98,18 @@ pub(super) fn file() -> PathBuf {
 /// In a child: what it was told.
 pub(super) fn task() -> String {
     env::var(TASK).unwrap()
+}
+
+/// In a child: holds the write that its task names, counted from 0 (`3 before`, `3 after`): before
+/// its effect, or after it and before the answer.
+pub(super) fn hold_at_write(faults: &FaultLayer) -> Hold {
+    let task = task();
+    let (number, moment) = task.split_once(' ').unwrap();
+    for _ in 0..number.parse().unwrap() {
+        faults.delay(Call::Write, Duration::ZERO);
+    }
+    let moment = if moment == "before" { Moment::Before } else { Moment::After };
+    faults.hold(Call::Write, moment)
 }
 
 /// In a child: one line to the parent, which arrives whole or not at all.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pstate::{ErrorKind, PState};
-use pstate_testkit::{Call, FaultLayer, Moment, workload};
+use pstate_testkit::{FaultLayer, workload};
 
-use super::child::{self, Child, open, say};
+use super::child::{self, Child, HELD, open, say};
 use crate::stores::deck_of;
 
 const CARDS: usize = 500;
@@ -18,18 +18,12 @@ const LEASE: Duration = Duration::from_millis(50);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by `one_that_is_killed_goes_on_where_it_was`, in a process of its own"]
 async fn the_process_that_is_killed() {
-    let task = child::task();
-    let (number, moment) = task.split_once(' ').unwrap();
-    let moment = if moment == "before" { Moment::Before } else { Moment::After };
     let faults = Arc::new(FaultLayer::new(open(&child::file())));
-    for _ in 0..number.parse().unwrap() {
-        faults.delay(Call::Write, Duration::ZERO);
-    }
-    let held = faults.hold(Call::Write, moment);
+    let held = child::hold_at_write(&faults);
     let pstate = PState::builder(faults).schema(workload::schema().unwrap()).build().unwrap();
     let sweep = tokio::spawn(pstate.migrate_all().page_size(PAGE).lease(LEASE).run());
     held.reached().await;
-    say("held");
+    say(HELD);
     sweep.await.unwrap().unwrap();
 }
 
@@ -59,11 +53,7 @@ async fn one_that_is_killed_goes_on_where_it_was() {
     ] {
         let mut child =
             Child::start("processes::sweep::the_process_that_is_killed", &file, kill_at);
-        let killed = tokio::task::spawn_blocking(move || {
-            assert_eq!(child.hear().as_deref(), Some("held"));
-            child.kill();
-        });
-        killed.await.unwrap();
+        tokio::task::spawn_blocking(move || child.kill_when_held()).await.unwrap();
         let status = pstate.migration_status().await.unwrap();
         let checkpoint = status.sweep.unwrap();
         assert!(checkpoint.running && !checkpoint.finished);
