@@ -73,7 +73,11 @@ pub mod sqlite {
     pub use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig, Synchronous, TableLayout};
 }
 
-/// The programs in the guide are tested like those in the documentation.
+/// The programs in the guides are tested like those in the documentation.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../docs/change-your-schema.md")]
 struct ChangeYourSchema;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/move-between-stores.md")]
+struct MoveBetweenStores;
