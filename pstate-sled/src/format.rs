@@ -1,0 +1,145 @@
+//! How a directory says whose it is and in which format.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use pstate_core::{Error, ErrorKind, Result};
+
+/// In the directory, beside sled's own files. Written last when a store is created.
+const FORMAT_FILE: &str = "pstate.format";
+
+/// The version of the format: the tree, its keys and its values.
+const FORMAT_VERSION: u32 = 1;
+
+/// The tree that holds the records.
+pub(crate) const RECORDS: &str = "pstate";
+
+/// sled's own tree, which is always there.
+const DEFAULT_TREE: &[u8] = b"__sled__default";
+
+/// What sled keeps in its directory.
+const SLED_FILES: [&str; 3] = ["db", "conf", "blobs"];
+
+/// What a directory is, as far as can be told without sled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody's yet: it is missing or empty, or it is sled's and not marked.
+    Nobody,
+    /// Ours.
+    Us,
+}
+
+fn refuse<T>(why: String) -> Result<T> {
+    Err(Error::new(ErrorKind::Config, why))
+}
+
+/// Whose directory it is; an error if it is none that we may use. Changes nothing: sled would turn
+/// any directory into one of its own.
+pub(crate) fn owner(path: &Path) -> Result<Owner> {
+    let at = path.display();
+    let failed = |error: io::Error| {
+        Error::new(ErrorKind::Config, format!("{at}: the directory cannot be read"))
+            .caused_by(error)
+    };
+    let entries = match path.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return refuse(format!("{at} is no directory; sled keeps several files in one"));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut foreign = None;
+    let mut is_sled = false;
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if name == FORMAT_FILE {
+            return read_format(path).map(|()| Owner::Us);
+        }
+        is_sled |= SLED_FILES.iter().any(|file| name == *file);
+        foreign.get_or_insert(name);
+    }
+    match foreign {
+        Some(name) if !is_sled => refuse(format!(
+            "{at} is no sled database (it holds {}); choose an empty or a new directory",
+            name.display()
+        )),
+        _ => Ok(Owner::Nobody),
+    }
+}
+
+fn check_parent(path: &Path) -> Result<Owner> {
+    let Some(parent) = path.parent() else { return Ok(Owner::Nobody) };
+    match parent.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(Owner::Nobody),
+        Ok(_) => refuse(format!("{} is not a directory", parent.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse(format!("the directory {} does not exist", parent.display()))
+        }
+        Err(error) => refuse(format!("the directory {}: {error}", parent.display())),
+    }
+}
+
+fn read_format(path: &Path) -> Result<()> {
+    let at = path.display();
+    let text = fs::read_to_string(path.join(FORMAT_FILE)).map_err(|error| {
+        Error::new(ErrorKind::Config, format!("{at}: {FORMAT_FILE} cannot be read"))
+            .caused_by(error)
+    })?;
+    match text.trim_end().parse::<u32>() {
+        Ok(FORMAT_VERSION) => Ok(()),
+        Ok(version) if version > FORMAT_VERSION => refuse(format!(
+            "{at} was written by a newer version (format {version}, this program knows \
+             {FORMAT_VERSION}); update the program"
+        )),
+        Ok(version) => refuse(format!("{at} has format {version}, which never existed")),
+        Err(_) => refuse(format!("{at}: {FORMAT_FILE} holds no number")),
+    }
+}
+
+/// Checks what sled has found against what the directory is said to be.
+pub(crate) fn check_trees(db: &sled::Db, owner: Owner, path: &Path) -> Result<()> {
+    let at = path.display();
+    let trees = db.tree_names();
+    let ours = trees.iter().any(|name| **name == *RECORDS.as_bytes());
+    match owner {
+        // sled takes damage at the beginning of its log for its end.
+        Owner::Us if !ours => Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("{at} is damaged: sled finds nothing of what was stored; restore a copy"),
+        )),
+        Owner::Nobody if !ours => {
+            let foreign = trees.iter().find(|name| ***name != *DEFAULT_TREE);
+            match foreign {
+                Some(name) => refuse(format!(
+                    "{at} belongs to another program (tree {:?}); choose another directory",
+                    String::from_utf8_lossy(name)
+                )),
+                None if db.first().is_ok_and(|first| first.is_none()) => Ok(()),
+                None => {
+                    refuse(format!("{at} belongs to another program; choose another directory"))
+                }
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Marks a directory as ours. What sled has created has to be flushed before.
+pub(crate) fn claim(path: &Path) -> Result<()> {
+    let write = || {
+        let unfinished = path.join(format!("{FORMAT_FILE}.new"));
+        let mut file = File::create(&unfinished)?;
+        writeln!(file, "{FORMAT_VERSION}")?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path.join(FORMAT_FILE))
+    };
+    write().map_err(|error| {
+        Error::new(
+            ErrorKind::Config,
+            format!("{}: {FORMAT_FILE} cannot be written", path.display()),
+        )
+        .caused_by(error)
+    })
+}

@@ -1,0 +1,140 @@
+//! What several batches come to, and storing that.
+
+use std::collections::BTreeMap;
+
+use pstate_core::{
+    Batch, BatchMode, Change, Error, ErrorKind, Expect, Outcome, Result, Revision, Space, Write,
+};
+use sled::{IVec, Tree};
+
+use crate::database::Database;
+use crate::error::{During, guarded};
+use crate::stored_key::stored_key;
+
+/// Refuses a value that is too long.
+pub(crate) fn check_len(write: &Write, space: &Space, max: usize) -> Result<()> {
+    match &write.change {
+        Change::Put(bytes) if bytes.len() > max => {
+            let message = format!("a value of {} bytes, at most {max} are allowed", bytes.len());
+            Err(Error::new(ErrorKind::InvalidInput, message)
+                .in_operation("write")
+                .in_space(space)
+                .at_key(&write.key))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Batches that are stored together, in their order. To be made and stored while nobody else uses
+/// the database.
+#[derive(Debug)]
+pub(crate) struct Transaction<'a> {
+    database: &'a Database,
+    tree: &'a Tree,
+    /// What will be stored under a key; `None` is nothing.
+    pending: BTreeMap<Vec<u8>, Option<IVec>>,
+    /// Whether there is a batch that must be stored wholly or not at all.
+    atomic: bool,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(database: &'a Database, tree: &'a Tree) -> Self {
+        Self { database, tree, pending: BTreeMap::new(), atomic: false }
+    }
+
+    /// Adds what `batch` changes, seen after those before it, and gives what becomes of it when all
+    /// are stored. After an error it changes nothing.
+    pub(crate) fn add(&mut self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
+        match batch.mode {
+            BatchMode::Atomic => self.add_atomically(space, &batch.writes),
+            BatchMode::Each => {
+                Ok(batch.writes.iter().map(|write| self.add_alone(space, write)).collect())
+            }
+        }
+    }
+
+    /// Stores everything.
+    pub(crate) fn store(self) -> Result<()> {
+        let Self { database, tree, pending, atomic } = self;
+        guarded(&database.path, During::Write, || {
+            // A batch of sled's costs as much as two hundred single changes.
+            if !atomic || pending.len() < 2 {
+                return pending.into_iter().try_for_each(|(key, value)| {
+                    match value {
+                        Some(value) => tree.insert(key, value),
+                        None => tree.remove(key),
+                    }
+                    .map(drop)
+                });
+            }
+            let mut batch = sled::Batch::default();
+            for (key, value) in pending {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            tree.apply_batch(batch)
+        })
+    }
+
+    fn add_atomically(&mut self, space: &Space, writes: &[Write]) -> Result<Vec<Outcome>> {
+        let keys: Vec<_> = writes.iter().map(|write| stored_key(space, &write.key)).collect();
+        let holds = writes.iter().zip(&keys).map(|(write, key)| self.holds(write, key));
+        let holds = holds.collect::<Result<Vec<_>>>()?;
+        if holds.iter().all(|&holds| holds) {
+            self.atomic |= writes.len() > 1;
+            return Ok(writes
+                .iter()
+                .zip(keys)
+                .map(|(write, key)| self.change(write, key))
+                .collect());
+        }
+        let outcome = |holds| if holds { Outcome::Aborted } else { Outcome::Conflict };
+        Ok(holds.into_iter().map(outcome).collect())
+    }
+
+    fn add_alone(&mut self, space: &Space, write: &Write) -> Outcome {
+        let key = stored_key(space, &write.key);
+        let holds = check_len(write, space, self.database.config.max_value_len)
+            .and_then(|()| self.holds(write, &key));
+        match holds {
+            Ok(true) => self.change(write, key),
+            Ok(false) => Outcome::Conflict,
+            Err(error) => {
+                Outcome::Failed(error.in_operation("write").in_space(space).at_key(&write.key))
+            }
+        }
+    }
+
+    /// Whether what is stored, or pending, is as `write` expects.
+    fn holds(&self, write: &Write, key: &[u8]) -> Result<bool> {
+        let expected = match write.expect {
+            Expect::Any => return Ok(true),
+            Expect::Absent => None,
+            Expect::Revision(revision) => Some(revision),
+        };
+        let revision = |value: &IVec| Revision::of_content(value);
+        let stored = match self.pending.get(key) {
+            Some(pending) => pending.as_ref().map(revision),
+            None => {
+                let stored = guarded(&self.database.path, During::Read, || self.tree.get(key))?;
+                stored.as_ref().map(revision)
+            }
+        };
+        Ok(stored == expected)
+    }
+
+    fn change(&mut self, write: &Write, key: Vec<u8>) -> Outcome {
+        match &write.change {
+            Change::Put(bytes) => {
+                self.pending.insert(key, Some(IVec::from(&**bytes)));
+                Outcome::Stored(Revision::of_content(bytes))
+            }
+            Change::Delete => {
+                self.pending.insert(key, None);
+                Outcome::Deleted
+            }
+        }
+    }
+}
