@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, CountVersions, ErrorKind, Extensions, Key,
-    Outcome, Page, Record, Result, Scan, Space, VersionCounts,
+    Adapter, Atomicity, Batch, BatchMode, Capabilities, CountVersions, Extensions, Key, Outcome,
+    Page, Record, Result, Scan, Space, VersionCounts,
 };
 
 use crate::config::{Flush, SledConfig};
@@ -49,10 +49,10 @@ impl SledAdapter {
     /// directory above has to exist.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the configuration is invalid, or the path cannot be used: no
+    /// [`Config`](pstate_core::ErrorKind::Config) if the configuration is invalid, or the path cannot be used: no
     /// directory, not sled's, another program's, of a newer format or another version of sled, not
-    /// writable; [`Unavailable`](ErrorKind::Unavailable) and retryable if it is open already, in
-    /// this process or another; [`Corrupt`](ErrorKind::Corrupt) if it is damaged.
+    /// writable; [`Unavailable`](pstate_core::ErrorKind::Unavailable) and retryable if it is open already, in
+    /// this process or another; [`Corrupt`](pstate_core::ErrorKind::Corrupt) if it is damaged.
     pub fn open_with(path: impl AsRef<Path>, config: SledConfig) -> Result<Self> {
         let open = || {
             let database = Arc::new(Database::open(path.as_ref(), config)?);

@@ -13,6 +13,7 @@ use sled::{Db, Tree};
 use tokio::task::spawn_blocking;
 
 use crate::config::SledConfig;
+use crate::ending;
 use crate::error::{During, closed, from_sled, guarded, is_locked};
 use crate::format::{self, Owner, RECORDS};
 
@@ -41,8 +42,7 @@ pub(crate) struct Database {
 
 struct Open {
     records: Tree,
-    /// Its thread flushes and tidies up as long as it lives.
-    _db: Db,
+    db: Db,
 }
 
 impl Database {
@@ -56,12 +56,13 @@ impl Database {
         let owner = format::owner(&path)?;
         let db = start(&path, &config)?;
         format::check_trees(&db, owner, &path)?;
+        ending::check(&db, &path)?;
         let records = guarded(&path, During::Open, || db.open_tree(RECORDS))?;
         if owner == Owner::Nobody {
             guarded(&path, During::Open, || records.flush())?;
             format::claim(&path)?;
         }
-        let open = RwLock::new(Some(Open { records, _db: db }));
+        let open = RwLock::new(Some(Open { records, db }));
         Ok(Self { path, config, changes: ChangeHub::new(), open })
     }
 
@@ -133,13 +134,13 @@ impl Database {
     /// Flushes, closes, and waits until others can open the directory.
     pub(crate) fn close(&self) {
         let Some(open) = self.open.write().take() else { return };
-        let flushed = guarded(&self.path, During::Write, || open.records.flush());
+        let noted = ending::note(&open.db, &self.path);
         // Even if sled panics while it ends, there is nothing to be done.
         let ended = guarded(&self.path, During::Write, || {
             drop(open);
             Ok(())
         });
-        if let Err(error) = flushed.and(ended) {
+        if let Err(error) = noted.and(ended) {
             tracing::warn!(%error, path = %self.path.display(), "closing the database");
         }
         self.wait_until_released();

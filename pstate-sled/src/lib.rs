@@ -3,6 +3,7 @@
 mod backend;
 mod config;
 mod database;
+mod ending;
 mod error;
 mod format;
 mod group;

@@ -115,14 +115,11 @@ impl<'a> Transaction<'a> {
             Expect::Revision(revision) => Some(revision),
         };
         let revision = |value: &IVec| Revision::of_content(value);
-        let stored = match self.pending.get(key) {
-            Some(pending) => pending.as_ref().map(revision),
-            None => {
-                let stored = guarded(&self.database.path, During::Read, || self.tree.get(key))?;
-                stored.as_ref().map(revision)
-            }
-        };
-        Ok(stored == expected)
+        if let Some(pending) = self.pending.get(key) {
+            return Ok(pending.as_ref().map(revision) == expected);
+        }
+        let stored = guarded(&self.database.path, During::Read, || self.tree.get(key))?;
+        Ok(stored.as_ref().map(revision) == expected)
     }
 
     fn change(&mut self, write: &Write, key: Vec<u8>) -> Outcome {
