@@ -31,8 +31,11 @@ pub(crate) struct KeyBuffer {
 
 impl KeyBuffer {
     pub(crate) fn new(space: &Space) -> Self {
-        let stored = stored_prefix(space, "");
-        Self { space_len: stored.len(), stored }
+        let mut stored = stored_prefix(space, "");
+        let space_len = stored.len();
+        // Most keys are no longer.
+        stored.reserve_exact(64);
+        Self { stored, space_len }
     }
 
     pub(crate) fn stored(&mut self, key: &Key) -> &[u8] {
