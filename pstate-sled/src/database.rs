@@ -99,7 +99,7 @@ impl Database {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        match self.open.try_read_for(PATIENCE) {
+        match self.open.try_read() {
             Some(open) if open.is_none() => Err(closed()),
             // Who writes finds out by itself.
             _ => Ok(()),

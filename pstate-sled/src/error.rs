@@ -56,8 +56,8 @@ pub(crate) fn from_sled(error: sled::Error, path: &Path, during: During) -> Erro
 
 fn from_io(kind: io::ErrorKind, path: &Path, during: During) -> Error {
     use io::ErrorKind::{
-        InvalidData, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull,
-        UnexpectedEof,
+        InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+        StorageFull, UnexpectedEof,
     };
 
     let at = path.display();
@@ -70,7 +70,7 @@ fn from_io(kind: io::ErrorKind, path: &Path, during: During) -> Error {
             ErrorKind::Config,
             format!("{at}: the directory and what is in it have to be readable and writable"),
         ),
-        (NotFound | NotADirectory, During::Open) => {
+        (NotFound | NotADirectory | IsADirectory, During::Open) => {
             Error::new(ErrorKind::Config, format!("{at} cannot be opened or created"))
         }
         // The log, or a file that it refers to, is shorter than it was or gone.
