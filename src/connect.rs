@@ -4,14 +4,7 @@ use std::sync::Arc;
 
 use pstate_core::{Adapter, Builder, Error, ErrorKind, MemoryAdapter, PState, Result};
 
-/// Opens the store that a URL names, with its default settings.
-///
-/// | URL | store | feature |
-/// |---|---|---|
-/// | `sqlite:app.db`, `sqlite:/var/lib/app.db` | an SQLite file, made if there is none | `sqlite` |
-/// | `memory:` | memory; it ends with the handle | |
-///
-/// For other settings make the adapter yourself and hand it to [`PState::builder`].
+/// A handle on the store that a URL names, to be set up: [`open`], and [`PState::builder`].
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -20,32 +13,58 @@ use pstate_core::{Adapter, Builder, Error, ErrorKind, MemoryAdapter, PState, Res
 /// ```
 ///
 /// # Errors
+/// Those of [`open`].
+pub async fn connect(url: &str) -> Result<Builder> {
+    Ok(PState::builder(open(url).await?))
+}
+
+/// Opens the store that a URL names, with its default settings.
+///
+/// | URL | store | feature |
+/// |---|---|---|
+/// | `sqlite:app.db`, `sqlite:/var/lib/app.db` | an SQLite file, made if there is none | `sqlite` |
+/// | `sled:app`, `sled:/var/lib/app` | a directory of sled's, made if there is none | `sled` |
+/// | `memory:` | memory; it ends with the handle | |
+///
+/// For other settings make the adapter yourself. Files are opened in place, which takes milliseconds, or up to
+/// their busy timeout (5 s) while another process holds them.
+///
+/// # Errors
 /// [`Config`](ErrorKind::Config) for a scheme that is unknown or whose feature is off, and for a
 /// store that cannot be opened. What follows the scheme is never part of the error unless it is
 /// the path of a file: it may hold a password.
-pub async fn connect(url: &str) -> Result<Builder> {
+pub async fn open(url: &str) -> Result<Arc<dyn Adapter>> {
     let (scheme, rest) = url.split_once(':').ok_or_else(|| {
         config("the URL of a store begins with its scheme, as in sqlite:app.db".to_owned())
     })?;
-    let adapter: Arc<dyn Adapter> = match scheme {
-        "memory" if rest.is_empty() => Arc::new(MemoryAdapter::new()),
-        "memory" => return Err(config("nothing follows memory: in a URL".to_owned())),
+    match scheme {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryAdapter::new())),
+        "memory" => Err(config("nothing follows memory: in a URL".to_owned())),
         #[cfg(feature = "sqlite")]
-        "sqlite" => {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
-            Arc::new(pstate_sqlite::SqliteAdapter::open(path)?)
-        }
-        #[cfg(not(feature = "sqlite"))]
-        "sqlite" => {
-            return Err(config("for sqlite: URLs turn on the feature `sqlite`".to_owned()));
-        }
-        unknown => {
-            return Err(config(format!(
-                "no store has the scheme {unknown:?}; there are sqlite: and memory:"
-            )));
-        }
-    };
-    Ok(PState::builder(adapter))
+        "sqlite" => Ok(Arc::new(pstate_sqlite::SqliteAdapter::open(path(rest))?)),
+        #[cfg(feature = "sled")]
+        "sled" => Ok(Arc::new(pstate_sled::SledAdapter::open(path(rest))?)),
+        unknown => Err(match FEATURES.iter().find(|(known, _)| *known == unknown) {
+            Some((scheme, feature)) => {
+                config(format!("for {scheme}: URLs turn on the feature `{feature}`"))
+            }
+            None => config(format!("no store has the scheme {unknown:?}; there are {}", schemes())),
+        }),
+    }
+}
+
+/// The schemes, and the features that they take.
+const FEATURES: [(&str, &str); 2] = [("sqlite", "sqlite"), ("sled", "sled")];
+
+fn schemes() -> String {
+    let schemes = FEATURES.iter().map(|(scheme, _)| format!("{scheme}:"));
+    format!("{} and memory:", schemes.collect::<Vec<_>>().join(", "))
+}
+
+/// The path of a file in a URL.
+#[cfg(any(feature = "sqlite", feature = "sled"))]
+fn path(rest: &str) -> &str {
+    rest.strip_prefix("//").unwrap_or(rest)
 }
 
 fn config(why: String) -> Error {

@@ -36,7 +36,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | open a store | [`connect`], [`PState::builder`] |
+//! | open a store | [`connect`], [`open`], [`PState::builder`] |
 //! | read and write | [`PState`], [`Document`], [`Collection`] |
 //! | load a graph | [`Preload`] |
 //! | change the shape of what is stored | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
@@ -47,11 +47,12 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `sqlite` (default) | one SQLite file: `connect("sqlite:app.db")`, [`sqlite`] |
+//! | `sqlite` (default) | one SQLite file: `connect("sqlite:app.db")`, module `sqlite` |
+//! | `sled` | a directory, written in Rust alone: `connect("sled:app")`, module `sled` |
 
 mod connect;
 
-pub use connect::connect;
+pub use connect::{connect, open};
 pub use pstate_core::{
     Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CachePolicy, CacheStats, Capabilities,
     Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes,
@@ -71,6 +72,12 @@ pub use pstate_core::{
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
     pub use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig, Synchronous, TableLayout};
+}
+
+/// Storage in a directory, by sled.
+#[cfg(feature = "sled")]
+pub mod sled {
+    pub use pstate_sled::{Flush, ReadMode, SledAdapter, SledConfig};
 }
 
 /// The programs in the guides are tested like those in the documentation.

@@ -1,6 +1,6 @@
-//! A flashcard app's state on SQLite, from import to statistics.
+//! A flashcard app's state in a store of your choice, from import to statistics.
 //!
-//! Decks, cards and translations are imported from JSON Lines, the file is closed and opened again,
+//! Decks, cards and translations are imported from JSON Lines, the store is closed and opened again,
 //! and a deck is read back as a graph: three reads, whatever its size. Then a deck that was stored in
 //! yesterday's shape is read; it arrives in today's, and the store gets it in the background. In the
 //! end today's program is rolled back, and yesterday's reads what it has written.
@@ -8,29 +8,30 @@
 mod schema;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use pstate::sqlite::SqliteAdapter;
-use pstate::{Collection, Document, Loaded, PState, Ref, Schema};
+use pstate::{Adapter, Collection, Document, Loaded, PState, Ref, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// Imports three decks of flashcards into an SQLite file, reads them back as a graph, and brings
-/// an old deck up to date while reading it.
+/// Imports three decks of flashcards into a store, reads them back as a graph, and brings an old
+/// deck up to date while reading it.
 #[derive(Parser)]
-#[command(after_help = "Without --db the file is temporary. With it, look inside afterwards:\n  \
-    sqlite3 FILE \"select key, value ->> 'front' from pstate where key like 'base_card:%' limit 5\"")]
+#[command(
+    after_help = "Without --store it is a temporary SQLite file. With --store sqlite:FILE, look inside \
+    afterwards:\n  sqlite3 FILE \"select key, value ->> 'front' from pstate where key like 'base_card:%' limit 5\"\n\
+    The features sled and redis add stores: cargo run --example flashcards --features sled -- --store sled:DIRECTORY"
+)]
 struct Arguments {
-    /// Keep the database in this file; it is imported into again if it exists.
-    #[arg(long, value_name = "FILE")]
-    db: Option<PathBuf>,
+    /// Keep everything in this store, such as sqlite:FILE; it is imported into again if it exists.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// The deck to show: kitchen, travel or nature.
     #[arg(long, default_value = "kitchen")]
     deck: String,
@@ -85,16 +86,21 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let file = arguments.db.clone().unwrap_or_else(|| temporary.path().join("flashcards.db"));
+    let url = arguments
+        .store
+        .clone()
+        .unwrap_or_else(|| format!("sqlite:{}", temporary.path().join("flashcards.db").display()));
 
     heading("Importing");
-    let pstate = open(&file, schema::today()?)?;
+    let store = pstate::open(&url).await?;
+    let pstate = handle(&store, schema::today()?)?;
     import(&pstate).await?;
     pstate.close().await?;
-    println!("stored in {} ({} KiB)", file.display(), file.metadata()?.len() / 1024);
+    println!("stored in {store:?}");
 
     heading("Reading a deck with its cards and their translations");
-    let pstate = open(&file, schema::today()?)?;
+    let store = pstate::open(&url).await?;
+    let pstate = handle(&store, schema::today()?)?;
     let key = DECKS.key(&arguments.deck)?;
     println!("{}\n", pstate.explain(&key, "cards.translations")?);
     let started = Instant::now();
@@ -118,7 +124,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     heading("Reading a deck in yesterday's shape");
     import_old_deck(&pstate).await?;
     println!("{}", pstate.migration_status().await?);
-    let before = stored_deck(&file).await?;
+    let before = stored_deck(&store).await?;
     let loaded = pstate.preload("base_deck:proverbs", "cards.translations").await?;
     let loaded = loaded.ok_or("the deck is gone")?;
     show_change(&before, loaded.root())?;
@@ -129,14 +135,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         pstate.stats().migrations,
         loaded.round_trips()
     );
-    println!("the file still holds version {}", stored_deck(&file).await?.version());
+    println!("the store still holds version {}", stored_deck(&store).await?.version());
     println!("flush: {}", pstate.flush().await?);
-    println!("now the file holds version {}", stored_deck(&file).await?.version());
+    println!("now the store holds version {}", stored_deck(&store).await?.version());
     println!("{} documents are still old", pstate.migration_status().await?.older());
     let statistics = pstate.stats();
     pstate.close().await?;
 
-    let pstate = open(&file, schema::today()?)?;
+    let store = pstate::open(&url).await?;
+    let pstate = handle(&store, schema::today()?)?;
     pstate.preload("base_deck:proverbs", "cards.translations").await?;
     println!("opened anew and read again: {} migrations", pstate.stats().migrations);
 
@@ -151,29 +158,27 @@ async fn run(arguments: Arguments) -> Result<()> {
     pstate.close().await?;
 
     heading("Rolling back: yesterday's program reads what today's has written");
-    let stored = stored_deck(&file).await?;
-    let yesterday = open(&file, schema::yesterday()?)?;
+    let store = pstate::open(&url).await?;
+    let stored = stored_deck(&store).await?;
+    let yesterday = handle(&store, schema::yesterday()?)?;
     let read = yesterday.get("base_deck:proverbs").await?.ok_or("the deck is gone")?;
     show_change(&stored, &read)?;
+    println!("the store still holds version {}", stored_deck(&store).await?.version());
     yesterday.close().await?;
-    println!("the file still holds version {}", stored_deck(&file).await?.version());
 
     heading("Statistics of the handle that did most of it");
     show_statistics(&statistics);
     Ok(())
 }
 
-fn open(file: &Path, schema: Schema) -> Result<PState> {
-    let adapter = SqliteAdapter::open(file)?;
-    Ok(PState::builder(Arc::new(adapter)).schema(schema).build()?)
+fn handle(store: &Arc<dyn Adapter>, schema: Schema) -> Result<PState> {
+    Ok(PState::builder(store.clone()).schema(schema).build()?)
 }
 
-/// The old deck as the file holds it: a handle without a schema shows what another program sees.
-async fn stored_deck(file: &Path) -> Result<Document> {
-    let raw = pstate::connect(&format!("sqlite:{}", file.display())).await?.build()?;
-    let deck = raw.get("base_deck:proverbs").await?.ok_or("the deck is gone")?;
-    raw.close().await?;
-    Ok(deck)
+/// The old deck as it is stored: a handle without a schema shows what another program sees.
+async fn stored_deck(store: &Arc<dyn Adapter>) -> Result<Document> {
+    let raw = PState::builder(store.clone()).build()?;
+    Ok(raw.get("base_deck:proverbs").await?.ok_or("the deck is gone")?)
 }
 
 #[derive(Deserialize)]

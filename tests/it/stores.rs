@@ -26,13 +26,21 @@ impl Store {
         Self { adapter: Arc::new(adapter), dir: Some(dir) }
     }
 
+    #[cfg(feature = "sled")]
+    pub(crate) fn sled() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let adapter = pstate::sled::SledAdapter::open(dir.path().join("app")).unwrap();
+        Self { adapter: Arc::new(adapter), dir: Some(dir) }
+    }
+
     pub(crate) fn adapter(&self) -> Arc<dyn Adapter> {
         self.adapter.clone()
     }
 
-    /// The file, if it is one.
+    /// The SQLite file, if it is one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        Some(self.dir.as_ref()?.path().join("app.db"))
+        let path = self.dir.as_ref()?.path().join("app.db");
+        path.exists().then_some(path)
     }
 
     /// A handle without a schema and with a cache of its own.
@@ -74,6 +82,14 @@ macro_rules! on_each_store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(crate::stores::Store::memory()).await;
+            })*
+        }
+
+        #[cfg(feature = "sled")]
+        mod sled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::stores::Store::sled()).await;
             })*
         }
 

@@ -29,6 +29,7 @@ pub(crate) struct Soak {
 enum Adapter {
     Memory,
     Sqlite,
+    Sled,
     /// The handle above an adapter with random faults, and beside processes that are killed.
     Handle,
 }
@@ -42,6 +43,7 @@ impl Adapter {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
+            Self::Sled => "sled",
             Self::Handle => "handle",
         }
     }
@@ -51,6 +53,7 @@ impl Adapter {
         match self {
             Self::Memory => ("pstate-testkit", "memory", &CASES),
             Self::Sqlite => ("pstate-sqlite", "conformance", &CASES),
+            Self::Sled => ("pstate-sled", "conformance", &CASES),
             Self::Handle => ("pstate", "it", &["faults", "processes::kill"]),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{ErrorKind, PState};
+use pstate::{Adapter, Batch, ErrorKind, PState, Scan, Space, Write};
 use pstate_testkit::{FaultLayer, workload};
 
 use super::child::{self, Child, HELD, open, say};
@@ -13,6 +13,9 @@ const CARDS: usize = 500;
 const PAGE: usize = 50;
 const LEASE: Duration = Duration::from_millis(50);
 
+/// So long that nobody has to make himself heard, which would be a write that nobody counts on.
+const LONG_LEASE: Duration = Duration::from_secs(3_600);
+
 /// Sweeps until a certain write, counted from 0, and says when it is at it: before its effect, or
 /// after it and before the answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,10 +24,21 @@ async fn the_process_that_is_killed() {
     let faults = Arc::new(FaultLayer::new(open(&child::file())));
     let held = child::hold_at_write(&faults);
     let pstate = PState::builder(faults).schema(workload::schema().unwrap()).build().unwrap();
-    let sweep = tokio::spawn(pstate.migrate_all().page_size(PAGE).lease(LEASE).run());
+    let sweep = tokio::spawn(pstate.migrate_all().page_size(PAGE).lease(LONG_LEASE).run());
     held.reached().await;
     say(HELD);
     sweep.await.unwrap().unwrap();
+}
+
+/// Makes the lease of the one who was killed a short one, so that nobody has to wait for its end.
+async fn shorten_lease(adapter: &dyn Adapter) {
+    let space: Space = "pstate-sweeps".parse().unwrap();
+    let scan = Scan { prefix: String::new(), after: None, limit: 1.try_into().unwrap() };
+    let (key, note) = adapter.scan(&space, &scan).await.unwrap().records.pop().unwrap();
+    let mut note: serde_json::Value = serde_json::from_slice(&note.bytes).unwrap();
+    note["lease_ms"] = serde_json::json!(LEASE.as_millis());
+    let shortened = Write::put(key, serde_json::to_vec(&note).unwrap());
+    adapter.write(&space, &Batch::each(vec![shortened])).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +51,8 @@ async fn one_that_is_killed_goes_on_where_it_was() {
     for card in 0..CARDS {
         plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
     }
-    let pstate = PState::builder(adapter).schema(workload::schema().unwrap()).build().unwrap();
+    let builder = PState::builder(adapter.clone());
+    let pstate = builder.schema(workload::schema().unwrap()).build().unwrap();
     let mut noted = 0;
     // It takes the lease, then for each page writes the documents and a note. A page that was
     // stored and not noted is looked at again, and there is nothing to write any more.
@@ -54,6 +69,7 @@ async fn one_that_is_killed_goes_on_where_it_was() {
         let mut child =
             Child::start("processes::sweep::the_process_that_is_killed", &file, kill_at);
         tokio::task::spawn_blocking(move || child.kill_when_held()).await.unwrap();
+        shorten_lease(&*adapter).await;
         let status = pstate.migration_status().await.unwrap();
         let checkpoint = status.sweep.unwrap();
         assert!(checkpoint.running && !checkpoint.finished);
