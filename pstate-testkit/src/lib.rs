@@ -15,6 +15,8 @@ pub mod history;
 pub mod migrations;
 mod operation;
 mod recording;
+#[cfg(feature = "redis-server")]
+pub mod redis;
 mod settings;
 pub mod workload;
 

@@ -1,0 +1,185 @@
+//! One connection to one server, made again when it is lost.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, RedisConnectionInfo, Value,
+};
+
+use crate::config::RedisConfig;
+use crate::error::Failure;
+
+/// How many requests may wait for being sent. It is far more than are under way at a time, so that
+/// nobody waits for one who waits here and is not polled.
+const QUEUE: usize = 1 << 14;
+
+/// A server, and the connection to it that all calls share.
+///
+/// The connection is made when it is first needed, by a task of its own, so that it does not depend
+/// on who asked for it. When it breaks, whatever was under way on it fails, since nobody knows what
+/// became of it; the next call makes a new one. When an answer takes too long, the connection is given
+/// up: nothing tells whether there is anybody at its other end.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// `host:port`, for messages.
+    pub(crate) address: String,
+    client: Client,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    /// Reads are sent to a replica: it has to be told that this is meant.
+    read_only: bool,
+    state: Mutex<Option<Attempt>>,
+}
+
+type Attempt = Shared<BoxFuture<'static, Result<Live, Failure>>>;
+
+#[derive(Clone)]
+pub(crate) struct Live {
+    connection: MultiplexedConnection,
+    lost: Arc<AtomicBool>,
+}
+
+impl Live {
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    pub(crate) fn new(
+        config: &RedisConfig,
+        host: &str,
+        port: u16,
+        read_only: bool,
+    ) -> Result<Self, Failure> {
+        let address = format!("{host}:{port}");
+        let client = client(config, host, port, ProtocolVersion::RESP3)
+            .map_err(|error| Failure::connecting(&address, &error))?;
+        Ok(Self {
+            address,
+            client,
+            connect_timeout: config.connect_timeout,
+            response_timeout: config.response_timeout,
+            read_only,
+            state: Mutex::new(None),
+        })
+    }
+
+    /// Sends the commands together, and gives as many answers. What the server refuses is an answer,
+    /// too.
+    pub(crate) async fn send(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
+        let mut live = self.live().await?;
+        let count = commands.len();
+        let answers = live.connection.send_packed_commands(commands, 0, count).await;
+        answers.map_err(|error| {
+            // What the server refuses does not come here.
+            live.lose();
+            Failure::answering(&self.address, &error)
+        })
+    }
+
+    /// The connection, made if need be. All who need it wait for the same attempt.
+    async fn live(&self) -> Result<Live, Failure> {
+        let attempt = {
+            let mut state = self.state.lock();
+            match state.as_ref().map(|attempt| (attempt, attempt.peek())) {
+                Some((_, Some(Ok(live)))) if !live.is_lost() => return Ok(live.clone()),
+                Some((attempt, None)) => attempt.clone(),
+                _ => state.insert(self.attempt()).clone(),
+            }
+        };
+        attempt.await
+    }
+
+    fn attempt(&self) -> Attempt {
+        let (client, read_only) = (self.client.clone(), self.read_only);
+        let lost = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&lost);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(self.response_timeout))
+            .set_pipeline_buffer_size(QUEUE)
+            .set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    seen.store(true, Ordering::Release);
+                }
+                Ok::<_, redis::aio::SendError>(())
+            });
+        let address = self.address.clone();
+        let connecting = tokio::spawn(async move {
+            let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+            let mut connection =
+                connection.map_err(|error| Failure::connecting(&address, &error))?;
+            if read_only {
+                let told = redis::cmd("READONLY").exec_async(&mut connection).await;
+                told.map_err(|error| Failure::connecting(&address, &error))?;
+            }
+            Ok(Live { connection, lost })
+        });
+        let address = self.address.clone();
+        async move {
+            connecting.await.unwrap_or_else(|_| {
+                Err(Failure::unavailable(format!("{address}: the runtime is shutting down")))
+            })
+        }
+        .boxed()
+        .shared()
+    }
+
+    /// Lets go of the connection. What is under way on it goes on.
+    pub(crate) fn disconnect(&self) {
+        *self.state.lock() = None;
+    }
+}
+
+/// How to reach a server.
+pub(crate) fn client(
+    config: &RedisConfig,
+    host: &str,
+    port: u16,
+    protocol: ProtocolVersion,
+) -> redis::RedisResult<Client> {
+    let address = if config.tls {
+        ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host.to_owned(), port)
+    };
+    let mut settings = RedisConnectionInfo::default()
+        .set_protocol(protocol)
+        .set_db(i64::from(config.database))
+        .set_lib_name("pstate", env!("CARGO_PKG_VERSION"));
+    if let Some(username) = &config.username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = &config.password {
+        settings = settings.set_password(password);
+    }
+    let info = address.into_connection_info()?.set_redis_settings(settings);
+    #[cfg(feature = "tls")]
+    if let Some(root_cert) = &config.root_certificates {
+        let root_cert = Some(root_cert.clone());
+        return Client::build_with_tls(
+            info,
+            redis::TlsCertificates { client_tls: None, root_cert },
+        );
+    }
+    Client::open(info)
+}

@@ -1,0 +1,216 @@
+//! From what Redis and its connections say to our errors.
+
+use pstate_core::{Error, ErrorKind};
+use redis::{ErrorKind as RedisKind, RedisError, ServerError};
+
+/// Whether what was sent may have changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    kind: ErrorKind,
+    message: String,
+    /// Whether it may pass.
+    transient: bool,
+    /// Whether a server may have done what was sent.
+    pub(crate) sent: bool,
+    /// What the server has answered, by its first word.
+    code: Option<String>,
+}
+
+impl Failure {
+    /// There was no connection: nothing was sent.
+    pub(crate) fn connecting(at: &str, error: &RedisError) -> Self {
+        let failure = Self::from_client(at, error, "connecting");
+        Self { sent: false, ..failure }
+    }
+
+    /// The connection broke, or there was no answer in time.
+    pub(crate) fn answering(at: &str, error: &RedisError) -> Self {
+        Self::from_client(at, error, "waiting for an answer")
+    }
+
+    fn from_client(at: &str, error: &RedisError, doing: &str) -> Self {
+        if let Some(server) = server_error(error) {
+            return Self::refused(at, &server);
+        }
+        let (kind, transient) = match error.kind() {
+            _ if error.is_timeout() => (ErrorKind::Timeout, true),
+            RedisKind::Io => (ErrorKind::Unavailable, true),
+            RedisKind::AuthenticationFailed | RedisKind::InvalidClientConfig => {
+                (ErrorKind::Config, false)
+            }
+            // Of the ciphers, certificates and names of encrypted connections.
+            RedisKind::Client => (ErrorKind::Config, false),
+            RedisKind::Parse => (ErrorKind::Unavailable, true),
+            _ => (ErrorKind::Other, false),
+        };
+        let why = match kind {
+            ErrorKind::Timeout => "it took longer than allowed".to_owned(),
+            _ => without_arguments(&error.to_string()).to_owned(),
+        };
+        Self { kind, message: format!("{at}: {doing}: {why}"), transient, sent: true, code: None }
+    }
+
+    /// The server has answered that it did not do it.
+    pub(crate) fn refused(at: &str, error: &ServerError) -> Self {
+        let code = error.code();
+        let details = without_arguments(error.details().unwrap_or_default());
+        let (kind, transient, hint) = match code {
+            "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY"
+            | "MOVED" | "ASK" | "NOREPLICAS" | "UNBLOCKED" => (ErrorKind::Unavailable, true, ""),
+            "MISCONF" => (ErrorKind::Unavailable, true, "; the server cannot save to its disk"),
+            "OOM" => (
+                ErrorKind::Unavailable,
+                true,
+                "; raise the server's `maxmemory`, or remove what is not needed",
+            ),
+            "NOAUTH" | "WRONGPASS" => (ErrorKind::Config, false, "; check user name and password"),
+            "NOPERM" => (
+                ErrorKind::Config,
+                false,
+                "; the README lists the commands and keys that the user needs",
+            ),
+            "WRONGTYPE" => (
+                ErrorKind::Corrupt,
+                false,
+                "; another program has stored something else under a key of ours",
+            ),
+            "ERR" if details.starts_with("max number of clients") => {
+                (ErrorKind::Unavailable, true, "")
+            }
+            "ERR"
+                if details.contains("DB index") || details.contains("cluster support disabled") =>
+            {
+                (ErrorKind::Config, false, "")
+            }
+            "ERR" if details.starts_with("AUTH") || details.contains("without any password") => {
+                (ErrorKind::Config, false, "")
+            }
+            _ => (ErrorKind::Other, false, ""),
+        };
+        let message = format!("{at}: {code} {details}{hint}");
+        Self { kind, message, transient, sent: false, code: Some(code.to_owned()) }
+    }
+
+    /// Fewer answers than there were commands.
+    pub(crate) fn cut_short(at: &str) -> Self {
+        let message = format!("{at}: an answer is missing");
+        Self { kind: ErrorKind::Other, message, transient: false, sent: true, code: None }
+    }
+
+    pub(crate) fn config(message: String) -> Self {
+        Self { kind: ErrorKind::Config, message, transient: false, sent: false, code: None }
+    }
+
+    pub(crate) fn unavailable(message: String) -> Self {
+        Self { kind: ErrorKind::Unavailable, message, transient: true, sent: false, code: None }
+    }
+
+    /// Whether the server has answered with this word.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// The same, of something that changes no record, whatever became of it.
+    pub(crate) fn without_effect(self) -> Self {
+        Self { sent: false, ..self }
+    }
+
+    /// The same, after something else that the call is about was done.
+    pub(crate) fn with_effect(self) -> Self {
+        Self { sent: true, ..self }
+    }
+
+    /// Whether the same may be sent again in the same call: it may pass, and nothing has happened.
+    pub(crate) fn may_be_sent_again(&self) -> bool {
+        self.transient && !self.sent && self.kind != ErrorKind::Config
+    }
+
+    pub(crate) fn into_error(self, effect: Effect) -> Error {
+        let error = Error::new(self.kind, self.message);
+        if self.transient && (effect == Effect::Read || !self.sent) {
+            error.retryable()
+        } else {
+            error
+        }
+    }
+}
+
+/// What the server itself has said, if it has.
+fn server_error(error: &RedisError) -> Option<ServerError> {
+    ServerError::try_from(error.clone()).ok()
+}
+
+/// Redis quotes the arguments of commands that it does not know, and among them may be values and
+/// passwords.
+fn without_arguments(details: &str) -> &str {
+    details.split(", with args beginning with").next().unwrap_or_default()
+}
+
+/// An answer that the server never gives to what it was asked.
+pub(crate) fn unexpected(what: &str) -> Error {
+    Error::new(ErrorKind::Other, format!("the server's answer is no {what}"))
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(answer: &str) -> Error {
+        let value = redis::parse_redis_value(format!("-{answer}\r\n").as_bytes()).expect("a value");
+        let error = ServerError::try_from(value.extract_error().expect_err("an error"));
+        Failure::refused("host:1", &error.expect("from a server")).into_error(Effect::Write)
+    }
+
+    #[test]
+    fn what_passes_is_retryable_also_for_a_write_because_nothing_was_done() {
+        for answer in ["LOADING Redis is loading", "TRYAGAIN x", "READONLY x", "OOM x", "MISCONF x"]
+        {
+            let error = refused(answer);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{answer}");
+            assert!(error.is_retryable(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_up_wrongly_is_not_retryable() {
+        for answer in ["NOAUTH x", "WRONGPASS x", "NOPERM x", "ERR DB index is out of range"] {
+            let error = refused(answer);
+            assert_eq!(error.kind(), ErrorKind::Config, "{answer}");
+            assert!(!error.is_retryable(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_not_quoted() {
+        let error = refused("ERR unknown command `X`, with args beginning with: `secret`");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        let broken = RedisError::from((
+            RedisKind::Client,
+            "x",
+            "unknown command `X`, with args beginning with: `secret`".to_owned(),
+        ));
+        let error = Failure::answering("host:1", &broken).into_error(Effect::Read);
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn after_a_broken_connection_only_a_read_is_retryable() {
+        let broken = || RedisError::from((RedisKind::Io, "broken"));
+        let answering = || Failure::answering("host:1", &broken());
+        assert!(answering().into_error(Effect::Read).is_retryable());
+        assert!(!answering().into_error(Effect::Write).is_retryable());
+        let connecting = Failure::connecting("host:1", &broken());
+        assert!(connecting.into_error(Effect::Write).is_retryable());
+    }
+}

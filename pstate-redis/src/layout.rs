@@ -1,0 +1,185 @@
+//! The names of all keys.
+
+use std::str;
+
+use pstate_core::{Key, Space};
+
+use crate::config::Placement;
+
+/// A hash slot of a Cluster.
+pub(crate) type Slot = u16;
+
+/// What is stored under which name.
+///
+/// | key | `PerSpace` | `PerKey` |
+/// |---|---|---|
+/// | a record | `{p:space}:type:id` | `p:space:type:id` |
+/// | the index of a type, a sorted set of ids | `{p:space}:/keys:type` | `p:/keys:{space:type}` |
+/// | what was added to the index lately, by time | | `p:/new:{space:type}` |
+/// | the types of a space, a set | `{p:space}:/types` | `p:/types:{space}` |
+/// | the spaces, a set | `p:/spaces` | `p:/spaces` |
+/// | format and placement | `p:/format` | `p:/format` |
+///
+/// Neither prefix, space nor type contains a colon, a slash or a brace, so no two of these are ever the
+/// same, whatever ids contain; and the first braces of a key are the layout's own wherever the slot
+/// matters. A record that is placed by itself may have braces in its id: it lies in some slot then,
+/// as any other.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    prefix: String,
+    pub(crate) placement: Placement,
+}
+
+impl Layout {
+    pub(crate) fn new(prefix: &str, placement: Placement) -> Self {
+        Self { prefix: prefix.to_owned(), placement }
+    }
+
+    pub(crate) fn record(&self, space: &Space, key: &Key) -> String {
+        let Self { prefix, placement } = self;
+        match placement {
+            Placement::PerSpace => format!("{{{prefix}:{space}}}:{key}"),
+            Placement::PerKey => format!("{prefix}:{space}:{key}"),
+        }
+    }
+
+    pub(crate) fn index(&self, space: &Space, entity_type: &str) -> String {
+        let Self { prefix, placement } = self;
+        match placement {
+            Placement::PerSpace => format!("{{{prefix}:{space}}}:/keys:{entity_type}"),
+            Placement::PerKey => format!("{prefix}:/keys:{{{space}:{entity_type}}}"),
+        }
+    }
+
+    /// Only where records are placed by key.
+    pub(crate) fn added(&self, space: &Space, entity_type: &str) -> String {
+        format!("{}:/new:{{{space}:{entity_type}}}", self.prefix)
+    }
+
+    pub(crate) fn types(&self, space: &Space) -> String {
+        let Self { prefix, placement } = self;
+        match placement {
+            Placement::PerSpace => format!("{{{prefix}:{space}}}:/types"),
+            Placement::PerKey => format!("{prefix}:/types:{{{space}}}"),
+        }
+    }
+
+    pub(crate) fn spaces(&self) -> String {
+        format!("{}:/spaces", self.prefix)
+    }
+
+    pub(crate) fn format(&self) -> String {
+        format!("{}:/format", self.prefix)
+    }
+
+    /// What the names of all records begin with.
+    pub(crate) fn beginning(&self) -> String {
+        match self.placement {
+            Placement::PerSpace => format!("{{{}:", self.prefix),
+            Placement::PerKey => format!("{}:", self.prefix),
+        }
+    }
+
+    /// The space and the key of a record; `None` for any other key.
+    pub(crate) fn parse_record(&self, name: &[u8]) -> Option<(Space, Key)> {
+        let rest = str::from_utf8(name).ok()?.strip_prefix(&self.beginning())?;
+        let (space, key) = match self.placement {
+            Placement::PerSpace => rest.split_once("}:")?,
+            Placement::PerKey => rest.split_once(':')?,
+        };
+        Some((space.parse().ok()?, key.parse().ok()?))
+    }
+}
+
+/// The slot that a key lies in: a checksum of what stands between its first brace and the next closing
+/// one, if that is anything, otherwise of all of it.
+pub(crate) fn slot(key: &[u8]) -> Slot {
+    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
+        let after = &key[open + 1..];
+        let len = after.iter().position(|&byte| byte == b'}')?;
+        (len > 0).then(|| &after[..len])
+    });
+    crc16(tag.unwrap_or(key)) % SLOTS
+}
+
+/// How many slots a Cluster has.
+pub(crate) const SLOTS: Slot = 16_384;
+
+/// CRC-16/XMODEM, of which Redis makes slots.
+fn crc16(bytes: &[u8]) -> u16 {
+    const TABLE: [u16; 256] = table();
+    bytes.iter().fold(0, |crc: u16, &byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ byte)])
+}
+
+const fn table() -> [u16; 256] {
+    let mut table = [0_u16; 256];
+    let mut byte = 0_u16;
+    while byte < 256 {
+        let mut crc = byte << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[byte as usize] = crc;
+        byte += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_redis() {
+        // What `CLUSTER KEYSLOT` gives.
+        for (key, expected) in [
+            ("123456789", 12_739),
+            ("foo", 12_182),
+            ("{foo}bar", 12_182),
+            ("a{foo}{bar}", 12_182),
+            ("foo{}{bar}", 8_363),
+            ("foo{{bar}}zap", 4_015),
+        ] {
+            assert_eq!(slot(key.as_bytes()), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn records_are_told_from_other_keys_whatever_their_ids_contain() {
+        let space = Space::default();
+        for placement in [Placement::PerSpace, Placement::PerKey] {
+            let layout = Layout::new("app", placement);
+            for id in ["1", "{}", "a}:b", "{app:x}:y", "/keys", "a:b:c"] {
+                let key = Key::new("card", id).expect("a key");
+                let name = layout.record(&space, &key);
+                assert_eq!(layout.parse_record(name.as_bytes()), Some((space.clone(), key)));
+            }
+            for other in [
+                layout.index(&space, "card"),
+                layout.added(&space, "card"),
+                layout.types(&space),
+                layout.spaces(),
+                layout.format(),
+            ] {
+                assert_eq!(layout.parse_record(other.as_bytes()), None, "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_belongs_together_lies_in_one_slot() {
+        let space: Space = "acme".parse().expect("a space");
+        let layout = Layout::new("app", Placement::PerSpace);
+        let key = Key::new("card", "{other}").expect("a key");
+        let names =
+            [layout.record(&space, &key), layout.index(&space, "card"), layout.types(&space)];
+        let slots = names.map(|name| slot(name.as_bytes()));
+        assert_eq!(slots[0], slots[1]);
+        assert_eq!(slots[1], slots[2]);
+        let layout = Layout::new("app", Placement::PerKey);
+        let (index, added) = (layout.index(&space, "card"), layout.added(&space, "card"));
+        assert_eq!(slot(index.as_bytes()), slot(added.as_bytes()));
+    }
+}

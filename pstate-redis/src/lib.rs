@@ -1,0 +1,24 @@
+//! Redis storage for PState.
+
+mod address;
+mod answer;
+mod backend;
+mod config;
+mod connection;
+mod error;
+mod index;
+mod layout;
+mod multi_get;
+mod opening;
+mod per_key;
+mod per_space;
+mod registry;
+mod scan;
+mod script;
+mod servers;
+mod store;
+mod value;
+mod writer;
+
+pub use backend::RedisAdapter;
+pub use config::{Placement, RedisConfig};

@@ -1,0 +1,182 @@
+//! Looking at what one has connected to.
+
+use pstate_core::{Durability, Error, ErrorKind, Result};
+use redis::{ProtocolVersion, Value};
+
+use crate::answer::{bytes, items, only};
+use crate::config::RedisConfig;
+use crate::connection;
+use crate::error::{Effect, Failure};
+use crate::servers::{Servers, Unit};
+use crate::store::Store;
+
+/// The oldest version that the adapter is written for.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// The version of the layout.
+const FORMAT: &str = "1";
+
+pub(crate) async fn open(config: RedisConfig) -> Result<(Store, Durability)> {
+    config.validate()?;
+    let servers = Servers::new(&config).map_err(|failure| failure.into_error(Effect::Read))?;
+    let store = Store::new(config, servers);
+    if let Err(error) = store.check_version().await {
+        return Err(store.why_not_understood(error).await);
+    }
+    store.check_format().await?;
+    let durability = store.check_durability().await?;
+    store.check_eviction().await;
+    Ok((store, durability))
+}
+
+impl Store {
+    /// A command about nothing in particular.
+    async fn ask(&self, name: &str, arguments: &[&str]) -> Result<Value, Failure> {
+        let mut command = redis::cmd(name);
+        command.arg(arguments);
+        let unit = Unit::new(&self.layout.format(), vec![command]);
+        let answers = self.servers.send_one(unit, Effect::Read).await?;
+        only(answers).map_err(|_| Failure::cut_short("the server"))
+    }
+
+    async fn check_version(&self) -> Result<()> {
+        match self.ask("INFO", &["server"]).await {
+            Ok(info) => check_version(&text(info)),
+            // It is allowed to keep this to itself.
+            Err(failure) if failure.is("NOPERM") => Ok(()),
+            Err(failure) => Err(failure.into_error(Effect::Read)),
+        }
+    }
+
+    /// A server before 6.0 does not know how we begin. It says so in many ways, and its version in one.
+    async fn why_not_understood(&self, error: Error) -> Error {
+        if error.is_retryable() {
+            return error;
+        }
+        let Some((host, port)) = self.config.nodes.first() else { return error };
+        let Ok(client) = connection::client(&self.config, host, *port, ProtocolVersion::RESP2)
+        else {
+            return error;
+        };
+        let limit = self.config.connect_timeout;
+        let ask = async {
+            let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+            let mut command = redis::cmd("INFO");
+            command.arg("server");
+            let info = command.query_async::<Value>(&mut connection).await.ok()?;
+            check_version(&text(info)).err()
+        };
+        tokio::time::timeout(limit, ask).await.ok().flatten().unwrap_or(error)
+    }
+
+    /// Notes how the store is laid out, or compares with what is noted.
+    async fn check_format(&self) -> Result<()> {
+        let name = self.layout.format();
+        let placement = self.layout.placement.as_str();
+        let ours = format!(r#"{{"format":{FORMAT},"placement":"{placement}"}}"#);
+        let mut note = redis::cmd("SET");
+        note.arg(&name).arg(&ours).arg("NX");
+        let mut read = redis::cmd("GET");
+        read.arg(&name);
+        let unit = Unit::new(&name, vec![note, read]);
+        let answers = self.servers.send_one(unit, Effect::Read).await;
+        let noted = only(answers.map_err(|failure| failure.into_error(Effect::Read))?)?;
+        let noted = text(noted);
+        if noted == ours {
+            return Ok(());
+        }
+        let prefix = &self.config.prefix;
+        let why = if noted.contains(&format!(r#""format":{FORMAT},"#)) {
+            format!(
+                "what is stored under the prefix {prefix} was placed otherwise: {noted}, and \
+                 {placement} is asked for; copy it into a store of its own"
+            )
+        } else {
+            format!(
+                "what is stored under the prefix {prefix} has another format ({noted}); use the \
+                 version of this program that has written it, or another prefix"
+            )
+        };
+        Err(Error::new(ErrorKind::Config, why))
+    }
+
+    /// What survives, as the server says, or as is declared.
+    async fn check_durability(&self) -> Result<Durability> {
+        let found = match self.persistence().await {
+            Ok(found) => Some(found),
+            Err(failure) if failure.may_be_sent_again() || failure.sent => {
+                return Err(failure.into_error(Effect::Read));
+            }
+            // It does not say.
+            Err(_) => None,
+        };
+        let most = if self.servers.is_cluster() { Durability::Process } else { Durability::Power };
+        let rank = |durability| match durability {
+            Durability::None => 0,
+            Durability::Process => 1,
+            Durability::Power => 2,
+        };
+        let bounded = |durability| if rank(durability) > rank(most) { most } else { durability };
+        match (self.config.durability, found) {
+            (Some(declared), Some(found)) if rank(declared) > rank(bounded(found)) => {
+                let why = format!(
+                    "Durability::{declared:?} is declared, and the server is set up for \
+                     Durability::{:?}: see `appendonly` and `appendfsync` in its configuration",
+                    bounded(found)
+                );
+                Err(Error::new(ErrorKind::Config, why))
+            }
+            (Some(declared), _) => Ok(bounded(declared)),
+            (None, found) => Ok(bounded(found.unwrap_or(Durability::None))),
+        }
+    }
+
+    async fn persistence(&self) -> Result<Durability, Failure> {
+        if self.setting("appendonly").await?.as_deref() != Some("yes") {
+            return Ok(Durability::None);
+        }
+        Ok(match self.setting("appendfsync").await?.as_deref() {
+            Some("always") => Durability::Power,
+            _ => Durability::Process,
+        })
+    }
+
+    /// A server that removes keys when it is full may remove some of the index.
+    async fn check_eviction(&self) {
+        if let Ok(Some(policy)) = self.setting("maxmemory-policy").await
+            && policy.starts_with("allkeys")
+        {
+            tracing::warn!(
+                policy,
+                "the server may drop any key when its memory is full: records disappear, or are no longer \
+                 found by scans; set maxmemory-policy to noeviction"
+            );
+        }
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, Failure> {
+        let found = match self.ask("CONFIG", &["GET", name]).await? {
+            Value::Map(pairs) => pairs.into_iter().next().map(|(_, value)| text(value)),
+            other => items(other).ok().and_then(|mut list| list.pop()).map(text),
+        };
+        Ok(found)
+    }
+}
+
+fn text(value: Value) -> String {
+    let found = bytes(value).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&found).into_owned()
+}
+
+fn check_version(info: &str) -> Result<()> {
+    let found = info.lines().find_map(|line| line.trim().strip_prefix("redis_version:"));
+    let Some(version) = found else { return Ok(()) };
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    let version_found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    if version_found >= OLDEST {
+        return Ok(());
+    }
+    let (major, minor) = OLDEST;
+    let why = format!("the server is Redis {version}; {major}.{minor} or newer is needed");
+    Err(Error::new(ErrorKind::Config, why))
+}

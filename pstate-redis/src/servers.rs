@@ -1,0 +1,121 @@
+//! One server or a Cluster: where commands are sent.
+
+use pstate_core::Result;
+use redis::{Cmd, Pipeline, Value};
+
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
+use crate::config::RedisConfig;
+use crate::connection::Node;
+use crate::error::{Effect, Failure};
+use crate::layout::{Slot, slot};
+
+/// Commands about keys of one slot, sent together and in order on one connection.
+///
+/// If it writes, it does so wholly or not at all: it is one command, one script or one transaction.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    pub(crate) slot: Slot,
+    pub(crate) commands: Vec<Cmd>,
+}
+
+impl Unit {
+    /// A unit in the slot of `key`.
+    pub(crate) fn new(key: &str, commands: Vec<Cmd>) -> Self {
+        Self { slot: slot(key.as_bytes()), commands }
+    }
+}
+
+/// The answers to a unit, none of them an error; or why there are none.
+pub(crate) type Answers = Result<Vec<Value>, Failure>;
+
+/// Where commands are sent.
+#[derive(Debug)]
+pub(crate) enum Servers {
+    Single(Node),
+    #[cfg(feature = "cluster")]
+    Cluster(Cluster),
+}
+
+impl Servers {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, Failure> {
+        #[cfg(feature = "cluster")]
+        if config.cluster {
+            return Cluster::new(config).map(Self::Cluster);
+        }
+        let (host, port) =
+            config.nodes.first().ok_or_else(|| Failure::config("no server is named".to_owned()))?;
+        Node::new(config, host, *port, false).map(Self::Single)
+    }
+
+    /// Whether keys of several slots have to be asked for one by one.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        match self {
+            Self::Single(_) => false,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => true,
+        }
+    }
+
+    /// Sends all units at once, and gives the answers to each.
+    pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
+        #[cfg(not(feature = "cluster"))]
+        let _ = effect;
+        match self {
+            Self::Single(node) => send_to(node, units).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.send(units, effect).await,
+        }
+    }
+
+    pub(crate) async fn send_one(&self, unit: Unit, effect: Effect) -> Answers {
+        let mut answers = self.send(vec![unit], effect).await;
+        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    pub(crate) fn disconnect(&self) {
+        match self {
+            Self::Single(node) => node.disconnect(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.disconnect(),
+        }
+    }
+}
+
+/// Sends the units to one server in one go.
+pub(crate) async fn send_to(node: &Node, units: Vec<Unit>) -> Vec<Answers> {
+    let counts: Vec<usize> = units.iter().map(|unit| unit.commands.len()).collect();
+    let mut pipeline = Pipeline::with_capacity(counts.iter().sum());
+    for command in units.into_iter().flat_map(|unit| unit.commands) {
+        pipeline.add_command(command);
+    }
+    if pipeline.is_empty() {
+        return counts.into_iter().map(|_| Ok(Vec::new())).collect();
+    }
+    let mut values = match node.send(&pipeline).await {
+        Ok(values) => values.into_iter(),
+        Err(failure) => return counts.into_iter().map(|_| Err(failure.clone())).collect(),
+    };
+    let mut next = |count| checked(node, values.by_ref().take(count).collect(), count);
+    counts.into_iter().map(&mut next).collect()
+}
+
+/// The first error among the answers is why a unit was not done: of a transaction it is the one that
+/// came when a command was queued.
+fn checked(node: &Node, values: Vec<Value>, count: usize) -> Answers {
+    if values.len() != count {
+        return Err(Failure::cut_short(&node.address));
+    }
+    let nested = |value: &Value| match value {
+        Value::ServerError(error) => Some(error.clone()),
+        Value::Array(items) => items.iter().find_map(|item| match item {
+            Value::ServerError(error) => Some(error.clone()),
+            _ => None,
+        }),
+        _ => None,
+    };
+    match values.iter().find_map(nested) {
+        Some(error) => Err(Failure::refused(&node.address, &error)),
+        None => Ok(values),
+    }
+}

@@ -1,0 +1,114 @@
+//! The Redis adapter keeps the contract, in both placements.
+
+use std::os::unix::process::parent_id;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::{env, fs, process};
+
+use async_trait::async_trait;
+use pstate_core::{Adapter, Error, ErrorKind, Key, Result, Space};
+use pstate_redis::{Placement, RedisAdapter, RedisConfig};
+use pstate_testkit::conformance::Harness;
+use pstate_testkit::redis::{Server, ServerOptions};
+
+/// One server for all cases: a store is a prefix.
+struct Single {
+    placement: Placement,
+    server: OnceLock<(String, Server)>,
+}
+
+impl Single {
+    fn new(placement: Placement) -> Self {
+        Self { placement, server: OnceLock::new() }
+    }
+
+    fn config(&self, id: &str) -> RedisConfig {
+        let address = address(self.name(), &self.server, || {
+            let server = Server::start_with(ServerOptions::new().durable());
+            (format!("redis://127.0.0.1:{}", server.port()), server)
+        });
+        config(&address, id, self.placement)
+    }
+
+    fn name(&self) -> &'static str {
+        match self.placement {
+            Placement::PerSpace => "per-space",
+            Placement::PerKey => "per-key",
+        }
+    }
+
+    fn server(&self) -> &Server {
+        &self.server.get().expect("the process that has started the server").1
+    }
+}
+
+fn config(address: &str, id: &str, placement: Placement) -> RedisConfig {
+    let config = RedisConfig::from_url(address).expect("an address");
+    config.prefix(id).placement(placement)
+}
+
+/// The address of what is started once. A child process must not start servers of its own: it finds the
+/// address of its parent's in a file.
+fn address<T>(
+    name: &str,
+    started: &OnceLock<(String, T)>,
+    start: impl FnOnce() -> (String, T),
+) -> String {
+    let file = |process: u32| {
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{name}-{process}"))
+    };
+    if env::var_os("PSTATE_TESTKIT_CHILD").is_some() {
+        return fs::read_to_string(file(parent_id())).expect("the address of the parent's server");
+    }
+    let (address, _) = started.get_or_init(|| {
+        let started = start();
+        fs::write(file(process::id()), &started.0).expect("a file for the address");
+        started
+    });
+    address.clone()
+}
+
+#[async_trait]
+impl Harness for Single {
+    async fn open(&self, id: &str) -> Result<Arc<dyn Adapter>> {
+        Ok(Arc::new(RedisAdapter::connect_with(self.config(id)).await?))
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        if self.server.get().is_some() {
+            remove(self.server(), id);
+        }
+        Ok(())
+    }
+
+    async fn damage(&self, id: &str, space: &Space, key: &Key) -> Result<bool> {
+        Ok(damage(self.server(), self.placement, id, space, key))
+    }
+}
+
+/// Removes whatever begins with the prefix.
+fn remove(server: &Server, id: &str) {
+    for pattern in [format!("{id}:*"), format!("{{{id}:*")] {
+        let keys = server.command(&["KEYS", &pattern]);
+        for key in keys.list() {
+            // Its bytes may be no text; what is left over hurts nobody.
+            let _ = server.try_command(&["DEL", key.text()]);
+        }
+    }
+}
+
+/// Something else in a record's place, as only another program can put it there.
+fn damage(server: &Server, placement: Placement, id: &str, space: &Space, key: &Key) -> bool {
+    let name = match placement {
+        Placement::PerSpace => format!("{{{id}:{space}}}:{key}"),
+        Placement::PerKey => format!("{id}:{space}:{key}"),
+    };
+    server.command(&["DEL", &name]);
+    server.command(&["LPUSH", &name, "no record"]);
+    true
+}
+
+pstate_testkit::conformance!(
+    "per_space" => Single::new(Placement::PerSpace),
+    "per_key" => Single::new(Placement::PerKey),
+);

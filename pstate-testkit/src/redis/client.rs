@@ -1,0 +1,93 @@
+//! A client that knows as little as possible, so that it shares no mistake with what is tested.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A word or a text.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// Nothing.
+    Nil,
+    /// Several answers.
+    List(Vec<Reply>),
+    /// It refuses.
+    Error(String),
+}
+
+impl Reply {
+    /// The text.
+    ///
+    /// # Panics
+    /// If it is something else.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("a text, not {other:?}"),
+        }
+    }
+
+    /// The parts of a list.
+    ///
+    /// # Panics
+    /// If it is something else.
+    pub fn list(&self) -> &[Reply] {
+        match self {
+            Self::List(items) => items,
+            other => panic!("a list, not {other:?}"),
+        }
+    }
+}
+
+/// Sends one command over a connection of its own.
+pub(super) fn ask(socket: &Path, password: Option<&str>, command: &[&str]) -> io::Result<Reply> {
+    let stream = UnixStream::connect(socket)?;
+    let mut reader = BufReader::new(&stream);
+    if let Some(password) = password {
+        send(&stream, &["AUTH", password])?;
+        receive(&mut reader)?;
+    }
+    send(&stream, command)?;
+    receive(&mut reader)
+}
+
+fn send(mut stream: &UnixStream, command: &[&str]) -> io::Result<()> {
+    let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
+    for argument in command {
+        bytes.extend(format!("${}\r\n{argument}\r\n", argument.len()).bytes());
+    }
+    stream.write_all(&bytes)
+}
+
+fn receive(reader: &mut impl BufRead) -> io::Result<Reply> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let line = line.trim_end();
+    let Some((kind, rest)) = line.split_at_checked(1) else {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    };
+    let number = || rest.parse::<i64>().map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
+    Ok(match kind {
+        "+" => Reply::Text(rest.to_owned()),
+        "-" => Reply::Error(rest.to_owned()),
+        ":" => Reply::Number(number()?),
+        "$" => match usize::try_from(number()?) {
+            Err(_) => Reply::Nil,
+            Ok(len) => {
+                let mut bytes = vec![0; len + 2];
+                reader.read_exact(&mut bytes)?;
+                bytes.truncate(len);
+                Reply::Text(String::from_utf8_lossy(&bytes).into_owned())
+            }
+        },
+        "*" => match number()? {
+            count if count < 0 => Reply::Nil,
+            count => Reply::List((0..count).map(|_| receive(reader)).collect::<io::Result<_>>()?),
+        },
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    })
+}

@@ -1,0 +1,191 @@
+//! A Cluster of real servers.
+
+use super::client::Reply;
+use super::server::{Server, ServerOptions, free_port};
+
+/// How many servers hold slots; each has one replica.
+const PRIMARIES: usize = 3;
+const SLOTS: usize = 16_384;
+
+/// Three servers that hold the slots, and a replica of each.
+#[derive(Debug)]
+pub struct Cluster {
+    servers: Vec<Server>,
+}
+
+impl Cluster {
+    /// Starts the servers, joins them, and waits until all slots are served and all replicas have what
+    /// their primaries have.
+    ///
+    /// # Panics
+    /// If there is no `redis-server`, or they do not join.
+    pub fn start() -> Self {
+        Self::start_with(&ServerOptions::new())
+    }
+
+    /// The same, with options for each of the servers.
+    ///
+    /// # Panics
+    /// If there is no `redis-server`, or they do not join.
+    pub fn start_with(options: &ServerOptions) -> Self {
+        let start = |_| {
+            Server::start_with(
+                options
+                    .clone()
+                    .set("cluster-enabled", "yes")
+                    .set("cluster-node-timeout", "1000")
+                    .set("cluster-port", &free_port().to_string())
+                    .set("repl-diskless-sync-delay", "0"),
+            )
+        };
+        let servers: Vec<Server> = (0..2 * PRIMARIES).map(start).collect();
+        let cluster = Self { servers };
+        for (n, server) in cluster.servers[..PRIMARIES].iter().enumerate() {
+            let first = n * SLOTS / PRIMARIES;
+            let last = (n + 1) * SLOTS / PRIMARIES - 1;
+            let range = [first.to_string(), last.to_string()];
+            server.command(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]);
+            server.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]);
+        }
+        let first = &cluster.servers[0];
+        let bus = |server: &Server| {
+            let reply = server.command(&["CONFIG", "GET", "cluster-port"]);
+            reply.list()[1].text().to_owned()
+        };
+        for server in &cluster.servers[1..] {
+            let (port, bus) = (server.port().to_string(), bus(server));
+            first.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        }
+        for server in &cluster.servers {
+            server.wait_for(&["CLUSTER", "INFO"], |info| {
+                info.text().contains(&format!("cluster_known_nodes:{}", 2 * PRIMARIES))
+            });
+        }
+        for n in 0..PRIMARIES {
+            let id = cluster.id(n);
+            let replica = &cluster.servers[PRIMARIES + n];
+            // It may not have heard yet that the other one holds slots.
+            replica.wait_for(&["CLUSTER", "REPLICATE", &id], |reply| reply.text() == "OK");
+        }
+        cluster.wait_until_whole();
+        cluster
+    }
+
+    /// The servers, the first three of which hold the slots at first.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The servers, to be killed and started again.
+    pub fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
+    /// Where it can be reached: `127.0.0.1:1,127.0.0.1:2,…`.
+    pub fn hosts(&self) -> String {
+        let host = |server: &Server| format!("127.0.0.1:{}", server.port());
+        self.servers.iter().map(host).collect::<Vec<_>>().join(",")
+    }
+
+    /// The id that the others know a server by.
+    pub fn id(&self, server: usize) -> String {
+        self.servers[server].command(&["CLUSTER", "MYID"]).text().to_owned()
+    }
+
+    /// Waits until all servers agree that all slots are served, and all replicas are connected.
+    ///
+    /// # Panics
+    /// If that takes more than half a minute.
+    pub fn wait_until_whole(&self) {
+        for server in &self.servers {
+            server.wait_for(&["CLUSTER", "INFO"], |info| info.text().contains("cluster_state:ok"));
+            server.wait_for(&["CLUSTER", "NODES"], |nodes| {
+                let nodes = nodes.text();
+                let slaves = nodes.lines().filter(|line| line.contains("slave")).count();
+                slaves == PRIMARIES && !nodes.contains("fail") && !nodes.contains("handshake")
+            });
+            server.wait_for(&["INFO", "replication"], |info| {
+                let info = info.text();
+                !info.contains("role:slave") || info.contains("master_link_status:up")
+            });
+        }
+    }
+
+    /// Which server holds a slot now.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn holder(&self, slot: u16) -> usize {
+        let slot = i64::from(slot);
+        let holds = |server: &Server| {
+            let id = server.command(&["CLUSTER", "MYID"]);
+            let ranges = server.command(&["CLUSTER", "SLOTS"]);
+            ranges.list().iter().any(|range| match range.list() {
+                [Reply::Number(first), Reply::Number(last), node, ..] => {
+                    (*first..=*last).contains(&slot) && node.list()[2] == id
+                }
+                _ => false,
+            })
+        };
+        self.servers
+            .iter()
+            .position(|server| server.try_command(&["PING"]).is_ok() && holds(server))
+            .expect("a server that holds the slot")
+    }
+
+    /// Begins to move a slot to another server: keys that are not there any more are asked for there.
+    pub fn begin_migration(&self, slot: u16, to: usize) {
+        let from = self.holder(slot);
+        let (slot, from_id, to_id) = (slot.to_string(), self.id(from), self.id(to));
+        self.servers[to].command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+        self.servers[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+    }
+
+    /// Moves at most so many keys of a slot whose migration has begun; gives how many there were.
+    pub fn migrate_keys(&self, slot: u16, to: usize, count: usize) -> usize {
+        let from = self.holder(slot);
+        let (slot, count) = (slot.to_string(), count.to_string());
+        let keys = self.servers[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot, &count]);
+        let keys: Vec<&str> = keys.list().iter().map(Reply::text).collect();
+        if keys.is_empty() {
+            return 0;
+        }
+        let port = self.servers[to].port().to_string();
+        let mut command = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
+        command.extend(&keys);
+        self.servers[from].command(&command);
+        keys.len()
+    }
+
+    /// Ends the migration of a slot.
+    pub fn end_migration(&self, slot: u16, to: usize) {
+        let (slot, id) = (slot.to_string(), self.id(to));
+        for server in [to, self.holder(slot.parse().unwrap_or_default())] {
+            self.servers[server].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+        }
+    }
+
+    /// Makes a replica take over from its primary, in order.
+    ///
+    /// # Panics
+    /// If it does not within half a minute.
+    pub fn fail_over(&self, replica: usize) {
+        self.servers[replica].command(&["CLUSTER", "FAILOVER"]);
+        self.servers[replica]
+            .wait_for(&["ROLE"], |role| role.list()[0] == Reply::Text("master".to_owned()));
+    }
+
+    /// Waits until a replica has taken over from a primary that is gone.
+    ///
+    /// # Panics
+    /// If it does not within half a minute.
+    pub fn wait_until_taken_over(&self, replica: usize) {
+        self.servers[replica]
+            .wait_for(&["ROLE"], |role| role.list()[0] == Reply::Text("master".to_owned()));
+    }
+
+    /// The server that is the replica of a primary at first.
+    pub fn replica_of(primary: usize) -> usize {
+        primary + PRIMARIES
+    }
+}

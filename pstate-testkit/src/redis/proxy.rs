@@ -1,0 +1,168 @@
+//! A connection that can be cut where one wants.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+
+/// Forwards a port of its own to a server's, until it is told to cut.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is forwarded at the moment, so that it can be cut.
+    connections: Vec<TcpStream>,
+    /// After so many bytes more from the program to the server, everything is cut.
+    requests_left: Option<usize>,
+    /// After so many bytes more from the server to the program.
+    answers_left: Option<usize>,
+    /// Nobody gets through.
+    refuses: bool,
+    ended: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Requests,
+    Answers,
+}
+
+impl Proxy {
+    /// A proxy before the server on this port.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub fn start(server: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("the address of a listener").port();
+        let state = Arc::<Mutex<State>>::default();
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if shared.lock().ended {
+                    return;
+                }
+                if let Ok(client) = client {
+                    // A server that is gone closes the connection, as it would without a proxy.
+                    let _ = forward(client, server, &shared);
+                }
+            }
+        });
+        Self { port, state }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts all connections now. New ones get through.
+    pub fn cut(&self) {
+        self.state.lock().cut();
+    }
+
+    /// Cuts all connections when so many bytes more have gone to the server.
+    pub fn cut_after_requests(&self, bytes: usize) {
+        self.state.lock().requests_left = Some(bytes);
+    }
+
+    /// Cuts all connections when so many bytes more have come from the server.
+    pub fn cut_after_answers(&self, bytes: usize) {
+        self.state.lock().answers_left = Some(bytes);
+    }
+
+    /// Whether new connections are closed at once.
+    pub fn refuse(&self, refuse: bool) {
+        let mut state = self.state.lock();
+        state.refuses = refuse;
+        if refuse {
+            state.cut();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.cut();
+        drop(state);
+        // So that the listener notices.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+impl State {
+    fn cut(&mut self) {
+        for connection in self.connections.drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How much of so many bytes may pass; if not all, everything is cut afterwards.
+    fn pass(&mut self, direction: Direction, bytes: usize) -> (usize, bool) {
+        let left = match direction {
+            Direction::Requests => &mut self.requests_left,
+            Direction::Answers => &mut self.answers_left,
+        };
+        match left {
+            Some(rest) if bytes >= *rest => {
+                let rest = *rest;
+                *left = None;
+                (rest, true)
+            }
+            Some(rest) => {
+                *rest -= bytes;
+                (bytes, false)
+            }
+            None => (bytes, false),
+        }
+    }
+}
+
+fn forward(client: TcpStream, server: u16, state: &Arc<Mutex<State>>) -> io::Result<()> {
+    if state.lock().refuses {
+        return client.shutdown(Shutdown::Both);
+    }
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    state.lock().connections.extend([client.try_clone()?, server.try_clone()?]);
+    let requests = (client.try_clone()?, server.try_clone()?, Direction::Requests);
+    let answers = (server, client, Direction::Answers);
+    for (from, to, direction) in [requests, answers] {
+        let state = Arc::clone(state);
+        thread::spawn(move || {
+            let _ = pump(&from, &to, direction, &state);
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
+    Ok(())
+}
+
+fn pump(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    direction: Direction,
+    state: &Mutex<State>,
+) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let (pass, cut) = state.lock().pass(direction, read);
+        to.write_all(&buffer[..pass])?;
+        if cut {
+            state.lock().cut();
+        }
+    }
+}
