@@ -10,6 +10,16 @@ pub(crate) enum Effect {
     Write,
 }
 
+/// Where a server says that a key is.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// For good.
+    Moved(String, u16),
+    /// This once: its slot is moving.
+    Ask(String, u16),
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -21,6 +31,8 @@ pub(crate) struct Failure {
     pub(crate) sent: bool,
     /// What the server has answered, by its first word.
     code: Option<String>,
+    /// Where else the server says to ask.
+    elsewhere: Option<String>,
 }
 
 impl Failure {
@@ -54,7 +66,14 @@ impl Failure {
             ErrorKind::Timeout => "it took longer than allowed".to_owned(),
             _ => without_arguments(&error.to_string()).to_owned(),
         };
-        Self { kind, message: format!("{at}: {doing}: {why}"), transient, sent: true, code: None }
+        Self {
+            kind,
+            message: format!("{at}: {doing}: {why}"),
+            transient,
+            sent: true,
+            code: None,
+            elsewhere: None,
+        }
     }
 
     /// The server has answered that it did not do it.
@@ -95,26 +114,69 @@ impl Failure {
             _ => (ErrorKind::Other, false, ""),
         };
         let message = format!("{at}: {code} {details}{hint}");
-        Self { kind, message, transient, sent: false, code: Some(code.to_owned()) }
+        let elsewhere = matches!(code, "MOVED" | "ASK").then(|| details.to_owned());
+        Self { kind, message, transient, sent: false, code: Some(code.to_owned()), elsewhere }
     }
 
     /// Fewer answers than there were commands.
     pub(crate) fn cut_short(at: &str) -> Self {
         let message = format!("{at}: an answer is missing");
-        Self { kind: ErrorKind::Other, message, transient: false, sent: true, code: None }
+        Self {
+            kind: ErrorKind::Other,
+            message,
+            transient: false,
+            sent: true,
+            code: None,
+            elsewhere: None,
+        }
     }
 
     pub(crate) fn config(message: String) -> Self {
-        Self { kind: ErrorKind::Config, message, transient: false, sent: false, code: None }
+        Self {
+            kind: ErrorKind::Config,
+            message,
+            transient: false,
+            sent: false,
+            code: None,
+            elsewhere: None,
+        }
     }
 
     pub(crate) fn unavailable(message: String) -> Self {
-        Self { kind: ErrorKind::Unavailable, message, transient: true, sent: false, code: None }
+        Self {
+            kind: ErrorKind::Unavailable,
+            message,
+            transient: true,
+            sent: false,
+            code: None,
+            elsewhere: None,
+        }
     }
 
     /// Whether the server has answered with this word.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
+    }
+
+    /// Where to ask instead; a server that does not know its own name means the host that was asked.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn redirect(&self, asked: &str) -> Option<Redirect> {
+        let place = self.elsewhere.as_deref()?.split_ascii_whitespace().nth(1)?;
+        let (host, port) = place.rsplit_once(':')?;
+        let host = if host.is_empty() || host == "?" { asked } else { host };
+        let (host, port) = (host.to_owned(), port.parse().ok()?);
+        Some(if self.is("ASK") { Redirect::Ask(host, port) } else { Redirect::Moved(host, port) })
+    }
+
+    /// Whether another server, or the same a little later, may do it: nothing was done.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_about_routing(&self) -> bool {
+        let later =
+            ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING", "MOVED", "ASK"];
+        match &self.code {
+            Some(code) => later.contains(&code.as_str()),
+            None => self.may_be_sent_again(),
+        }
     }
 
     /// The same, of something that changes no record, whatever became of it.

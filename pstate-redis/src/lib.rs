@@ -3,6 +3,8 @@
 mod address;
 mod answer;
 mod backend;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod config;
 mod connection;
 mod error;

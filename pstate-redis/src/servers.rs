@@ -13,16 +13,18 @@ use crate::layout::{Slot, slot};
 /// Commands about keys of one slot, sent together and in order on one connection.
 ///
 /// If it writes, it does so wholly or not at all: it is one command, one script or one transaction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Unit {
     pub(crate) slot: Slot,
     pub(crate) commands: Vec<Cmd>,
+    /// Whether a replica may answer it.
+    pub(crate) from_replica: bool,
 }
 
 impl Unit {
     /// A unit in the slot of `key`.
     pub(crate) fn new(key: &str, commands: Vec<Cmd>) -> Self {
-        Self { slot: slot(key.as_bytes()), commands }
+        Self { slot: slot(key.as_bytes()), commands, from_replica: false }
     }
 }
 

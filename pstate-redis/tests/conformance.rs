@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::{env, fs, process};
 
 use async_trait::async_trait;
-use pstate_core::{Adapter, Error, ErrorKind, Key, Result, Space};
+use pstate_core::{Adapter, Key, Result, Space};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::conformance::Harness;
+#[cfg(feature = "cluster")]
+use pstate_testkit::redis::{Cluster, Reply};
 use pstate_testkit::redis::{Server, ServerOptions};
 
 /// One server for all cases: a store is a prefix.
@@ -82,7 +84,63 @@ impl Harness for Single {
     }
 
     async fn damage(&self, id: &str, space: &Space, key: &Key) -> Result<bool> {
-        Ok(damage(self.server(), self.placement, id, space, key))
+        damage(self.server(), &record(self.placement, id, space, key));
+        Ok(true)
+    }
+}
+
+/// One Cluster for all cases.
+#[cfg(feature = "cluster")]
+struct Clustered {
+    placement: Placement,
+    cluster: OnceLock<(String, Cluster)>,
+}
+
+#[cfg(feature = "cluster")]
+impl Clustered {
+    fn new(placement: Placement) -> Self {
+        Self { placement, cluster: OnceLock::new() }
+    }
+
+    fn config(&self, id: &str) -> RedisConfig {
+        let name = match self.placement {
+            Placement::PerSpace => "cluster-per-space",
+            Placement::PerKey => "cluster-per-key",
+        };
+        let address = address(name, &self.cluster, || {
+            let cluster = Cluster::start_with(&ServerOptions::new().durable());
+            (format!("redis+cluster://{}", cluster.hosts()), cluster)
+        });
+        config(&address, id, self.placement)
+    }
+
+    fn primaries(&self) -> &[Server] {
+        let (_, cluster) = self.cluster.get().expect("the process that has started the Cluster");
+        &cluster.servers()[..3]
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[async_trait]
+impl Harness for Clustered {
+    async fn open(&self, id: &str) -> Result<Arc<dyn Adapter>> {
+        Ok(Arc::new(RedisAdapter::connect_with(self.config(id)).await?))
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        if self.cluster.get().is_some() {
+            self.primaries().iter().for_each(|server| remove(server, id));
+        }
+        Ok(())
+    }
+
+    async fn damage(&self, id: &str, space: &Space, key: &Key) -> Result<bool> {
+        let name = record(self.placement, id, space, key);
+        let place =
+            |server: &&Server| !matches!(server.try_command(&["DEL", &name]), Ok(Reply::Error(_)));
+        let server = self.primaries().iter().find(place).expect("a server with the record's slot");
+        damage(server, &name);
+        Ok(true)
     }
 }
 
@@ -97,18 +155,29 @@ fn remove(server: &Server, id: &str) {
     }
 }
 
-/// Something else in a record's place, as only another program can put it there.
-fn damage(server: &Server, placement: Placement, id: &str, space: &Space, key: &Key) -> bool {
-    let name = match placement {
+fn record(placement: Placement, id: &str, space: &Space, key: &Key) -> String {
+    match placement {
         Placement::PerSpace => format!("{{{id}:{space}}}:{key}"),
         Placement::PerKey => format!("{id}:{space}:{key}"),
-    };
-    server.command(&["DEL", &name]);
-    server.command(&["LPUSH", &name, "no record"]);
-    true
+    }
 }
 
+/// Something else in a record's place, as only another program can put it there.
+fn damage(server: &Server, name: &str) {
+    server.command(&["DEL", name]);
+    server.command(&["LPUSH", name, "no record"]);
+}
+
+#[cfg(not(feature = "cluster"))]
 pstate_testkit::conformance!(
     "per_space" => Single::new(Placement::PerSpace),
     "per_key" => Single::new(Placement::PerKey),
+);
+
+#[cfg(feature = "cluster")]
+pstate_testkit::conformance!(
+    "per_space" => Single::new(Placement::PerSpace),
+    "per_key" => Single::new(Placement::PerKey),
+    "cluster_per_space" => Clustered::new(Placement::PerSpace),
+    "cluster_per_key" => Clustered::new(Placement::PerKey),
 );

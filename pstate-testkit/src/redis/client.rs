@@ -1,6 +1,6 @@
 //! A client that knows as little as possible, so that it shares no mistake with what is tested.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 

@@ -1,0 +1,374 @@
+//! A Cluster: which server has which slot, and what to do when it has not.
+//!
+//! The `redis` crate has a client for Clusters, too. It sends a command again whose connection broke,
+//! also one that writes, although the server may have done it. Done twice, with another's write in between,
+//! a put would undo that write, and a compare-and-swap would fail that has succeeded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, join_all, select_ok};
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::answer::{bytes, integer, items, only};
+use crate::config::RedisConfig;
+use crate::connection::Node;
+use crate::error::{Effect, Failure, Redirect};
+use crate::layout::{SLOTS, Slot};
+use crate::servers::{Answers, Unit, send_to};
+
+/// How long to wait before a command that was refused is sent again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// All servers of a Cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    shared: Arc<Servers>,
+    patience: Duration,
+    /// Whose turn it is among replicas.
+    turn: AtomicUsize,
+}
+
+/// What the task needs that asks for the topology.
+#[derive(Debug)]
+struct Servers {
+    config: RedisConfig,
+    nodes: Mutex<HashMap<(String, u16, bool), Arc<Node>>>,
+    topology: Mutex<Option<Arc<Topology>>>,
+    asking: Mutex<Option<Asking>>,
+}
+
+type Asking = Shared<BoxFuture<'static, Result<Arc<Topology>, Failure>>>;
+
+/// Who has which slot, as one server has said.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    shards: Vec<Shard>,
+    /// For each slot the number of its shard.
+    slots: Vec<Option<u16>>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    primary: (String, u16),
+    replicas: Vec<(String, u16)>,
+}
+
+/// A unit that has no answer yet.
+struct Pending {
+    place: usize,
+    unit: Unit,
+    redirect: Option<Redirect>,
+    failure: Option<Failure>,
+    /// A replica has failed it.
+    primary_only: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, Failure> {
+        let shared = Servers {
+            config: config.clone(),
+            nodes: Mutex::default(),
+            topology: Mutex::new(None),
+            asking: Mutex::new(None),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            patience: config.response_timeout,
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// Sends each unit to the server that has its slot, and follows it where that has moved.
+    ///
+    /// What a server has refused is sent again for as long as an answer may take: nothing was done. So
+    /// is a read that got no answer. A write that got no answer may have been done.
+    pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
+        let mut answers: Vec<Option<Answers>> = units.iter().map(|_| None).collect();
+        let pending = |(place, unit)| Pending {
+            place,
+            unit,
+            redirect: None,
+            failure: None,
+            primary_only: false,
+        };
+        let mut pending: Vec<Pending> = units.into_iter().enumerate().map(pending).collect();
+        let end = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (answered, left) = self.attempt(pending, effect).await;
+            for (place, answer) in answered {
+                answers[place] = Some(answer);
+            }
+            pending = left;
+            if pending.is_empty() {
+                break;
+            }
+            let wait = pending.iter().any(|pending| pending.redirect.is_none());
+            let now = Instant::now();
+            if now + pause >= end {
+                for Pending { place, failure, .. } in pending {
+                    answers[place] = failure.map(Err);
+                }
+                break;
+            }
+            if wait {
+                sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+                // Whoever is asked may know no better yet, or not answer: then it is tried again.
+                let _ = self.shared.ask().await;
+            } else if pending
+                .iter()
+                .any(|pending| matches!(pending.redirect, Some(Redirect::Moved(..))))
+            {
+                let _ = self.shared.ask().await;
+            }
+        }
+        let missing = || Err(Failure::unavailable("the Cluster gives no answer".to_owned()));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
+    }
+
+    /// Sends all units once. Gives the answers, and what is to be sent again.
+    async fn attempt(
+        &self,
+        pending: Vec<Pending>,
+        effect: Effect,
+    ) -> (Vec<(usize, Answers)>, Vec<Pending>) {
+        let topology = match self.shared.topology().await {
+            Ok(topology) => topology,
+            Err(failure) => return after_failure(pending, &failure),
+        };
+        let (mut answered, mut again) = (Vec::new(), Vec::new());
+        let mut groups: HashMap<(String, u16, bool), Vec<Pending>> = HashMap::new();
+        for mut pending in pending {
+            match self.place_of(&topology, &pending, effect) {
+                Some(place) => groups.entry(place).or_default().push(pending),
+                None => {
+                    let why = format!("no server has slot {}", pending.unit.slot);
+                    pending.failure = Some(Failure::unavailable(why));
+                    again.push(pending);
+                }
+            }
+        }
+        let sent = groups.into_iter().map(async |((host, port, replica), group)| {
+            let node = match self.shared.node(&host, port, replica) {
+                Ok(node) => node,
+                Err(failure) => return (host, replica, group, Err(failure)),
+            };
+            let units = group.iter().map(Pending::to_send).collect();
+            (host, replica, group, Ok(send_to(&node, units).await))
+        });
+        for (host, replica, group, sent) in join_all(sent).await {
+            let answers = match sent {
+                Ok(answers) => answers,
+                Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
+            };
+            for (mut pending, answer) in group.into_iter().zip(answers) {
+                let failure = match answer {
+                    Ok(mut values) => {
+                        // The answer to `ASKING` is none of the unit's.
+                        values.drain(..values.len() - pending.unit.commands.len());
+                        answered.push((pending.place, Ok(values)));
+                        continue;
+                    }
+                    Err(failure) => failure,
+                };
+                pending.redirect = failure.redirect(&host);
+                pending.primary_only = replica;
+                let may_go_on = pending.redirect.is_some()
+                    || failure.is_about_routing()
+                    || (failure.sent && effect == Effect::Read);
+                if may_go_on {
+                    pending.failure = Some(failure);
+                    again.push(pending);
+                } else {
+                    answered.push((pending.place, Err(failure)));
+                }
+            }
+        }
+        (answered, again)
+    }
+
+    /// Where a unit is sent: host, port, and whether as to a replica.
+    fn place_of(
+        &self,
+        topology: &Topology,
+        pending: &Pending,
+        effect: Effect,
+    ) -> Option<(String, u16, bool)> {
+        if let Some(Redirect::Moved(host, port) | Redirect::Ask(host, port)) = &pending.redirect {
+            return Some((host.clone(), *port, false));
+        }
+        let shard = topology.shard(pending.unit.slot)?;
+        let replicas = &shard.replicas;
+        let anywhere = pending.unit.from_replica && effect == Effect::Read && !pending.primary_only;
+        if anywhere && !replicas.is_empty() {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let (host, port) = replicas[turn % replicas.len()].clone();
+            return Some((host, port, true));
+        }
+        let (host, port) = shard.primary.clone();
+        Some((host, port, false))
+    }
+
+    /// The primaries, asked for anew.
+    pub(crate) async fn primaries(&self) -> Result<Vec<Arc<Node>>, Failure> {
+        let topology = self.shared.ask().await?;
+        let node = |shard: &Shard| self.shared.node(&shard.primary.0, shard.primary.1, false);
+        topology.shards.iter().map(node).collect()
+    }
+
+    pub(crate) fn disconnect(&self) {
+        for (_, node) in self.shared.nodes.lock().drain() {
+            node.disconnect();
+        }
+    }
+}
+
+impl Pending {
+    fn to_send(&self) -> Unit {
+        let mut unit = self.unit.clone();
+        if let Some(Redirect::Ask(..)) = self.redirect {
+            unit.commands.insert(0, redis::cmd("ASKING"));
+        }
+        unit
+    }
+}
+
+fn after_failure(
+    pending: Vec<Pending>,
+    failure: &Failure,
+) -> (Vec<(usize, Answers)>, Vec<Pending>) {
+    // Nothing was sent of what is pending.
+    let failure = failure.clone().without_effect();
+    if !failure.may_be_sent_again() {
+        let failed = pending.into_iter().map(|pending| (pending.place, Err(failure.clone())));
+        return (failed.collect(), Vec::new());
+    }
+    let again = pending.into_iter().map(|pending| Pending {
+        failure: Some(failure.clone()),
+        redirect: None,
+        ..pending
+    });
+    (Vec::new(), again.collect())
+}
+
+impl Servers {
+    /// The server at an address; connected when it is needed.
+    fn node(&self, host: &str, port: u16, replica: bool) -> Result<Arc<Node>, Failure> {
+        let mut nodes = self.nodes.lock();
+        let key = (host.to_owned(), port, replica);
+        if let Some(node) = nodes.get(&key) {
+            return Ok(Arc::clone(node));
+        }
+        let node = Arc::new(Node::new(&self.config, host, port, replica)?);
+        nodes.insert(key, Arc::clone(&node));
+        Ok(node)
+    }
+
+    async fn topology(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
+        let known = self.topology.lock().clone();
+        match known {
+            Some(topology) => Ok(topology),
+            None => self.ask().await,
+        }
+    }
+
+    /// Asks who has which slot. All who need it at once wait for the same answer, and a task asks, so that it
+    /// does not depend on them.
+    async fn ask(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
+        let asking = {
+            let mut asking = self.asking.lock();
+            match &*asking {
+                Some(under_way) if under_way.peek().is_none() => under_way.clone(),
+                _ => {
+                    let servers = Arc::clone(self);
+                    let task = tokio::spawn(async move { servers.ask_all().await });
+                    let stopped =
+                        || Failure::unavailable("the runtime is shutting down".to_owned());
+                    let answer = async move { task.await.unwrap_or_else(|_| Err(stopped())) };
+                    asking.insert(answer.boxed().shared()).clone()
+                }
+            }
+        };
+        asking.await
+    }
+
+    /// Asks all servers that are known, and takes the first answer: one that is down must not hold up the
+    /// others.
+    async fn ask_all(&self) -> Result<Arc<Topology>, Failure> {
+        let mut places: Vec<(String, u16)> = self.config.nodes.clone();
+        if let Some(topology) = &*self.topology.lock() {
+            places.extend(topology.shards.iter().map(|shard| shard.primary.clone()));
+            places.extend(topology.shards.iter().flat_map(|shard| shard.replicas.clone()));
+        }
+        places.sort_unstable();
+        places.dedup();
+        let asked = places.into_iter().map(|(host, port)| {
+            async move {
+                let node = self.node(&host, port, false)?;
+                let mut command = redis::cmd("CLUSTER");
+                command.arg("SLOTS");
+                let unit = Unit { slot: 0, commands: vec![command], from_replica: false };
+                let answer = send_to(&node, vec![unit]).await.pop();
+                let answer = answer.unwrap_or_else(|| Err(Failure::cut_short(&node.address)))?;
+                let topology = only(answer).and_then(|answer| Topology::parse(answer, &host));
+                topology.map_err(|_| Failure::cut_short(&node.address))
+            }
+            .boxed()
+        });
+        let (topology, _) = select_ok(asked).await?;
+        let topology = Arc::new(topology);
+        *self.topology.lock() = Some(Arc::clone(&topology));
+        Ok(topology)
+    }
+}
+
+impl Topology {
+    fn shard(&self, slot: Slot) -> Option<&Shard> {
+        let shard = self.slots.get(usize::from(slot)).copied().flatten()?;
+        self.shards.get(usize::from(shard))
+    }
+
+    /// What `CLUSTER SLOTS` gives. A server that does not know its own name means the one it was asked by.
+    fn parse(answer: Value, asked: &str) -> pstate_core::Result<Self> {
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut slots = vec![None; usize::from(SLOTS)];
+        for range in items(answer)? {
+            let mut parts = items(range)?.into_iter();
+            let mut bound = || {
+                let number = parts.next().map(|part| integer(&part)).transpose()?.unwrap_or(-1);
+                Ok::<_, pstate_core::Error>(usize::try_from(number).unwrap_or(usize::MAX))
+            };
+            let (first, last) = (bound()?, bound()?);
+            let places = parts.map(|part| {
+                let mut parts = items(part)?.into_iter();
+                let host = parts.next().map(bytes).transpose()?.flatten().unwrap_or_default();
+                let host = String::from_utf8_lossy(&host).into_owned();
+                let port = parts.next().map(|port| integer(&port)).transpose()?.unwrap_or_default();
+                let unknown = host.is_empty() || host == "?";
+                let host = if unknown { asked.to_owned() } else { host };
+                Ok((host, u16::try_from(port).unwrap_or_default()))
+            });
+            let mut places = places.collect::<pstate_core::Result<Vec<_>>>()?.into_iter();
+            let Some(primary) = places.next() else { continue };
+            let number = match shards.iter().position(|shard| shard.primary == primary) {
+                Some(number) => number,
+                None => {
+                    shards.push(Shard { primary, replicas: places.collect() });
+                    shards.len() - 1
+                }
+            };
+            for slot in slots.iter_mut().take(last.saturating_add(1)).skip(first) {
+                *slot = u16::try_from(number).ok();
+            }
+        }
+        Ok(Self { shards, slots })
+    }
+}
