@@ -22,7 +22,7 @@ pub(crate) const MAX_BATCH: usize = 10_000;
 /// All calls share one connection to each server, on which any number of them are under way at once. It
 /// is made again when it is lost.
 pub struct RedisAdapter {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     durability: Durability,
 }
 
@@ -80,7 +80,12 @@ impl Adapter for RedisAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none()
+        let config = &self.store.config;
+        if config.change_feed && !config.read_from_replicas {
+            Extensions::none().change_feed(self)
+        } else {
+            Extensions::none()
+        }
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

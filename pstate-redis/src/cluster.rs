@@ -218,10 +218,9 @@ impl Cluster {
     }
 
     /// The primaries, asked for anew.
-    pub(crate) async fn primaries(&self) -> Result<Vec<Arc<Node>>, Failure> {
+    pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
         let topology = self.shared.ask().await?;
-        let node = |shard: &Shard| self.shared.node(&shard.primary.0, shard.primary.1, false);
-        topology.shards.iter().map(node).collect()
+        Ok(topology.shards.iter().map(|shard| shard.primary.clone()).collect())
     }
 
     pub(crate) fn disconnect(&self) {
@@ -257,6 +256,32 @@ fn after_failure(
         ..pending
     });
     (Vec::new(), again.collect())
+}
+
+/// Checks that a server takes exactly those for primaries that are followed, and knows it.
+pub(crate) fn check_followed(
+    address: &str,
+    host: &str,
+    answers: Vec<Value>,
+    followed: &[(String, u16)],
+) -> Result<(), Failure> {
+    let mut answers = answers.into_iter();
+    let topology = answers.next().and_then(|slots| Topology::parse(slots, host).ok());
+    let info = answers.next().and_then(|info| bytes(info).ok().flatten()).unwrap_or_default();
+    let mut primaries: Vec<_> = match topology {
+        Some(topology) => topology.shards.into_iter().map(|shard| shard.primary).collect(),
+        None => return Err(Failure::cut_short(address)),
+    };
+    primaries.sort_unstable();
+    if primaries != followed {
+        let why = "the servers that are written to have changed";
+        return Err(Failure::unavailable(format!("{address}: {why}")));
+    }
+    if !String::from_utf8_lossy(&info).contains("cluster_state:ok") {
+        let why = "not in touch with most of the Cluster";
+        return Err(Failure::unavailable(format!("{address}: {why}")));
+    }
+    Ok(())
 }
 
 impl Servers {

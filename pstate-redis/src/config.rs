@@ -65,6 +65,7 @@ pub struct RedisConfig {
     pub(crate) durability: Option<Durability>,
     pub(crate) read_from_replicas: bool,
     pub(crate) own_writes: Duration,
+    pub(crate) change_feed: bool,
     pub(crate) index_grace: Duration,
 }
 
@@ -86,6 +87,7 @@ impl Default for RedisConfig {
             durability: None,
             read_from_replicas: false,
             own_writes: Duration::from_secs(60),
+            change_feed: true,
             index_grace: Duration::from_secs(10 * 60),
         }
     }
@@ -211,6 +213,14 @@ impl RedisConfig {
         self
     }
 
+    /// Whether caches are told what others change. Default: true. Without, they follow the clock: for servers
+    /// that cannot tell, as some proxies and hosted ones, or users without the permission to ask
+    /// (`+client|tracking`).
+    pub fn change_feed(mut self, change_feed: bool) -> Self {
+        self.change_feed = change_feed;
+        self
+    }
+
     /// How long an entry of the index without a record is kept, where records are placed
     /// [by key](Placement::PerKey). Default: 10 minutes; a quarter of it has to be longer than the
     /// servers' clocks ever differ.
@@ -272,6 +282,7 @@ impl fmt::Debug for RedisConfig {
             durability,
             read_from_replicas,
             own_writes,
+            change_feed,
             index_grace,
         } = self;
         let redacted = |there: bool| if there { "set" } else { "not set" };
@@ -291,6 +302,7 @@ impl fmt::Debug for RedisConfig {
             .field("durability", durability)
             .field("read_from_replicas", read_from_replicas)
             .field("own_writes", own_writes)
+            .field("change_feed", change_feed)
             .field("index_grace", index_grace)
             .finish()
     }

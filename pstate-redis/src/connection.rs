@@ -31,6 +31,7 @@ const QUEUE: usize = 1 << 14;
 pub(crate) struct Node {
     /// `host:port`, for messages.
     pub(crate) address: String,
+    pub(crate) place: (String, u16),
     client: Client,
     connect_timeout: Duration,
     response_timeout: Duration,
@@ -75,6 +76,7 @@ impl Node {
             .map_err(|error| Failure::connecting(&address, &error))?;
         Ok(Self {
             address,
+            place: (host.to_owned(), port),
             client,
             connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
@@ -147,6 +149,37 @@ impl Node {
     /// Lets go of the connection. What is under way on it goes on.
     pub(crate) fn disconnect(&self) {
         *self.state.lock() = None;
+    }
+}
+
+/// A connection over which a server tells which keys change.
+pub(crate) struct Tracking {
+    pub(crate) address: String,
+    pub(crate) connection: MultiplexedConnection,
+}
+
+impl Tracking {
+    /// Connects, and asks to be told of keys that begin so.
+    pub(crate) async fn new(
+        config: &RedisConfig,
+        host: &str,
+        port: u16,
+        beginning: &str,
+        tell: impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
+        let address = format!("{host}:{port}");
+        let failed = |error| Failure::connecting(&address, &error);
+        let client = client(config, host, port, ProtocolVersion::RESP3).map_err(failed)?;
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(config.connect_timeout))
+            .set_response_timeout(Some(config.response_timeout))
+            .set_push_sender(tell);
+        let connecting = client.get_multiplexed_async_connection_with_config(&settings);
+        let mut connection = connecting.await.map_err(failed)?;
+        let mut command = redis::cmd("CLIENT");
+        command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(beginning);
+        command.exec_async(&mut connection).await.map_err(failed)?;
+        Ok(Self { address, connection })
     }
 }
 

@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod backend;
+mod changes;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod config;
@@ -19,6 +20,7 @@ mod scan;
 mod script;
 mod servers;
 mod store;
+mod under_way;
 mod value;
 mod writer;
 

@@ -75,6 +75,46 @@ impl Servers {
         answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
+    /// The servers that are written to, by host and port.
+    pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
+        match self {
+            Self::Single(node) => Ok(vec![node.place.clone()]),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.primaries().await,
+        }
+    }
+
+    /// What is asked of a server to know that everything before has arrived, and that it still is one of
+    /// those that are written to.
+    pub(crate) fn barrier(&self) -> Pipeline {
+        let mut pipeline = Pipeline::new();
+        match self {
+            Self::Single(_) => pipeline.add_command(redis::cmd("PING")),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => pipeline.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("INFO"),
+        };
+        pipeline
+    }
+
+    /// Checks the answers to the [`barrier`](Self::barrier) of one that is reached at `host`.
+    pub(crate) fn check_barrier(
+        &self,
+        address: &str,
+        host: &str,
+        answers: Vec<Value>,
+        followed: &[(String, u16)],
+    ) -> Result<(), Failure> {
+        let answers = checked(address, answers, self.barrier().len())?;
+        match self {
+            Self::Single(_) => {
+                let _ = (answers, host, followed);
+                Ok(())
+            }
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => crate::cluster::check_followed(address, host, answers, followed),
+        }
+    }
+
     pub(crate) fn disconnect(&self) {
         match self {
             Self::Single(node) => node.disconnect(),
@@ -98,15 +138,15 @@ pub(crate) async fn send_to(node: &Node, units: Vec<Unit>) -> Vec<Answers> {
         Ok(values) => values.into_iter(),
         Err(failure) => return counts.into_iter().map(|_| Err(failure.clone())).collect(),
     };
-    let mut next = |count| checked(node, values.by_ref().take(count).collect(), count);
+    let mut next = |count| checked(&node.address, values.by_ref().take(count).collect(), count);
     counts.into_iter().map(&mut next).collect()
 }
 
 /// The first error among the answers is why a unit was not done: of a transaction it is the one that
 /// came when a command was queued.
-fn checked(node: &Node, values: Vec<Value>, count: usize) -> Answers {
+fn checked(address: &str, values: Vec<Value>, count: usize) -> Answers {
     if values.len() != count {
-        return Err(Failure::cut_short(&node.address));
+        return Err(Failure::cut_short(address));
     }
     let nested = |value: &Value| match value {
         Value::ServerError(error) => Some(error.clone()),
@@ -117,7 +157,7 @@ fn checked(node: &Node, values: Vec<Value>, count: usize) -> Answers {
         _ => None,
     };
     match values.iter().find_map(nested) {
-        Some(error) => Err(Failure::refused(&node.address, &error)),
+        Some(error) => Err(Failure::refused(address, &error)),
         None => Ok(values),
     }
 }

@@ -11,6 +11,7 @@ use crate::layout::Layout;
 use crate::registry::Registry;
 use crate::script::Scripts;
 use crate::servers::{Servers, Unit};
+use crate::under_way::UnderWay;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -21,6 +22,7 @@ pub(crate) struct Store {
     pub(crate) registry: Registry,
     /// Is told what is written, when it is visible and before anybody is answered.
     pub(crate) hub: ChangeHub,
+    pub(crate) under_way: UnderWay,
     closed: AtomicBool,
 }
 
@@ -33,6 +35,7 @@ impl Store {
             scripts: Scripts::default(),
             registry: Registry::default(),
             hub: ChangeHub::new(),
+            under_way: UnderWay::default(),
             closed: AtomicBool::new(false),
         }
     }

@@ -33,6 +33,7 @@ impl Store {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
+        let _begun = self.under_way.begin(space, writes);
         let too_long: Vec<Option<Error>> =
             writes.iter().map(|write| self.too_long(write)).collect();
         if batch.mode == BatchMode::Atomic {
