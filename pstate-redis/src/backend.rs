@@ -57,6 +57,27 @@ impl RedisAdapter {
     }
 }
 
+impl RedisAdapter {
+    /// Puts all records that are stored into the index again, and gives how many there are.
+    ///
+    /// The index never lacks a record that was written through this crate. It may after somebody has
+    /// removed keys by hand or the server has evicted some, or written records by hand, and with
+    /// [`Placement::PerKey`] when a server of a Cluster has failed before its replica had everything. It
+    /// may run while the store is used, but not while a Cluster moves slots.
+    ///
+    /// # Errors
+    /// Those of a read and of a write; it can be called again.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves a part of the work undone.
+    ///
+    /// # Cost
+    /// Walks over all keys of all servers, some hundred at a time.
+    pub async fn reindex(&self) -> Result<u64> {
+        self.store.reindex().await.map_err(|error| error.in_operation("reindex"))
+    }
+}
+
 impl fmt::Debug for RedisAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisAdapter").field("config", &self.store.config).finish_non_exhaustive()

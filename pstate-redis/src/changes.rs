@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::backend::RedisAdapter;
 use crate::connection::Tracking;
 use crate::error::{Effect, Failure, closed};
+use crate::multi_get::Ask;
 use crate::store::Store;
 
 /// How many keys are listed before anything may have changed.
@@ -203,7 +204,7 @@ impl Told {
             }
         }
         let read = spaces.into_iter().map(async |(space, keys)| {
-            let found = store.find(space, &keys).await?;
+            let found = store.find(space, &keys, Ask::Primaries).await?;
             let changed = keys.into_iter().zip(found).map(|(key, found)| {
                 let now = match found {
                     Ok(Some(record)) => ChangedTo::Revision(record.revision),

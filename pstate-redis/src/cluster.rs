@@ -223,6 +223,10 @@ impl Cluster {
         Ok(topology.shards.iter().map(|shard| shard.primary.clone()).collect())
     }
 
+    pub(crate) fn node(&self, (host, port): &(String, u16)) -> Result<Arc<Node>, Failure> {
+        self.shared.node(host, *port, false)
+    }
+
     pub(crate) fn disconnect(&self) {
         for (_, node) in self.shared.nodes.lock().drain() {
             node.disconnect();

@@ -198,7 +198,8 @@ pub(crate) fn client(
     let mut settings = RedisConnectionInfo::default()
         .set_protocol(protocol)
         .set_db(i64::from(config.database))
-        .set_lib_name("pstate", env!("CARGO_PKG_VERSION"));
+        // It is one permission more, and says nothing that is needed.
+        .set_skip_set_lib_name();
     if let Some(username) = &config.username {
         settings = settings.set_username(username);
     }
@@ -206,6 +207,10 @@ pub(crate) fn client(
         settings = settings.set_password(password);
     }
     let info = address.into_connection_info()?.set_redis_settings(settings);
+    #[cfg(feature = "tls")]
+    if config.tls {
+        choose_ciphers();
+    }
     #[cfg(feature = "tls")]
     if let Some(root_cert) = &config.root_certificates {
         let root_cert = Some(root_cert.clone());
@@ -215,4 +220,14 @@ pub(crate) fn client(
         );
     }
     Client::open(info)
+}
+
+/// Rustls wants one implementation of its ciphers to be chosen for the whole program. If the program has
+/// not chosen, or more than one is compiled in, it would panic.
+#[cfg(feature = "tls")]
+fn choose_ciphers() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Somebody else may just have chosen.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
 }

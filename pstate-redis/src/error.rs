@@ -1,5 +1,8 @@
 //! From what Redis and its connections say to our errors.
 
+use std::io;
+use std::sync::Arc;
+
 use pstate_core::{Error, ErrorKind};
 use redis::{ErrorKind as RedisKind, RedisError, ServerError};
 
@@ -35,10 +38,12 @@ pub(crate) struct Failure {
     elsewhere: Option<String>,
 }
 
+const CONNECTING: &str = "connecting";
+
 impl Failure {
     /// There was no connection: nothing was sent.
     pub(crate) fn connecting(at: &str, error: &RedisError) -> Self {
-        let failure = Self::from_client(at, error, "connecting");
+        let failure = Self::from_client(at, error, CONNECTING);
         Self { sent: false, ..failure }
     }
 
@@ -53,6 +58,10 @@ impl Failure {
         }
         let (kind, transient) = match error.kind() {
             _ if error.is_timeout() => (ErrorKind::Timeout, true),
+            // Certificates that are not accepted, or what is not encrypted at all.
+            RedisKind::Io if is_about_data(error) => (ErrorKind::Config, false),
+            // Another database than there is.
+            RedisKind::Server(_) if doing == CONNECTING => (ErrorKind::Config, false),
             RedisKind::Io => (ErrorKind::Unavailable, true),
             RedisKind::AuthenticationFailed | RedisKind::InvalidClientConfig => {
                 (ErrorKind::Config, false)
@@ -202,6 +211,23 @@ impl Failure {
             error
         }
     }
+}
+
+/// Whether what came from the server was not understood.
+fn is_about_data(error: &RedisError) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let shared = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>();
+        let io = match shared {
+            Some(shared) => shared.downcast_ref::<io::Error>(),
+            None => error.downcast_ref::<io::Error>(),
+        };
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What the server itself has said, if it has.

@@ -12,6 +12,15 @@ use crate::value::record;
 /// A record, or nothing, or why it cannot be read.
 pub(crate) type Found = Result<Option<Record>>;
 
+/// Who may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Who knows what is stored.
+    Primaries,
+    /// Replicas, too, if that is allowed, except for what was written here lately.
+    Replicas,
+}
+
 impl Store {
     pub(crate) async fn multi_get(
         &self,
@@ -24,23 +33,25 @@ impl Store {
             let why = format!("{} keys, at most {most} are read at once", keys.len());
             return Err(Error::new(ErrorKind::Unsupported, why));
         }
-        let found = self.find(space, keys).await?;
+        let found = self.find(space, keys, Ask::Replicas).await?;
         let located = |(found, key): (Found, &Key)| found.map_err(|error| error.at_key(key));
         found.into_iter().zip(keys).map(located).collect()
     }
 
     /// Reads records, each for itself where one may fail alone.
-    pub(crate) async fn find(&self, space: &Space, keys: &[Key]) -> Result<Vec<Found>> {
+    pub(crate) async fn find(&self, space: &Space, keys: &[Key], ask: Ask) -> Result<Vec<Found>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let names: Vec<String> = keys.iter().map(|key| self.layout.record(space, key)).collect();
         if self.servers.is_cluster() && self.layout.placement == Placement::PerKey {
-            return self.find_apart(&names).await;
+            return self.find_apart(space, keys, &names, ask).await;
         }
         let mut command = redis::cmd("MGET");
         command.arg(&names);
-        let answers = self.read(Unit::new(&names[0], vec![command])).await?;
+        let mut unit = Unit::new(&names[0], vec![command]);
+        unit.from_replica = ask == Ask::Replicas && self.own_writes.allow_replica(space, keys);
+        let answers = self.read(unit).await?;
         let values = items(only(answers)?)?;
         if values.len() != names.len() {
             return Err(unexpected("list of as many values as keys"));
@@ -49,13 +60,23 @@ impl Store {
     }
 
     /// Reads records that lie in different slots: one question to each server.
-    async fn find_apart(&self, names: &[String]) -> Result<Vec<Found>> {
-        let unit = |name: &String| {
+    async fn find_apart(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        names: &[String],
+        ask: Ask,
+    ) -> Result<Vec<Found>> {
+        let unit = |(name, key): (&String, &Key)| {
             let mut command = redis::cmd("GET");
             command.arg(name);
-            Unit::new(name, vec![command])
+            let mut unit = Unit::new(name, vec![command]);
+            unit.from_replica = ask == Ask::Replicas
+                && self.own_writes.allow_replica(space, std::slice::from_ref(key));
+            unit
         };
-        let answers = self.servers.send(names.iter().map(unit).collect(), Effect::Read).await;
+        let units = names.iter().zip(keys).map(unit).collect();
+        let answers = self.servers.send(units, Effect::Read).await;
         let mut found = Vec::with_capacity(names.len());
         for answer in answers {
             found.push(match answer {

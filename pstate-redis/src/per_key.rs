@@ -33,7 +33,7 @@ impl Stage {
 }
 
 /// Ids to add to the index of a type: each with its write's number, and whether in any case.
-type Additions<'w> = BTreeMap<&'w str, Vec<(usize, bool, &'w str)>>;
+pub(crate) type Additions<'w> = BTreeMap<&'w str, Vec<(usize, bool, &'w str)>>;
 
 impl Store {
     pub(crate) async fn write_by_key(&self, space: &Space, writes: &[&Write]) -> Vec<Done> {
@@ -143,7 +143,7 @@ impl Store {
 
     /// Adds to indexes, and enters their types where they are new. Gives until when each key is certain
     /// to be there; `None` if it was there already.
-    async fn add(
+    pub(crate) async fn add(
         &self,
         space: &Space,
         additions: &Additions<'_>,

@@ -8,7 +8,7 @@ use pstate_core::{BatchMode, Change, Expect, Outcome, Space, Write};
 use redis::{Cmd, Value};
 
 use crate::answer::{integer, items, only};
-use crate::error::{Effect, Failure};
+use crate::error::{Effect, Failure, unexpected};
 use crate::script::{self, Form};
 use crate::servers::Unit;
 use crate::store::Store;
@@ -37,7 +37,9 @@ impl Store {
         let mut done = Vec::with_capacity(writes.len());
         for portion in portions {
             let unconditional = portion.iter().all(|write| write.expect == Expect::Any);
-            done.extend(if unconditional {
+            let puts = portion.iter().any(|write| matches!(write.change, Change::Put(_)));
+            // A server whose memory is full refuses whatever is in a transaction, also deletes.
+            done.extend(if unconditional && puts {
                 self.transaction(space, portion).await
             } else {
                 self.conditional(space, portion, mode).await
@@ -48,28 +50,29 @@ impl Store {
 
     /// Writes whatever is there: plain commands cost the server less than half of what a script does.
     async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<Done> {
-        let (commands, puts) = self.commands(space, writes);
+        let commands = self.commands(space, writes);
         let name = self.layout.types(space);
         let answers = self.servers.send_one(Unit::new(&name, commands), Effect::Write).await;
         let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         // The last command of the transaction says how many types are new.
         let new_types = |answers: Vec<Value>| match items(only(answers)?)?.last() {
-            Some(last) if puts => integer(last),
-            _ => Ok(0),
+            Some(last) => integer(last),
+            None => Err(unexpected("transaction")),
         };
         match answers.map(new_types) {
             Ok(Ok(0)) => writes.iter().map(|write| Ok(outcome(write))).collect(),
             // Done, but not to be acknowledged while it would not be found.
-            Ok(_) => match self.enter_again(space, writes).await {
+            Ok(Ok(_)) => match self.enter_again(space, writes).await {
                 Ok(()) => writes.iter().map(|write| Ok(outcome(write))).collect(),
                 Err(failure) => failed(&failure),
             },
+            Ok(Err(_)) => failed(&Failure::cut_short("the transaction")),
             Err(failure) => failed(&failure),
         }
     }
 
-    /// The commands of a transaction, and whether anything is put.
-    fn commands(&self, space: &Space, writes: &[&Write]) -> (Vec<Cmd>, bool) {
+    /// The commands of a transaction. Something is put in it.
+    fn commands(&self, space: &Space, writes: &[&Write]) -> Vec<Cmd> {
         let mut puts = redis::cmd("MSET");
         let mut deletes = redis::cmd("DEL");
         let (mut put, mut deleted) = (BTreeMap::new(), BTreeMap::new());
@@ -97,24 +100,20 @@ impl Store {
             command.arg(self.layout.index(space, entity_type)).arg(ids);
             commands.push(command);
         }
-        let any = !put.is_empty();
-        if any {
-            commands.push(puts);
-            let mut types = redis::cmd("SADD");
-            types.arg(self.layout.types(space));
-            for (entity_type, ids) in put {
-                let mut command = redis::cmd("ZADD");
-                command.arg(self.layout.index(space, entity_type));
-                for id in ids {
-                    command.arg(0).arg(id);
-                }
-                commands.push(command);
-                types.arg(entity_type);
+        commands.push(puts);
+        let mut types = redis::cmd("SADD");
+        types.arg(self.layout.types(space));
+        for (entity_type, ids) in put {
+            let mut command = redis::cmd("ZADD");
+            command.arg(self.layout.index(space, entity_type));
+            for id in ids {
+                command.arg(0).arg(id);
             }
-            commands.push(types);
+            commands.push(command);
+            types.arg(entity_type);
         }
-        commands.push(redis::cmd("EXEC"));
-        (commands, any)
+        commands.extend([types, redis::cmd("EXEC")]);
+        commands
     }
 
     async fn conditional(&self, space: &Space, writes: &[&Write], mode: BatchMode) -> Vec<Done> {

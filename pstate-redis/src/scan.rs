@@ -6,7 +6,9 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use pstate_core::{Error, ErrorKind, Key, Page, Result, Scan, Space};
 
 use crate::answer::{bytes, only, texts};
+use crate::error::Effect;
 use crate::index::Entries;
+use crate::multi_get::Ask;
 use crate::servers::Unit;
 use crate::store::Store;
 
@@ -99,7 +101,7 @@ impl Store {
                 Err(why) => page.unreadable.push(unreadable(space, &why)),
             }
         }
-        let found = self.find(space, &keys).await?;
+        let found = self.find(space, &keys, Ask::Primaries).await?;
         let mut missing = Vec::new();
         for (key, found) in keys.iter().zip(found) {
             match found {
@@ -131,11 +133,10 @@ impl Store {
             Unit::new(&name, vec![command])
         };
         let units = missing.iter().map(unit).collect();
-        let answers = self.servers.send(units, crate::error::Effect::Read).await;
+        let answers = self.servers.send(units, Effect::Read).await;
         let mut nothing = Vec::new();
         for (key, answer) in missing.into_iter().zip(answers) {
-            let answer =
-                answer.map_err(|failure| failure.into_error(crate::error::Effect::Read))?;
+            let answer = answer.map_err(|failure| failure.into_error(Effect::Read))?;
             match bytes(only(answer)?)?.as_deref() {
                 Some(b"none") => nothing.push(key),
                 // Written just now.

@@ -131,6 +131,24 @@ end
 return removed
 ";
 
+/// Adds to the index of a space's records those that are there.
+///
+/// Keys: the types of the space; the index; then records. Arguments: the type; then the records' ids. Answer:
+/// how many records there are.
+const ADD_IN_SPACE: &str = r"
+local there = 0
+for i = 3, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    there = there + 1
+    redis.call('ZADD', KEYS[2], 0, ARGV[i - 1])
+  end
+end
+if there > 0 then
+  redis.call('SADD', KEYS[1], ARGV[1])
+end
+return there
+";
+
 /// A script, and the digest by which servers know it.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -172,6 +190,7 @@ pub(crate) struct Scripts {
     pub(crate) write: Script,
     pub(crate) write_one: Script,
     pub(crate) add: Script,
+    pub(crate) add_in_space: Script,
     pub(crate) forget: Script,
     pub(crate) forget_in_space: Script,
 }
@@ -182,6 +201,7 @@ impl Default for Scripts {
             write: Script::new(WRITE),
             write_one: Script::new(WRITE_ONE),
             add: Script::new(ADD),
+            add_in_space: Script::new(ADD_IN_SPACE),
             forget: Script::new(FORGET),
             forget_in_space: Script::new(FORGET_IN_SPACE),
         }

@@ -84,6 +84,18 @@ impl Servers {
         }
     }
 
+    /// Sends commands to one of the [`primaries`](Self::primaries), whatever slots it has.
+    pub(crate) async fn send_at(&self, place: &(String, u16), commands: Vec<Cmd>) -> Answers {
+        let unit = Unit { slot: 0, commands, from_replica: false };
+        let mut answers = match self {
+            Self::Single(node) => send_to(node, vec![unit]).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => send_to(&*cluster.node(place)?, vec![unit]).await,
+        };
+        let _ = place;
+        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
     /// What is asked of a server to know that everything before has arrived, and that it still is one of
     /// those that are written to.
     pub(crate) fn barrier(&self) -> Pipeline {

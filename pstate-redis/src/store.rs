@@ -8,6 +8,7 @@ use redis::Value;
 use crate::config::RedisConfig;
 use crate::error::{Effect, closed};
 use crate::layout::Layout;
+use crate::own_writes::OwnWrites;
 use crate::registry::Registry;
 use crate::script::Scripts;
 use crate::servers::{Servers, Unit};
@@ -23,6 +24,7 @@ pub(crate) struct Store {
     /// Is told what is written, when it is visible and before anybody is answered.
     pub(crate) hub: ChangeHub,
     pub(crate) under_way: UnderWay,
+    pub(crate) own_writes: OwnWrites,
     closed: AtomicBool,
 }
 
@@ -30,6 +32,7 @@ impl Store {
     pub(crate) fn new(config: RedisConfig, servers: Servers) -> Self {
         Self {
             layout: Layout::new(&config.prefix, config.placement),
+            own_writes: OwnWrites::new(config.read_from_replicas.then_some(config.own_writes)),
             config,
             servers,
             scripts: Scripts::default(),

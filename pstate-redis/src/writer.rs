@@ -34,6 +34,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let _begun = self.under_way.begin(space, writes);
+        self.own_writes.note(space, writes);
         let too_long: Vec<Option<Error>> =
             writes.iter().map(|write| self.too_long(write)).collect();
         if batch.mode == BatchMode::Atomic {
@@ -71,6 +72,7 @@ impl Store {
 
     /// Tells what has changed, and what has become of it all.
     fn finish(&self, space: &Space, writes: &[Write], done: Vec<Done>) -> Result<Vec<Outcome>> {
+        self.own_writes.note(space, writes);
         let unknown = done.iter().find_map(|done| match done {
             Err(failure) if failure.sent => Some(failure.clone()),
             _ => None,

@@ -1,3 +1,17 @@
 //! What the adapter promises, against real servers.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, and says where")]
+
+mod access;
+mod changes;
+#[cfg(feature = "cluster")]
+mod cluster;
+mod connections;
+mod fixture;
+mod index;
+mod layout;
+mod memory;
+mod opening;
+mod restarts;
+#[cfg(feature = "tls")]
+mod tls;

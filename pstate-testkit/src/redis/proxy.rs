@@ -5,13 +5,20 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// Forwards a port of its own to a server's, until it is told to cut.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Answers are held no more.
+    let_go: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +31,7 @@ struct State {
     answers_left: Option<usize>,
     /// Nobody gets through.
     refuses: bool,
+    holds_answers: bool,
     ended: bool,
 }
 
@@ -41,11 +49,11 @@ impl Proxy {
     pub fn start(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("the address of a listener").port();
-        let state = Arc::<Mutex<State>>::default();
-        let shared = Arc::clone(&state);
+        let proxy = Arc::<Shared>::default();
+        let shared = Arc::clone(&proxy);
         thread::spawn(move || {
             for client in listener.incoming() {
-                if shared.lock().ended {
+                if shared.state.lock().ended {
                     return;
                 }
                 if let Ok(client) = client {
@@ -54,7 +62,7 @@ impl Proxy {
                 }
             }
         });
-        Self { port, state }
+        Self { port, shared: proxy }
     }
 
     /// The port that it listens on.
@@ -64,22 +72,28 @@ impl Proxy {
 
     /// Cuts all connections now. New ones get through.
     pub fn cut(&self) {
-        self.state.lock().cut();
+        self.shared.state.lock().cut();
     }
 
     /// Cuts all connections when so many bytes more have gone to the server.
     pub fn cut_after_requests(&self, bytes: usize) {
-        self.state.lock().requests_left = Some(bytes);
+        self.shared.state.lock().requests_left = Some(bytes);
     }
 
     /// Cuts all connections when so many bytes more have come from the server.
     pub fn cut_after_answers(&self, bytes: usize) {
-        self.state.lock().answers_left = Some(bytes);
+        self.shared.state.lock().answers_left = Some(bytes);
+    }
+
+    /// Whether what comes from the server is held back until it is let go.
+    pub fn hold_answers(&self, hold: bool) {
+        self.shared.state.lock().holds_answers = hold;
+        self.shared.let_go.notify_all();
     }
 
     /// Whether new connections are closed at once.
     pub fn refuse(&self, refuse: bool) {
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         state.refuses = refuse;
         if refuse {
             state.cut();
@@ -89,10 +103,12 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         state.ended = true;
+        state.holds_answers = false;
         state.cut();
         drop(state);
+        self.shared.let_go.notify_all();
         // So that the listener notices.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
@@ -126,20 +142,20 @@ impl State {
     }
 }
 
-fn forward(client: TcpStream, server: u16, state: &Arc<Mutex<State>>) -> io::Result<()> {
-    if state.lock().refuses {
+fn forward(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<()> {
+    if shared.state.lock().refuses {
         return client.shutdown(Shutdown::Both);
     }
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    state.lock().connections.extend([client.try_clone()?, server.try_clone()?]);
+    shared.state.lock().connections.extend([client.try_clone()?, server.try_clone()?]);
     let requests = (client.try_clone()?, server.try_clone()?, Direction::Requests);
     let answers = (server, client, Direction::Answers);
     for (from, to, direction) in [requests, answers] {
-        let state = Arc::clone(state);
+        let shared = Arc::clone(shared);
         thread::spawn(move || {
-            let _ = pump(&from, &to, direction, &state);
+            let _ = pump(&from, &to, direction, &shared);
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
         });
@@ -151,7 +167,7 @@ fn pump(
     mut from: &TcpStream,
     mut to: &TcpStream,
     direction: Direction,
-    state: &Mutex<State>,
+    shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -159,10 +175,16 @@ fn pump(
         if read == 0 {
             return Ok(());
         }
-        let (pass, cut) = state.lock().pass(direction, read);
+        let (pass, cut) = {
+            let mut state = shared.state.lock();
+            while state.holds_answers && matches!(direction, Direction::Answers) {
+                shared.let_go.wait(&mut state);
+            }
+            state.pass(direction, read)
+        };
         to.write_all(&buffer[..pass])?;
         if cut {
-            state.lock().cut();
+            shared.state.lock().cut();
         }
     }
 }

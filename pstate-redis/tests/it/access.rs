@@ -1,0 +1,133 @@
+//! Users, passwords, permissions, databases and prefixes.
+
+use pstate_core::{Adapter, ErrorKind, Expect};
+use pstate_redis::{Placement, RedisAdapter, RedisConfig};
+use pstate_testkit::redis::{Server, ServerOptions};
+
+use crate::fixture::{
+    config, connect, get, no_secret, open, put, put_write, scan_all, try_get, try_put, write,
+};
+
+const SECRET: &str = "correct-horse";
+
+#[tokio::test]
+async fn a_wrong_password_is_told_as_such_and_not_shown() {
+    let server = Server::start_with(ServerOptions::new().password("right"));
+    for config in [
+        config(&server).password(SECRET),
+        config(&server).username(SECRET).password(SECRET),
+        config(&server),
+    ] {
+        let error = connect(config).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(!error.is_retryable(), "{error}");
+        no_secret(&error, SECRET);
+    }
+}
+
+#[tokio::test]
+async fn a_password_where_none_is_needed_is_told_as_such() {
+    let server = Server::start();
+    let error = connect(config(&server).username("nobody").password(SECRET)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    no_secret(&error, SECRET);
+}
+
+#[tokio::test]
+async fn user_password_database_and_prefix_come_from_the_address() {
+    let server = Server::start();
+    let rules = ["ACL", "SETUSER", "us@er", "on", ">p:a/ss", "~*", "&*", "+@all"];
+    server.command(&rules);
+    let port = server.port();
+    let url = format!("redis://us%40er:p%3Aa%2Fss@127.0.0.1:{port}/3?prefix=shop");
+    let store = RedisAdapter::connect(&url).await.unwrap();
+    put(&store, "card:1", "{}").await;
+    no_secret_in(&store, "p:a/ss");
+    let keyspace = server.command(&["INFO", "keyspace"]);
+    assert!(keyspace.text().contains("db3:"), "{keyspace:?}");
+    assert!(!keyspace.text().contains("db0:"), "{keyspace:?}");
+    let others = RedisConfig::from_url(&url).unwrap().prefix("other");
+    assert_eq!(get(&connect(others).await.unwrap(), "card:1").await, None);
+}
+
+fn no_secret_in(store: &RedisAdapter, secret: &str) {
+    let shown = format!("{store:?}");
+    assert!(!shown.contains(secret), "{shown}");
+}
+
+#[tokio::test]
+async fn stores_with_other_prefixes_and_databases_are_apart() {
+    let server = Server::start();
+    let stores = [
+        config(&server),
+        config(&server).prefix("pstate2"),
+        config(&server).prefix("pstat"),
+        config(&server).database(1),
+    ];
+    for (n, config) in stores.iter().enumerate() {
+        put(&connect(config.clone()).await.unwrap(), "card:1", n.to_string()).await;
+    }
+    for (n, config) in stores.into_iter().enumerate() {
+        let store = connect(config).await.unwrap();
+        assert_eq!(get(&store, "card:1").await, Some(n.to_string()));
+        assert_eq!(scan_all(&store).await, ["card:1"]);
+        assert_eq!(store.spaces().await.unwrap().len(), 1);
+    }
+}
+
+/// What the README says that a user needs, for this prefix.
+fn permissions() -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let rules = readme.lines().find_map(|line| line.strip_prefix("    ACL SETUSER app "));
+    rules.unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_user_with_the_permissions_that_the_readme_names_can_do_everything() {
+    for placement in [Placement::PerSpace, Placement::PerKey] {
+        let server = Server::start();
+        let rules = permissions();
+        let mut command = vec!["ACL", "SETUSER", "app"];
+        command.extend(rules.iter().map(String::as_str));
+        server.command(&command);
+        let user = config(&server).username("app").password("secret");
+        let store = connect(user.clone().placement(placement)).await.unwrap();
+        put(&store, "card:1", "{}").await;
+        put(&store, "card:1", "[]").await;
+        let new = put_write("card:2", "{}").expecting(Expect::Absent);
+        write(&store, vec![new]).await.unwrap();
+        assert_eq!(scan_all(&store).await, ["card:1", "card:2"]);
+        // An entry without a record, to be tidied up.
+        let name = match placement {
+            Placement::PerSpace => "{pstate:default}:card:1",
+            Placement::PerKey => "pstate:default:card:1",
+        };
+        server.command(&["DEL", name]);
+        assert_eq!(scan_all(&store).await, ["card:2"]);
+        assert_eq!(store.spaces().await.unwrap().len(), 1);
+        let feed = store.extensions().change_feed.unwrap();
+        let mut subscription = feed.subscribe().await.unwrap();
+        put(&store, "card:2", "[]").await;
+        subscription.changes().await.unwrap();
+        let denied = server.command(&["ACL", "LOG"]);
+        assert_eq!(denied.list(), [], "{placement:?}");
+        // And no more than that.
+        let other = connect(user.prefix("other").placement(placement)).await.unwrap_err();
+        assert_eq!(other.kind(), ErrorKind::Config, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_user_may_not_do_is_told_as_such() {
+    let server = Server::start();
+    put(&open(&server).await, "card:1", "there").await;
+    server
+        .command(&["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-@write", "+set"]);
+    let user = config(&server).username("reader").password("secret");
+    let store = connect(user).await.unwrap();
+    assert_eq!(try_get(&store, "card:1").await.unwrap().as_deref(), Some("there"));
+    let error = try_put(&store, "card:1", "new").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("there"));
+}

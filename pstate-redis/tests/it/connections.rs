@@ -1,0 +1,141 @@
+//! Connections that hang, and connections that are cut.
+
+use std::time::Instant;
+
+use pstate_core::{Adapter, Batch, ErrorKind, Space};
+use pstate_redis::Placement;
+use pstate_testkit::redis::{Proxy, Server};
+
+use crate::fixture::{SHORT, config, connect, get, key, many, put, try_get, try_put, write};
+
+#[tokio::test]
+async fn a_server_that_hangs_is_waited_for_no_longer_than_allowed_and_used_again_when_it_goes_on() {
+    let server = Server::start();
+    let config = config(&server).response_timeout(SHORT).connect_timeout(SHORT);
+    let store = connect(config).await.unwrap();
+    put(&store, "card:1", "before").await;
+    server.pause();
+    let begin = Instant::now();
+    // On its way, and nobody knows whether it is going to happen.
+    let error = try_put(&store, "card:1", "perhaps").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(!error.is_retryable(), "{error}");
+    // There is no new connection either, so nothing is sent.
+    let error = try_put(&store, "card:1", "never").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.is_retryable(), "{error}");
+    let error = try_get(&store, "card:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.is_retryable(), "{error}");
+    assert!(begin.elapsed() >= 3 * SHORT);
+    server.go_on();
+    while try_get(&store, "card:1").await.is_err() {}
+    let value = get(&store, "card:1").await.unwrap();
+    assert!(value == "before" || value == "perhaps", "{value}");
+    put(&store, "card:1", "after").await;
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn of_an_atomic_batch_that_is_cut_off_on_its_way_nothing_is_done() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(config(&server).host("127.0.0.1", proxy.port())).await.unwrap();
+    write(&store, many(100, "old")).await.unwrap();
+    for bytes in [1, 100, 1_000, 2_500, 5_000] {
+        proxy.cut_after_requests(bytes);
+        let error = write(&store, many(100, "new")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!error.is_retryable(), "whoever sent it cannot know: {error}");
+        let keys: Vec<_> = (0..100).map(|n| key(&format!("card:{n}"))).collect();
+        let records = store.multi_get(&Space::default(), &keys).await.unwrap();
+        assert!(records.iter().flatten().all(|record| &*record.bytes == b"old"), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn an_atomic_batch_whose_answer_is_cut_off_is_done_as_a_whole() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(config(&server).host("127.0.0.1", proxy.port())).await.unwrap();
+    for bytes in [0, 1, 20, 40] {
+        write(&store, many(100, "old")).await.unwrap();
+        proxy.cut_after_answers(bytes);
+        let error = write(&store, many(100, "new")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(!error.is_retryable(), "it was done: {error}");
+        let keys: Vec<_> = (0..100).map(|n| key(&format!("card:{n}"))).collect();
+        let records = store.multi_get(&Space::default(), &keys).await.unwrap();
+        assert!(records.iter().flatten().all(|record| &*record.bytes == b"new"), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn of_writes_that_stand_for_themselves_each_is_done_or_not_when_they_are_cut_off() {
+    for placement in [Placement::PerSpace, Placement::PerKey] {
+        let server = Server::start();
+        let proxy = Proxy::start(server.port());
+        let config = config(&server).host("127.0.0.1", proxy.port()).placement(placement);
+        let store = connect(config).await.unwrap();
+        store.write(&Space::default(), &Batch::each(many(100, "old"))).await.unwrap();
+        for bytes in [500, 2_000, 4_000] {
+            proxy.cut_after_requests(bytes);
+            let batch = Batch::each(many(100, "new"));
+            let error = store.write(&Space::default(), &batch).await.unwrap_err();
+            assert!(!error.is_retryable(), "{error}");
+            let keys: Vec<_> = (0..100).map(|n| key(&format!("card:{n}"))).collect();
+            let records = store.multi_get(&Space::default(), &keys).await.unwrap();
+            let values: Vec<_> = records.iter().flatten().map(|record| &*record.bytes).collect();
+            assert_eq!(values.len(), 100);
+            assert!(values.iter().all(|value| *value == b"old" || *value == b"new"));
+            assert!(values.contains(&&b"old"[..]), "{placement:?}, {bytes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_cut_off_may_be_tried_again() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(config(&server).host("127.0.0.1", proxy.port())).await.unwrap();
+    put(&store, "card:1", "x".repeat(10_000)).await;
+    proxy.cut_after_answers(5_000);
+    let error = try_get(&store, "card:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(get(&store, "card:1").await.unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_made_again() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(config(&server).host("127.0.0.1", proxy.port())).await.unwrap();
+    for n in 0..10 {
+        put(&store, "card:1", n.to_string()).await;
+        proxy.cut();
+        // At most one call meets the connection before it is known to be gone.
+        if let Err(error) = try_get(&store, "card:1").await {
+            assert!(error.is_retryable(), "{error}");
+        }
+        assert_eq!(get(&store, "card:1").await, Some(n.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_where_nobody_answers() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let store = connect(config(&server).host("127.0.0.1", proxy.port())).await.unwrap();
+    put(&store, "card:1", "before").await;
+    proxy.refuse(true);
+    let mut error = try_put(&store, "card:1", "never").await.unwrap_err();
+    if !error.is_retryable() {
+        // It has met the connection that was cut.
+        error = try_put(&store, "card:1", "never").await.unwrap_err();
+    }
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.is_retryable(), "{error}");
+    proxy.refuse(false);
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("before"));
+}

@@ -1,0 +1,155 @@
+//! What is refused when a store is opened, and how it is told.
+
+use pstate_core::{Adapter, Durability, ErrorKind};
+use pstate_redis::{Placement, RedisAdapter, RedisConfig};
+use pstate_testkit::redis::{Server, ServerOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::fixture::{SHORT, config, connect, no_secret, open, put};
+
+/// Answers as Redis 5 does, which cannot be installed beside the other.
+async fn old_server(secret: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 4096];
+                while let Ok(read) = stream.read(&mut buffer).await {
+                    if read == 0 {
+                        return;
+                    }
+                    let request = String::from_utf8_lossy(&buffer[..read]).to_uppercase();
+                    let mut answer = String::new();
+                    for word in request.split("\r\n") {
+                        match word {
+                            "HELLO" => answer.push_str(&format!(
+                                "-ERR unknown command `HELLO`, with args beginning with: `3`, \
+                                 `AUTH`, `user`, `{secret}`, \r\n"
+                            )),
+                            "CLIENT" => {
+                                answer.push_str("-ERR Unknown subcommand or wrong number\r\n");
+                            }
+                            "AUTH" if !request.contains("HELLO") => answer.push_str("+OK\r\n"),
+                            "INFO" => {
+                                let info = "# Server\r\nredis_version:5.0.14\r\nredis_mode:x\r\n";
+                                answer.push_str(&format!("${}\r\n{info}\r\n", info.len()));
+                            }
+                            _ => {}
+                        }
+                    }
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_with_the_version_that_is_needed() {
+    let secret = "correct-horse";
+    let port = old_server(secret).await;
+    let config = RedisConfig::default().host("127.0.0.1", port).connect_timeout(SHORT);
+    for config in [config.clone(), config.username("user").password(secret)] {
+        let error = connect(config).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.message().contains("5.0.14"), "{error}");
+        assert!(error.message().contains("6.2"), "{error}");
+        no_secret(&error, secret);
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_listens_connecting_may_be_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = RedisAdapter::connect(&format!("redis://127.0.0.1:{port}")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.is_retryable(), "{error}");
+    assert!(error.message().contains(&port.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn where_nobody_answers_connecting_takes_no_longer_than_allowed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = RedisConfig::default().host("127.0.0.1", port).connect_timeout(SHORT);
+    let error = connect(config).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.is_retryable(), "{error}");
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_database_that_there_is_not_is_told_as_such() {
+    let server = Server::start();
+    let error = connect(config(&server).database(99)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+}
+
+#[tokio::test]
+async fn another_placement_than_the_store_has_is_refused() {
+    let server = Server::start();
+    put(&open(&server).await, "card:1", "{}").await;
+    let error = connect(config(&server).placement(Placement::PerKey)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("per_space"), "{error}");
+    // Another prefix is another store.
+    let other = config(&server).placement(Placement::PerKey).prefix("other");
+    connect(other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused() {
+    let server = Server::start();
+    server.command(&["SET", "pstate:/format", r#"{"format":2,"placement":"per_space"}"#]);
+    let error = connect(config(&server)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("another format"), "{error}");
+}
+
+#[tokio::test]
+async fn durability_is_what_the_server_is_set_up_for() {
+    let every_second = ServerOptions::new().set("appendonly", "yes");
+    for (options, durability) in [
+        (ServerOptions::new(), Durability::None),
+        (every_second.clone(), Durability::Process),
+        (ServerOptions::new().durable(), Durability::Power),
+    ] {
+        let server = Server::start_with(options);
+        assert_eq!(open(&server).await.capabilities().durability, durability);
+    }
+    let server = Server::start_with(every_second);
+    let declared = |durability| connect(config(&server).durability(durability));
+    let error = declared(Durability::Power).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("appendfsync"), "{error}");
+    let store = declared(Durability::None).await.unwrap();
+    assert_eq!(store.capabilities().durability, Durability::None);
+}
+
+#[tokio::test]
+async fn durability_may_be_declared_where_the_server_does_not_say() {
+    let server = Server::start();
+    let rules = ["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-config", "-info"];
+    server.command(&rules);
+    let user = config(&server).username("app").password("secret");
+    let silent = connect(user.clone()).await.unwrap();
+    assert_eq!(silent.capabilities().durability, Durability::None);
+    let declared = connect(user.durability(Durability::Power)).await.unwrap();
+    assert_eq!(declared.capabilities().durability, Durability::Power);
+}
+
+#[tokio::test]
+async fn a_prefix_that_would_be_ambiguous_is_refused() {
+    for prefix in ["", "a:b", "{a}", "a b", "a/b", &"a".repeat(65)] {
+        let error = connect(RedisConfig::default().prefix(prefix)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.message().contains("prefix"), "{error}");
+    }
+}
