@@ -26,6 +26,9 @@ use crate::servers::{Answers, Unit, send_to};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How old the topology may be where replicas are read: nothing tells of new ones.
+const REPLICAS_KNOWN: Duration = Duration::from_secs(30);
+
 /// All servers of a Cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -52,6 +55,7 @@ pub(crate) struct Topology {
     shards: Vec<Shard>,
     /// For each slot the number of its shard.
     slots: Vec<Option<u16>>,
+    asked: Instant,
 }
 
 #[derive(Debug)]
@@ -304,7 +308,13 @@ impl Servers {
     async fn topology(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
         let known = self.topology.lock().clone();
         match known {
-            Some(topology) => Ok(topology),
+            Some(topology) => {
+                if self.config.read_from_replicas && topology.asked.elapsed() > REPLICAS_KNOWN {
+                    // A task of its own asks; nobody waits for it.
+                    drop(self.begin_to_ask());
+                }
+                Ok(topology)
+            }
             None => self.ask().await,
         }
     }
@@ -312,21 +322,21 @@ impl Servers {
     /// Asks who has which slot. All who need it at once wait for the same answer, and a task asks, so that it
     /// does not depend on them.
     async fn ask(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
-        let asking = {
-            let mut asking = self.asking.lock();
-            match &*asking {
-                Some(under_way) if under_way.peek().is_none() => under_way.clone(),
-                _ => {
-                    let servers = Arc::clone(self);
-                    let task = tokio::spawn(async move { servers.ask_all().await });
-                    let stopped =
-                        || Failure::unavailable("the runtime is shutting down".to_owned());
-                    let answer = async move { task.await.unwrap_or_else(|_| Err(stopped())) };
-                    asking.insert(answer.boxed().shared()).clone()
-                }
-            }
-        };
-        asking.await
+        self.begin_to_ask().await
+    }
+
+    fn begin_to_ask(self: &Arc<Self>) -> Asking {
+        let mut asking = self.asking.lock();
+        if let Some(under_way) = &*asking
+            && under_way.peek().is_none()
+        {
+            return under_way.clone();
+        }
+        let servers = Arc::clone(self);
+        let task = tokio::spawn(async move { servers.ask_all().await });
+        let stopped = || Failure::unavailable("the runtime is shutting down".to_owned());
+        let answer = async move { task.await.unwrap_or_else(|_| Err(stopped())) };
+        asking.insert(answer.boxed().shared()).clone()
     }
 
     /// Asks all servers that are known, and takes the first answer: one that is down must not hold up the
@@ -398,6 +408,6 @@ impl Topology {
                 *slot = u16::try_from(number).ok();
             }
         }
-        Ok(Self { shards, slots })
+        Ok(Self { shards, slots, asked: Instant::now() })
     }
 }

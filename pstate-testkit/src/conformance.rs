@@ -59,7 +59,7 @@ mod case;
 mod cases;
 mod child;
 mod harness;
-mod recorded;
+pub(crate) mod recorded;
 mod suite;
 mod test;
 mod violation;

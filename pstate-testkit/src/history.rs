@@ -15,6 +15,11 @@
 
 use std::fmt;
 
+use pstate_core::Atomicity;
+
+use crate::conformance::recorded;
+use crate::recording::OperationLog;
+
 mod checker;
 mod component;
 mod minimise;
@@ -100,6 +105,13 @@ impl History {
     /// A history that begins with empty cells.
     pub fn new(calls: Vec<Call>) -> Self {
         Self { calls, initial: Vec::new() }
+    }
+
+    /// What a log tells of stores that began empty. What spans several keys is one call if the adapter
+    /// declares [`Atomicity::Batch`], otherwise one for each key; a write that has failed and may be
+    /// tried again changed nothing.
+    pub fn recorded(log: &OperationLog, atomicity: Atomicity) -> Self {
+        Self::new(recorded::calls(&log.operations(), atomicity))
     }
 
     /// Finds out whether the history is linearizable.

@@ -12,7 +12,7 @@ use crate::operation::{Narrator, Operation, Request, Response};
 
 /// The calls that a log tells of. What spans several keys is one action if the adapter declares so,
 /// otherwise one for each key.
-pub(super) fn calls(operations: &[Operation], atomicity: Atomicity) -> Vec<Call> {
+pub(crate) fn calls(operations: &[Operation], atomicity: Atomicity) -> Vec<Call> {
     let mut names = Names::default();
     for operation in operations {
         names.learn(operation);

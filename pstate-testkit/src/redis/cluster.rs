@@ -116,16 +116,9 @@ impl Cluster {
     /// # Panics
     /// If none does.
     pub fn holder(&self, slot: u16) -> usize {
-        let slot = i64::from(slot);
         let holds = |server: &Server| {
             let id = server.command(&["CLUSTER", "MYID"]);
-            let ranges = server.command(&["CLUSTER", "SLOTS"]);
-            ranges.list().iter().any(|range| match range.list() {
-                [Reply::Number(first), Reply::Number(last), node, ..] => {
-                    (*first..=*last).contains(&slot) && node.list()[2] == id
-                }
-                _ => false,
-            })
+            holder_in(&server.command(&["CLUSTER", "SLOTS"]), slot).as_deref() == Some(id.text())
         };
         self.servers
             .iter()
@@ -157,12 +150,83 @@ impl Cluster {
         keys.len()
     }
 
-    /// Ends the migration of a slot.
+    /// Ends the migration of a slot, and waits until all servers know.
+    ///
+    /// # Panics
+    /// If that takes more than half a minute.
     pub fn end_migration(&self, slot: u16, to: usize) {
-        let (slot, id) = (slot.to_string(), self.id(to));
-        for server in [to, self.holder(slot.parse().unwrap_or_default())] {
-            self.servers[server].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+        let (number, id) = (slot.to_string(), self.id(to));
+        for server in [to, self.holder(slot)] {
+            self.servers[server].command(&["CLUSTER", "SETSLOT", &number, "NODE", &id]);
         }
+        let knows = |reply: &Reply| holder_in(reply, slot).as_deref() == Some(&id);
+        for server in &self.servers {
+            server.wait_for(&["CLUSTER", "SLOTS"], knows);
+        }
+        // Whoever takes a slot next has to know how far the numbers have gone by which claims are compared.
+        let epoch = |info: &Reply| {
+            let mut lines = info.text().lines();
+            let epoch = lines.find_map(|line| line.trim().strip_prefix("cluster_current_epoch:"));
+            epoch.and_then(|epoch| epoch.parse::<u64>().ok())
+        };
+        let last = epoch(&self.servers[to].command(&["CLUSTER", "INFO"]));
+        for server in &self.servers {
+            server.wait_for(&["CLUSTER", "INFO"], |info| epoch(info) >= last);
+        }
+    }
+
+    /// Which slot a key lies in.
+    pub fn slot_of(&self, key: &str) -> u16 {
+        match self.servers[0].command(&["CLUSTER", "KEYSLOT", key]) {
+            Reply::Number(slot) => u16::try_from(slot).unwrap_or_default(),
+            other => panic!("a slot, not {other:?}"),
+        }
+    }
+
+    /// Cuts all replicas off from their primaries, so that they lag until the end.
+    pub fn stop_replication(&self) {
+        for server in &self.servers[..PRIMARIES] {
+            server.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+            server.command(&["CLIENT", "KILL", "TYPE", "replica"]);
+        }
+        for server in &self.servers[PRIMARIES..] {
+            server.wait_for(&["INFO", "replication"], |info| {
+                info.text().contains("master_link_status:down")
+            });
+        }
+    }
+
+    /// Waits until all replicas have what their primaries have, and all servers know. Something has to have been
+    /// written to each primary.
+    ///
+    /// # Panics
+    /// If that takes more than half a minute.
+    pub fn wait_until_replicas_serve(&self) {
+        for primary in 0..PRIMARIES {
+            self.wait_until_replicated(primary, Self::replica_of(primary));
+        }
+        for server in &self.servers {
+            server.wait_for(&["CLUSTER", "SLOTS"], |ranges| {
+                ranges.list().iter().all(|range| range.list().len() == 4)
+            });
+        }
+    }
+
+    /// Waits until a replica has what its primary has now.
+    ///
+    /// # Panics
+    /// If that takes more than half a minute.
+    pub fn wait_until_replicated(&self, primary: usize, replica: usize) {
+        let offset = |info: &Reply, name: &str| {
+            let lines = info.text().lines();
+            let offset = lines.filter_map(|line| line.trim().strip_prefix(name)).next();
+            offset.and_then(|offset| offset.parse::<u64>().ok())
+        };
+        let info = self.servers[primary].command(&["INFO", "replication"]);
+        let written = offset(&info, "master_repl_offset:");
+        self.servers[replica].wait_for(&["INFO", "replication"], |info| {
+            offset(info, "slave_repl_offset:") >= written
+        });
     }
 
     /// Makes a replica take over from its primary, in order.
@@ -188,4 +252,15 @@ impl Cluster {
     pub fn replica_of(primary: usize) -> usize {
         primary + PRIMARIES
     }
+}
+
+/// The id of the server that holds a slot, as `CLUSTER SLOTS` says.
+fn holder_in(ranges: &Reply, slot: u16) -> Option<String> {
+    ranges.list().iter().find_map(|range| match range.list() {
+        [Reply::Number(first), Reply::Number(last), node, ..] => {
+            let holds = (*first..=*last).contains(&i64::from(slot));
+            holds.then(|| node.list()[2].text().to_owned())
+        }
+        _ => None,
+    })
 }

@@ -45,10 +45,10 @@ impl ServerOptions {
         self.set("appendonly", "yes").set("appendfsync", "always")
     }
 
-    /// A password for the user `default`.
+    /// A password for the user `default`, that replicas know, too.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
-        self.set("requirepass", password)
+        self.set("requirepass", password).set("masterauth", password)
     }
 
     /// Speaks TLS, with a certificate and its key in PEM files. No certificate of clients is asked for.
