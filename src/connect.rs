@@ -24,9 +24,12 @@ pub async fn connect(url: &str) -> Result<Builder> {
 /// |---|---|---|
 /// | `sqlite:app.db`, `sqlite:/var/lib/app.db` | an SQLite file, made if there is none | `sqlite` |
 /// | `sled:app`, `sled:/var/lib/app` | a directory of sled's, made if there is none | `sled` |
+/// | `redis://user:password@host:6379/0?prefix=app` | a Redis server | `redis` |
+/// | `rediss://host` | the same, encrypted | `redis-tls` |
+/// | `redis+cluster://a:7000,b:7000?placement=per_key`, `rediss+cluster://…` | a Redis Cluster | `redis-cluster` |
 /// | `memory:` | memory; it ends with the handle | |
 ///
-/// For other settings make the adapter yourself. Files are opened in place, which takes milliseconds, or up to
+/// What may stand in the URL of a Redis is told at `RedisConfig::from_url`. For other settings make the adapter yourself. Files are opened in place, which takes milliseconds, or up to
 /// their busy timeout (5 s) while another process holds them.
 ///
 /// # Errors
@@ -44,17 +47,37 @@ pub async fn open(url: &str) -> Result<Arc<dyn Adapter>> {
         "sqlite" => Ok(Arc::new(pstate_sqlite::SqliteAdapter::open(path(rest))?)),
         #[cfg(feature = "sled")]
         "sled" => Ok(Arc::new(pstate_sled::SledAdapter::open(path(rest))?)),
+        #[cfg(feature = "redis")]
+        "redis" => redis(url).await,
+        #[cfg(feature = "redis-tls")]
+        "rediss" => redis(url).await,
+        #[cfg(feature = "redis-cluster")]
+        "redis+cluster" => redis(url).await,
+        #[cfg(all(feature = "redis-cluster", feature = "redis-tls"))]
+        "rediss+cluster" => redis(url).await,
         unknown => Err(match FEATURES.iter().find(|(known, _)| *known == unknown) {
             Some((scheme, feature)) => {
-                config(format!("for {scheme}: URLs turn on the feature `{feature}`"))
+                config(format!("for {scheme}: URLs turn on the feature {feature}"))
             }
             None => config(format!("no store has the scheme {unknown:?}; there are {}", schemes())),
         }),
     }
 }
 
+#[cfg(feature = "redis")]
+async fn redis(url: &str) -> Result<Arc<dyn Adapter>> {
+    Ok(Arc::new(pstate_redis::RedisAdapter::connect(url).await?))
+}
+
 /// The schemes, and the features that they take.
-const FEATURES: [(&str, &str); 2] = [("sqlite", "sqlite"), ("sled", "sled")];
+const FEATURES: [(&str, &str); 6] = [
+    ("sqlite", "`sqlite`"),
+    ("sled", "`sled`"),
+    ("redis", "`redis`"),
+    ("rediss", "`redis-tls`"),
+    ("redis+cluster", "`redis-cluster`"),
+    ("rediss+cluster", "`redis-cluster` and `redis-tls`"),
+];
 
 fn schemes() -> String {
     let schemes = FEATURES.iter().map(|(scheme, _)| format!("{scheme}:"));

@@ -48,6 +48,9 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `sqlite` (default) | one SQLite file: `connect("sqlite:app.db")`, module `sqlite` |
+//! | `redis` | a Redis server: `connect("redis://localhost")`, module `redis` |
+//! | `redis-cluster` | a Redis Cluster: `connect("redis+cluster://a:7000,b:7000")` |
+//! | `redis-tls` | encrypted connections to Redis: `connect("rediss://...")` |
 //! | `sled` | a directory, written in Rust alone: `connect("sled:app")`, module `sled` |
 
 mod connect;
@@ -72,6 +75,12 @@ pub use pstate_core::{
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
     pub use pstate_sqlite::{ReadMode, SqliteAdapter, SqliteConfig, Synchronous, TableLayout};
+}
+
+/// Storage on Redis, one server or a Cluster.
+#[cfg(feature = "redis")]
+pub mod redis {
+    pub use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 }
 
 /// Storage in a directory, by sled.

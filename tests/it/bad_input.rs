@@ -205,7 +205,7 @@ async fn urls_of_no_store() {
     );
     assert_eq!(
         message("postgres://user:hunter2@host/db").await,
-        "connect: no store has the scheme \"postgres\"; there are sqlite:, sled: and memory:"
+        "connect: no store has the scheme \"postgres\"; there are sqlite:, sled:, redis:, rediss:, redis+cluster:, rediss+cluster: and memory:"
     );
     assert_eq!(message("memory:x").await, "connect: nothing follows memory: in a URL");
 }

@@ -26,6 +26,21 @@ impl Store {
         Self { adapter: Arc::new(adapter), dir: Some(dir) }
     }
 
+    /// All are on one server, which ends with this process, and each has a prefix of its own.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn redis() -> Self {
+        use std::sync::OnceLock;
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+        static SERVER: OnceLock<pstate_testkit::redis::Server> = OnceLock::new();
+        static STORES: AtomicUsize = AtomicUsize::new(0);
+        let port = SERVER.get_or_init(pstate_testkit::redis::Server::start).port();
+        let prefix = format!("store-{}", STORES.fetch_add(1, Relaxed));
+        let config = pstate::redis::RedisConfig::default().host("127.0.0.1", port).prefix(prefix);
+        let adapter = pstate::redis::RedisAdapter::connect_with(config).await.unwrap();
+        Self { adapter: Arc::new(adapter), dir: None }
+    }
+
     #[cfg(feature = "sled")]
     pub(crate) fn sled() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -82,6 +97,14 @@ macro_rules! on_each_store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(crate::stores::Store::memory()).await;
+            })*
+        }
+
+        #[cfg(feature = "redis")]
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::stores::Store::redis().await).await;
             })*
         }
 

@@ -81,7 +81,9 @@ on_each_store! {
         assert_eq!(status.types["other"].declared, None);
         let sweep = status.sweep.unwrap();
         assert!(sweep.finished && !sweep.running);
-        assert_eq!((sweep.done, sweep.total), (601, Some(601)));
+        // Counted first, where that costs no reading.
+        let counts = store.adapter().extensions().count_versions.is_some();
+        assert_eq!((sweep.done, sweep.total), (601, counts.then_some(601)));
         // Once more: nothing to do, from the beginning.
         let again = pstate.migrate_all().run().await.unwrap();
         assert_eq!((again.done, again.stored, again.resumed_after), (601, 0, None));
