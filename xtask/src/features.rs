@@ -4,6 +4,10 @@ use serde_json::Value;
 
 use crate::cargo::{Failed, cargo, metadata};
 
+/// Those that add every backend. Not all that there are: the model checker's replaces the runtime.
+pub(crate) const BACKENDS: &str =
+    "pstate/redis-cluster,pstate/redis-tls,pstate/sled,pstate-redis/cluster,pstate-redis/tls";
+
 pub(crate) fn check_each_alone() -> Result<(), Failed> {
     let metadata = metadata(false)?;
     for package in metadata["packages"].as_array().into_iter().flatten() {

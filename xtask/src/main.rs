@@ -2,14 +2,17 @@
 
 mod cargo;
 mod features;
+mod lint;
 mod msrv;
 mod soak;
+mod tools;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::cargo::{Failed, cargo, cargo_outside};
+use crate::cargo::{Failed, cargo, cargo_captured, cargo_outside};
+use crate::features::BACKENDS;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own commands")]
@@ -63,6 +66,8 @@ enum Command {
     },
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
+    /// Checks formatting, lints and documentation.
+    Lint,
     /// Builds each feature of each package alone.
     Features,
     /// Checks that the stated minimum Rust version holds.
@@ -79,6 +84,7 @@ fn main() -> ExitCode {
         Command::ConcurrentBench { arguments } => bench("concurrent", &arguments),
         Command::StalenessBench { arguments } => bench("staleness", &arguments),
         Command::Soak(soak) => soak::run(&soak),
+        Command::Lint => lint::check(),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),
     };
@@ -91,12 +97,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// How often a process is killed while it writes, for each durable store in files.
+const KILLS: u32 = 200;
+
 fn test(filter: Option<&str>) -> Result<(), Failed> {
+    tools::require("redis-server", "redis-server")?;
     if let Some(filter) = filter {
-        return cargo(["test", "--workspace", filter]);
+        return cargo(["test", "--workspace", "--features", BACKENDS, filter]);
     }
     cargo(["run", "--quiet", "--example", "flashcards"])?;
-    cargo(["test", "--workspace", "--doc"])?;
+    cargo(["test", "--workspace", "--features", BACKENDS, "--doc"])?;
     for arguments in [
         &["fmt", "--check"][..],
         &["clippy", "--quiet", "--locked", "--all-targets", "--", "-D", "warnings"],
@@ -108,7 +118,22 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
         let core = ["test", "--package", "pstate-core", "--features", "_shuttle"];
         cargo(core.iter().chain(arguments).copied())?;
     }
-    cargo(["test", "--workspace", "--tests"])
+    for package in ["pstate-sqlite", "pstate-sled"] {
+        kill(package)?;
+    }
+    cargo(["test", "--workspace", "--features", BACKENDS, "--tests"])
+}
+
+/// Kills processes that write to a store, more often than the suite does by itself.
+fn kill(package: &str) -> Result<(), Failed> {
+    let environment = [
+        ("PSTATE_TESTKIT_ROUNDS", KILLS.to_string()),
+        // Not hanging, only long.
+        ("PSTATE_TESTKIT_TIME_LIMIT", 900.to_string()),
+    ];
+    let kill = ["test", "--package", package, "--test", "conformance", "--", "durability::kill"];
+    let (passed, _) = cargo_captured(&environment, &kill)?;
+    if passed { Ok(()) } else { Err(Failed(format!("{package} has lost something"))) }
 }
 
 fn bench(binary: &str, arguments: &[String]) -> Result<(), Failed> {
