@@ -42,7 +42,7 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
     if nodes.len() > 1 && !cluster {
         return Err(malformed("only a Cluster has more servers than one"));
     }
-    let mut config = RedisConfig { nodes, tls, cluster, ..RedisConfig::default() };
+    let mut config = RedisConfig { nodes, cluster, tls, ..RedisConfig::default() };
     if !url.username().is_empty() {
         config = config.username(decoded(url.username())?);
     }

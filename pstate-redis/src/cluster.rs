@@ -75,18 +75,18 @@ struct Pending {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: &RedisConfig) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &RedisConfig) -> Self {
         let shared = Servers {
             config: config.clone(),
             nodes: Mutex::default(),
             topology: Mutex::new(None),
             asking: Mutex::new(None),
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
             patience: config.response_timeout,
             turn: AtomicUsize::new(0),
-        })
+        }
     }
 
     /// Sends each unit to the server that has its slot, and follows it where that has moved.
@@ -151,13 +151,12 @@ impl Cluster {
         let (mut answered, mut again) = (Vec::new(), Vec::new());
         let mut groups: HashMap<(String, u16, bool), Vec<Pending>> = HashMap::new();
         for mut pending in pending {
-            match self.place_of(&topology, &pending, effect) {
-                Some(place) => groups.entry(place).or_default().push(pending),
-                None => {
-                    let why = format!("no server has slot {}", pending.unit.slot);
-                    pending.failure = Some(Failure::unavailable(why));
-                    again.push(pending);
-                }
+            if let Some(place) = self.place_of(&topology, &pending, effect) {
+                groups.entry(place).or_default().push(pending);
+            } else {
+                let why = format!("no server has slot {}", pending.unit.slot);
+                pending.failure = Some(Failure::unavailable(why));
+                again.push(pending);
             }
         }
         let sent = groups.into_iter().map(async |((host, port, replica), group)| {
@@ -333,10 +332,10 @@ impl Servers {
             return under_way.clone();
         }
         let servers = Arc::clone(self);
-        let task = tokio::spawn(async move { servers.ask_all().await });
-        let stopped = || Failure::unavailable("the runtime is shutting down".to_owned());
-        let answer = async move { task.await.unwrap_or_else(|_| Err(stopped())) };
-        asking.insert(answer.boxed().shared()).clone()
+        let answer = async move { servers.ask_all().await }.boxed().shared();
+        // It goes on whoever waits for it.
+        tokio::spawn(answer.clone());
+        asking.insert(answer).clone()
     }
 
     /// Asks all servers that are known, and takes the first answer: one that is down must not hold up the
@@ -397,13 +396,11 @@ impl Topology {
             });
             let mut places = places.collect::<pstate_core::Result<Vec<_>>>()?.into_iter();
             let Some(primary) = places.next() else { continue };
-            let number = match shards.iter().position(|shard| shard.primary == primary) {
-                Some(number) => number,
-                None => {
-                    shards.push(Shard { primary, replicas: places.collect() });
-                    shards.len() - 1
-                }
-            };
+            let known = shards.iter().position(|shard| shard.primary == primary);
+            let number = known.unwrap_or(shards.len());
+            if known.is_none() {
+                shards.push(Shard { primary, replicas: places.collect() });
+            }
             for slot in slots.iter_mut().take(last.saturating_add(1)).skip(first) {
                 *slot = u16::try_from(number).ok();
             }

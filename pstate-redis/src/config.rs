@@ -49,6 +49,10 @@ impl Placement {
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "settings that have nothing to do with each other"
+)]
 pub struct RedisConfig {
     pub(crate) nodes: Vec<(String, u16)>,
     pub(crate) cluster: bool,

@@ -126,7 +126,7 @@ impl Node {
                 Ok::<_, redis::aio::SendError>(())
             });
         let address = self.address.clone();
-        let connecting = tokio::spawn(async move {
+        let attempt = async move {
             let connection = client.get_multiplexed_async_connection_with_config(&config).await;
             let mut connection =
                 connection.map_err(|error| Failure::connecting(&address, &error))?;
@@ -135,15 +135,11 @@ impl Node {
                 told.map_err(|error| Failure::connecting(&address, &error))?;
             }
             Ok(Live { connection, lost })
-        });
-        let address = self.address.clone();
-        async move {
-            connecting.await.unwrap_or_else(|_| {
-                Err(Failure::unavailable(format!("{address}: the runtime is shutting down")))
-            })
-        }
-        .boxed()
-        .shared()
+        };
+        let attempt = attempt.boxed().shared();
+        // It goes on whoever waits for it.
+        tokio::spawn(attempt.clone());
+        attempt
     }
 
     /// Lets go of the connection. What is under way on it goes on.

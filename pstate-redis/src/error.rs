@@ -14,7 +14,6 @@ pub(crate) enum Effect {
 }
 
 /// Where a server says that a key is.
-#[cfg(feature = "cluster")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// For good.
@@ -62,13 +61,11 @@ impl Failure {
             RedisKind::Io if is_about_data(error) => (ErrorKind::Config, false),
             // Another database than there is.
             RedisKind::Server(_) if doing == CONNECTING => (ErrorKind::Config, false),
-            RedisKind::Io => (ErrorKind::Unavailable, true),
-            RedisKind::AuthenticationFailed | RedisKind::InvalidClientConfig => {
-                (ErrorKind::Config, false)
-            }
-            // Of the ciphers, certificates and names of encrypted connections.
-            RedisKind::Client => (ErrorKind::Config, false),
-            RedisKind::Parse => (ErrorKind::Unavailable, true),
+            RedisKind::Io | RedisKind::Parse => (ErrorKind::Unavailable, true),
+            // `Client` is about the ciphers, certificates and names of encrypted connections.
+            RedisKind::AuthenticationFailed
+            | RedisKind::InvalidClientConfig
+            | RedisKind::Client => (ErrorKind::Config, false),
             _ => (ErrorKind::Other, false),
         };
         let why = match kind {
@@ -168,7 +165,6 @@ impl Failure {
     }
 
     /// Where to ask instead; a server that does not know its own name means the host that was asked.
-    #[cfg(feature = "cluster")]
     pub(crate) fn redirect(&self, asked: &str) -> Option<Redirect> {
         let place = self.elsewhere.as_deref()?.split_ascii_whitespace().nth(1)?;
         let (host, port) = place.rsplit_once(':')?;
@@ -178,7 +174,6 @@ impl Failure {
     }
 
     /// Whether another server, or the same a little later, may do it: nothing was done.
-    #[cfg(feature = "cluster")]
     pub(crate) fn is_about_routing(&self) -> bool {
         let later =
             ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING", "MOVED", "ASK"];

@@ -4,7 +4,6 @@ mod address;
 mod answer;
 mod backend;
 mod changes;
-#[cfg(feature = "cluster")]
 mod cluster;
 mod config;
 mod connection;

@@ -89,10 +89,9 @@ impl Store {
             };
         }
         for (n, answer) in attempted.into_iter().zip(answers) {
-            match became(writes[n], answer) {
-                Some(done) => stages[n] = Stage::Done(done),
-                // There was nothing to overwrite.
-                None => {}
+            // Otherwise there was nothing to overwrite.
+            if let Some(done) = became(writes[n], answer) {
+                stages[n] = Stage::Done(done);
             }
         }
         stages

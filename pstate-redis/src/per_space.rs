@@ -75,27 +75,27 @@ impl Store {
     fn commands(&self, space: &Space, writes: &[&Write]) -> Vec<Cmd> {
         let mut puts = redis::cmd("MSET");
         let mut deletes = redis::cmd("DEL");
-        let (mut put, mut deleted) = (BTreeMap::new(), BTreeMap::new());
+        let (mut added, mut removed) = (BTreeMap::new(), BTreeMap::new());
         for write in writes {
             let record = self.layout.record(space, &write.key);
             let ids = match &write.change {
                 Change::Put(bytes) => {
                     puts.arg(record).arg(&bytes[..]);
-                    &mut put
+                    &mut added
                 }
                 Change::Delete => {
                     deletes.arg(record);
-                    &mut deleted
+                    &mut removed
                 }
             };
             let ids: &mut Vec<&str> = ids.entry(write.key.entity_type()).or_default();
             ids.push(write.key.id());
         }
         let mut commands = vec![redis::cmd("MULTI")];
-        if !deleted.is_empty() {
+        if !removed.is_empty() {
             commands.push(deletes);
         }
-        for (entity_type, ids) in deleted {
+        for (entity_type, ids) in removed {
             let mut command = redis::cmd("ZREM");
             command.arg(self.layout.index(space, entity_type)).arg(ids);
             commands.push(command);
@@ -103,7 +103,7 @@ impl Store {
         commands.push(puts);
         let mut types = redis::cmd("SADD");
         types.arg(self.layout.types(space));
-        for (entity_type, ids) in put {
+        for (entity_type, ids) in added {
             let mut command = redis::cmd("ZADD");
             command.arg(self.layout.index(space, entity_type));
             for id in ids {

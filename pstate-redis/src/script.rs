@@ -166,7 +166,12 @@ pub(crate) enum Form {
 
 impl Script {
     fn new(text: &'static str) -> Self {
-        let digest = Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = String::new();
+        for byte in Sha1::digest(text) {
+            for half in [byte >> 4, byte & 15] {
+                digest.extend(char::from_digit(half.into(), 16));
+            }
+        }
         Self { text, digest }
     }
 

@@ -3,7 +3,6 @@
 use pstate_core::Result;
 use redis::{Cmd, Pipeline, Value};
 
-#[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
 use crate::config::RedisConfig;
 use crate::connection::Node;
@@ -34,38 +33,32 @@ pub(crate) type Answers = Result<Vec<Value>, Failure>;
 /// Where commands are sent.
 #[derive(Debug)]
 pub(crate) enum Servers {
-    Single(Node),
-    #[cfg(feature = "cluster")]
+    Single(Box<Node>),
     Cluster(Cluster),
 }
 
 impl Servers {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, Failure> {
-        #[cfg(feature = "cluster")]
         if config.cluster {
-            return Cluster::new(config).map(Self::Cluster);
+            return Ok(Self::Cluster(Cluster::new(config)));
         }
         let (host, port) =
             config.nodes.first().ok_or_else(|| Failure::config("no server is named".to_owned()))?;
-        Node::new(config, host, *port, false).map(Self::Single)
+        Node::new(config, host, *port, false).map(Box::new).map(Self::Single)
     }
 
     /// Whether keys of several slots have to be asked for one by one.
     pub(crate) const fn is_cluster(&self) -> bool {
         match self {
             Self::Single(_) => false,
-            #[cfg(feature = "cluster")]
             Self::Cluster(_) => true,
         }
     }
 
     /// Sends all units at once, and gives the answers to each.
     pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
-        #[cfg(not(feature = "cluster"))]
-        let _ = effect;
         match self {
             Self::Single(node) => send_to(node, units).await,
-            #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.send(units, effect).await,
         }
     }
@@ -79,7 +72,6 @@ impl Servers {
     pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
         match self {
             Self::Single(node) => Ok(vec![node.place.clone()]),
-            #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.primaries().await,
         }
     }
@@ -89,10 +81,8 @@ impl Servers {
         let unit = Unit { slot: 0, commands, from_replica: false };
         let mut answers = match self {
             Self::Single(node) => send_to(node, vec![unit]).await,
-            #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => send_to(&*cluster.node(place)?, vec![unit]).await,
         };
-        let _ = place;
         answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
@@ -102,7 +92,6 @@ impl Servers {
         let mut pipeline = Pipeline::new();
         match self {
             Self::Single(_) => pipeline.add_command(redis::cmd("PING")),
-            #[cfg(feature = "cluster")]
             Self::Cluster(_) => pipeline.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("INFO"),
         };
         pipeline
@@ -122,7 +111,6 @@ impl Servers {
                 let _ = (answers, host, followed);
                 Ok(())
             }
-            #[cfg(feature = "cluster")]
             Self::Cluster(_) => crate::cluster::check_followed(address, host, answers, followed),
         }
     }
@@ -130,7 +118,6 @@ impl Servers {
     pub(crate) fn disconnect(&self) {
         match self {
             Self::Single(node) => node.disconnect(),
-            #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.disconnect(),
         }
     }

@@ -26,7 +26,7 @@ impl Single {
 
     fn config(&self, id: &str) -> RedisConfig {
         let address = address(self.name(), &self.server, || {
-            let server = Server::start_with(ServerOptions::new().durable());
+            let server = Server::start_with(&ServerOptions::new().durable());
             (format!("redis://127.0.0.1:{}", server.port()), server)
         });
         config(&address, id, self.placement)

@@ -12,7 +12,7 @@ const SECRET: &str = "correct-horse";
 
 #[tokio::test]
 async fn a_wrong_password_is_told_as_such_and_not_shown() {
-    let server = Server::start_with(ServerOptions::new().password("right"));
+    let server = Server::start_with(&ServerOptions::new().password("right"));
     for config in [
         config(&server).password(SECRET),
         config(&server).username(SECRET).password(SECRET),

@@ -73,7 +73,7 @@ async fn whoever_waits_is_woken_by_a_write() {
     let server = Server::start();
     let (store, other) = (open(&server).await, open(&server).await);
     let mut subscription = subscribe(&store).await;
-    let (_, ()) = tokio::join!(subscription.wait(), put(&other, "card:1", "{}"));
+    let ((), ()) = tokio::join!(subscription.wait(), put(&other, "card:1", "{}"));
     assert_eq!(changes(&mut subscription).await, [changed("card:1", ChangedTo::Unknown)]);
 }
 

@@ -21,24 +21,20 @@ async fn old_server(secret: &'static str) -> u16 {
                         return;
                     }
                     let request = String::from_utf8_lossy(&buffer[..read]).to_uppercase();
-                    let mut answer = String::new();
-                    for word in request.split("\r\n") {
-                        match word {
-                            "HELLO" => answer.push_str(&format!(
-                                "-ERR unknown command `HELLO`, with args beginning with: `3`, \
-                                 `AUTH`, `user`, `{secret}`, \r\n"
-                            )),
-                            "CLIENT" => {
-                                answer.push_str("-ERR Unknown subcommand or wrong number\r\n");
-                            }
-                            "AUTH" if !request.contains("HELLO") => answer.push_str("+OK\r\n"),
-                            "INFO" => {
-                                let info = "# Server\r\nredis_version:5.0.14\r\nredis_mode:x\r\n";
-                                answer.push_str(&format!("${}\r\n{info}\r\n", info.len()));
-                            }
-                            _ => {}
+                    let answer = |word| match word {
+                        "HELLO" => format!(
+                            "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, \
+                             `user`, `{secret}`, \r\n"
+                        ),
+                        "CLIENT" => "-ERR Unknown subcommand or wrong number\r\n".to_owned(),
+                        "AUTH" if !request.contains("HELLO") => "+OK\r\n".to_owned(),
+                        "INFO" => {
+                            let info = "# Server\r\nredis_version:5.0.14\r\nredis_mode:x\r\n";
+                            format!("${}\r\n{info}\r\n", info.len())
                         }
-                    }
+                        _ => String::new(),
+                    };
+                    let answer: String = request.split("\r\n").map(answer).collect();
                     if stream.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
@@ -121,10 +117,10 @@ async fn durability_is_what_the_server_is_set_up_for() {
         (every_second.clone(), Durability::Process),
         (ServerOptions::new().durable(), Durability::Power),
     ] {
-        let server = Server::start_with(options);
+        let server = Server::start_with(&options);
         assert_eq!(open(&server).await.capabilities().durability, durability);
     }
-    let server = Server::start_with(every_second);
+    let server = Server::start_with(&every_second);
     let declared = |durability| connect(config(&server).durability(durability));
     let error = declared(Durability::Power).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

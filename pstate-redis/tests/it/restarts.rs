@@ -10,7 +10,7 @@ use crate::fixture::{
 
 #[tokio::test]
 async fn while_a_server_is_gone_calls_are_refused_and_may_be_tried_again_and_then_all_is_there() {
-    let mut server = Server::start_with(ServerOptions::new().durable());
+    let mut server = Server::start_with(&ServerOptions::new().durable());
     let store = open(&server).await;
     for n in 0..100 {
         put(&store, &format!("card:{n}"), n.to_string()).await;
@@ -34,7 +34,7 @@ async fn while_a_server_is_gone_calls_are_refused_and_may_be_tried_again_and_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_write_is_lost_by_kills_of_a_server_that_saves_each() {
-    let mut server = Server::start_with(ServerOptions::new().durable());
+    let mut server = Server::start_with(&ServerOptions::new().durable());
     let store = open(&server).await;
     assert_eq!(store.capabilities().durability, Durability::Power);
     let mut acknowledged = 0_u64;

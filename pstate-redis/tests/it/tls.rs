@@ -15,7 +15,7 @@ fn start(name: &str) -> (Server, String) {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let server =
-        Server::start_with(ServerOptions::new().tls(&certificate, &key).password("secret"));
+        Server::start_with(&ServerOptions::new().tls(&certificate, &key).password("secret"));
     (server, made.cert.pem())
 }
 

@@ -30,7 +30,7 @@ impl Cluster {
     pub fn start_with(options: &ServerOptions) -> Self {
         let start = |_| {
             Server::start_with(
-                options
+                &options
                     .clone()
                     .set("cluster-enabled", "yes")
                     .set("cluster-node-timeout", "1000")
@@ -176,6 +176,9 @@ impl Cluster {
     }
 
     /// Which slot a key lies in.
+    ///
+    /// # Panics
+    /// If the server does not say.
     pub fn slot_of(&self, key: &str) -> u16 {
         match self.servers[0].command(&["CLUSTER", "KEYSLOT", key]) {
             Reply::Number(slot) => u16::try_from(slot).unwrap_or_default(),
@@ -218,8 +221,8 @@ impl Cluster {
     /// If that takes more than half a minute.
     pub fn wait_until_replicated(&self, primary: usize, replica: usize) {
         let offset = |info: &Reply, name: &str| {
-            let lines = info.text().lines();
-            let offset = lines.filter_map(|line| line.trim().strip_prefix(name)).next();
+            let mut lines = info.text().lines();
+            let offset = lines.find_map(|line| line.trim().strip_prefix(name));
             offset.and_then(|offset| offset.parse::<u64>().ok())
         };
         let info = self.servers[primary].command(&["INFO", "replication"]);

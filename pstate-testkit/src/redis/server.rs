@@ -85,14 +85,14 @@ impl Server {
     /// # Panics
     /// If there is no `redis-server`, or it does not start.
     pub fn start() -> Self {
-        Self::start_with(ServerOptions::new())
+        Self::start_with(&ServerOptions::new())
     }
 
     /// Starts a server, and waits until it answers.
     ///
     /// # Panics
     /// If there is no `redis-server`, or it does not start.
-    pub fn start_with(options: ServerOptions) -> Self {
+    pub fn start_with(options: &ServerOptions) -> Self {
         let found = Command::new("redis-server").arg("--version").output();
         assert!(
             found.is_ok(),
