@@ -1,98 +1,108 @@
 //! Who does the work.
 
-use std::sync::Arc;
-
 use crate::Result;
+use crate::backend::Backend;
 use crate::by_hand::ByHand;
 use crate::fixture::Fixture;
+use crate::migrations::Migrations;
 use crate::operation::Operation;
-use crate::ours::Ours;
-
-/// How many documents a turn of warm reads reads, again and again, in a loop of 1,000 reads. Its
-/// sample is their mean: a single one takes little longer than reading the clock.
-pub(crate) const WARM_KEYS: usize = 100;
-/// How often it reads them.
-pub(crate) const WARM_PASSES: usize = 10;
-/// How many single documents a turn of cold reads reads, each a sample.
-pub(crate) const COLD_GETS: usize = 100;
-/// How many batches a turn of writes writes, each a sample.
-pub(crate) const WRITES: usize = 3;
+use crate::scene::Scene;
+use crate::warm::Warm;
+use crate::writes::Writes;
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// PState.
     Ours,
-    /// rusqlite, and `serde_json` to parse what is read.
+    /// The backend's own crate, and `serde_json` to parse what is read.
     ByHand,
-    /// rusqlite alone: what is read stays text.
-    ByHandRaw,
+    /// The backend's own crate alone: what is read stays text.
+    Raw,
     /// PState, without what is measured: nothing is migrated, or nothing is queued.
     Plain,
+    /// The cache crate alone.
+    Cache,
 }
 
-impl Side {
-    /// Those that can do this operation.
-    pub fn of(operation: Operation) -> &'static [Self] {
-        match operation {
-            Operation::GetColdOld | Operation::QueueBehind1K | Operation::QueueBehind100K => {
-                &[Self::Ours, Self::Plain]
-            }
-            // Whoever writes has something to serialise.
-            _ if operation.writes() => &[Self::Ours, Self::ByHand],
-            _ => &[Self::Ours, Self::ByHand, Self::ByHandRaw],
-        }
-    }
-}
+/// How many documents the largest store has.
+const MANY: usize = 380_000;
 
-/// All sides on one file.
+/// All sides on stores of one backend. Each store is written when it is needed for the first time.
 #[derive(Debug)]
-pub struct Contest {
-    ours: Ours,
-    by_hand: ByHand,
-    /// How many batches were written.
-    editions: usize,
+pub struct Contest<B: Backend> {
+    small: Option<Scene<B>>,
+    warm: Option<Warm>,
+    writes: Option<Writes>,
+    migrations: Option<Migrations<B>>,
+    large: Option<Scene<B>>,
 }
 
-impl Contest {
-    /// Writes the file, about 37,000 documents, in the directory for temporary files.
-    ///
-    /// # Errors
-    /// What SQLite reports.
-    pub async fn new() -> Result<Self> {
-        let fixture = Arc::new(Fixture::new().await?);
-        let ours = Ours::new(fixture.clone()).await?;
-        Ok(Self { ours, by_hand: ByHand::new(fixture)?, editions: 0 })
+impl<B: Backend> Default for Contest<B> {
+    fn default() -> Self {
+        Self { small: None, warm: None, writes: None, migrations: None, large: None }
     }
+}
 
+impl<B: Backend> Contest<B> {
     /// Does the work once or more; one sample for each time, in nanoseconds. Sides that are given
-    /// the same round read the same keys.
+    /// the same round read the same keys. What has to be prepared is not part of the samples.
     ///
     /// # Errors
-    /// What SQLite and PState report.
+    /// What the store and PState report.
     pub async fn turn(
         &mut self,
         operation: Operation,
         side: Side,
         round: usize,
     ) -> Result<Vec<f64>> {
-        let edition = self.editions;
-        self.editions += WRITES + 1;
-        if operation == Operation::Flush {
-            // Each by itself, so that it finds the pages in its page cache.
-            match side {
-                Side::ByHand => self.by_hand.store_old(round)?,
-                _ => self.ours.migrations.store_old(round).await?,
+        match operation {
+            Operation::ReadFirstMigrated
+            | Operation::ReadSecond
+            | Operation::QueueWriteBack
+            | Operation::QueueWriteBack100K
+            | Operation::Flush
+            | Operation::FlushMigrated => {
+                let migrations = match &mut self.migrations {
+                    Some(migrations) => migrations,
+                    none => none.insert(Migrations::new().await?),
+                };
+                migrations.turn(operation, side, round).await
             }
-        }
-        if operation.writes() {
-            self.by_hand.empty_log()?;
-        }
-        match side {
-            Side::Ours => self.ours.turn(operation, round, edition).await,
-            Side::ByHand => self.by_hand.turn(operation, round, edition),
-            Side::ByHandRaw => self.by_hand.raw_turn(operation, round),
-            Side::Plain => self.ours.migrations.turn(operation, round, false).await,
+            _ if operation.is_large() => {
+                let scene = match &mut self.large {
+                    Some(scene) => scene,
+                    none => none.insert(Scene::new(Fixture::large(MANY)?).await?),
+                };
+                scene.turn(operation, side, round).await
+            }
+            _ => {
+                let scene = match &mut self.small {
+                    Some(scene) => scene,
+                    none => none.insert(Scene::new(Fixture::small()?).await?),
+                };
+                match operation {
+                    Operation::GetWarm | Operation::GetWarmTyped | Operation::Resolve => {
+                        let warm = match &mut self.warm {
+                            Some(warm) => warm,
+                            none => none.insert(Warm::new(scene).await?),
+                        };
+                        match side {
+                            Side::ByHand => scene.turn(operation, side, round).await,
+                            _ => warm.turn(operation, side).await,
+                        }
+                    }
+                    _ if operation.writes() => {
+                        let writes = match &mut self.writes {
+                            Some(writes) => writes,
+                            none => none.insert(Writes::new(scene).await?),
+                        };
+                        scene.hand.settle().await?;
+                        writes.turn(scene, operation, side, round).await
+                    }
+                    _ => scene.turn(operation, side, round).await,
+                }
+            }
         }
     }
 }

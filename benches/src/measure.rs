@@ -4,24 +4,37 @@
 //! from one second to the next. So the sides take turns, and what counts is how they relate in the
 //! same round.
 
+use std::time::{Duration, Instant};
+
 use crate::Result;
-use crate::contest::{Contest, Side};
+use crate::backend::Backend;
+use crate::contest::Contest;
 use crate::operation::Operation;
 
 /// How long to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// Rounds of turns that count.
-    pub rounds: usize,
-    /// Rounds before those.
-    pub warm_up: usize,
+    /// For how long an operation is measured on a backend.
+    pub time: Duration,
+    /// Rounds of turns that count at least, however long they take.
+    pub least_rounds: usize,
+    /// And at most.
+    pub most_rounds: usize,
 }
 
 impl Effort {
     /// For figures to be relied on.
-    pub const FULL: Self = Self { rounds: 300, warm_up: 30 };
+    pub const FULL: Self =
+        Self { time: Duration::from_secs(8), least_rounds: 40, most_rounds: 400 };
+    /// Everything that is usually measured, in minutes.
+    pub const USUAL: Self =
+        Self { time: Duration::from_millis(1_500), least_rounds: 20, most_rounds: 200 };
     /// For a first look.
-    pub const QUICK: Self = Self { rounds: 40, warm_up: 5 };
+    pub const QUICK: Self =
+        Self { time: Duration::from_millis(250), least_rounds: 5, most_rounds: 40 };
+
+    /// Rounds before those that count.
+    const WARM_UP: usize = 3;
 }
 
 /// What was measured of one side, in nanoseconds.
@@ -43,6 +56,11 @@ impl Measured {
     fn finish(mut self) -> Self {
         self.samples.sort_unstable_by(f64::total_cmp);
         self
+    }
+
+    /// How many rounds there were.
+    pub fn rounds(&self) -> usize {
+        self.rounds.len()
     }
 
     /// The median of all samples.
@@ -79,23 +97,32 @@ impl Measured {
     }
 }
 
-/// Lets all sides do an operation in turns. What they measured, in the order of [`Side::of`].
+/// Lets all sides do an operation in turns. What they measured, in the order of
+/// [`Operation::sides`].
 ///
 /// # Errors
 /// The first of any side.
-pub async fn measure(
-    contest: &mut Contest,
+pub async fn measure<B: Backend>(
+    contest: &mut Contest<B>,
     operation: Operation,
     effort: Effort,
 ) -> Result<Vec<Measured>> {
-    let sides = Side::of(operation);
+    let sides = operation.sides();
     let mut measured = vec![Measured::default(); sides.len()];
-    for round in 0..effort.warm_up + effort.rounds {
+    let mut begin = Instant::now();
+    for round in 0..Effort::WARM_UP + effort.most_rounds {
+        // The stores may have been written until now.
+        if round == Effort::WARM_UP {
+            begin = Instant::now();
+        }
+        if begin.elapsed() > effort.time && round >= Effort::WARM_UP + effort.least_rounds {
+            break;
+        }
         for turn in 0..sides.len() {
             // Another one begins each time, so that none always finds what the same one left.
             let side = (round + turn) % sides.len();
             let samples = contest.turn(operation, sides[side], round).await?;
-            if round >= effort.warm_up {
+            if round >= Effort::WARM_UP {
                 measured[side].add(samples);
             }
         }

@@ -1,47 +1,88 @@
 //! What migrating costs a reader, and storing what was migrated.
 
+mod backlog;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::schema::{Entity, patterns};
-use pstate::{Key, MemoryAdapter, MigrationWriter, PState, Schema};
-use pstate_testkit::workload::{Deck, schema};
+use pstate::{Adapter, Key, MigrationWriter, PState, Schema};
+use pstate_testkit::workload::schema;
+use serde_json::Value;
 
 use crate::Result;
-use crate::contest::{COLD_GETS, WRITES};
-use crate::fixture::{BATCH, Fixture, cards_at, store};
+use crate::backend::Backend;
+use crate::by_hand::{ByHand, Replacement, card, keep, parse};
+use crate::contest::Side;
+use crate::fixture::{BATCH, OldCards, store};
 use crate::operation::Operation;
-use crate::ours::CACHE_BYTES;
+use crate::scene::{CACHE_BYTES, COLD_GETS};
 use crate::timing::timed;
+
+use self::backlog::Backlog;
 
 /// Longer than anything is measured.
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// How many batches a turn writes back, each a sample.
+const BATCHES: usize = 3;
+
+/// Cards of both versions, in a store of their own.
 #[derive(Debug)]
-pub(crate) struct Migrations {
-    fixture: Arc<Fixture>,
+pub(crate) struct Migrations<B: Backend> {
+    cards: OldCards,
     schema: Schema,
-    backlogs: [Backlogs; 2],
+    adapter: Arc<dyn Adapter>,
+    hand: B::ByHand,
+    backlogs: [Backlog<B>; 2],
+    _backend: B,
 }
 
-impl Migrations {
-    pub(crate) fn new(fixture: Arc<Fixture>) -> Result<Self> {
-        let backlogs = [Backlogs::new(1_000, 1_000), Backlogs::new(100_000, 10_000)];
-        Ok(Self { fixture, schema: schema()?, backlogs })
+impl<B: Backend> Migrations<B> {
+    pub(crate) async fn new() -> Result<Self> {
+        let backend = B::create().await?;
+        let adapter = backend.adapter();
+        let (cards, texts) = OldCards::new()?;
+        store(&*adapter, &texts).await?;
+        let mut hand = backend.by_hand().await?;
+        if !B::IS_SHARED {
+            hand.load(&texts).await?;
+        }
+        hand.settle().await?;
+        let backlogs = [Backlog::new(1_000, 2_000), Backlog::new(100_000, 10_000)];
+        Ok(Self { cards, schema: schema()?, adapter, hand, backlogs, _backend: backend })
     }
 
-    /// One sample or more, each in nanoseconds; with what is measured, or without.
+    /// One sample or more, each in nanoseconds.
     pub(crate) async fn turn(
         &mut self,
         operation: Operation,
+        side: Side,
         round: usize,
-        with: bool,
     ) -> Result<Vec<f64>> {
+        let is_ours = side == Side::Ours;
         match operation {
-            Operation::QueueBehind1K => Ok(vec![self.backlogs[0].read(with).await?]),
-            Operation::QueueBehind100K => Ok(vec![self.backlogs[1].read(with).await?]),
-            Operation::Flush => self.flush(round).await,
-            _ => self.get_cold(round, with).await,
+            Operation::QueueWriteBack => Ok(vec![self.backlogs[0].read(is_ours).await?]),
+            Operation::QueueWriteBack100K => Ok(vec![self.backlogs[1].read(is_ours).await?]),
+            Operation::ReadFirstMigrated => self.get_cold(round, is_ours).await,
+            Operation::ReadSecond => match side {
+                Side::Ours => self.get_cold(round, false).await,
+                Side::Raw => self.get_by_hand(round, keep).await,
+                _ => self.get_by_hand(round, parse::<Value>).await,
+            },
+            _ => {
+                // Each side by itself, so that it finds the pages in its caches.
+                let old = self.cards.old(round, (BATCHES + 1) * BATCH);
+                let with_reads = operation == Operation::FlushMigrated;
+                if is_ours {
+                    store(&*self.adapter, &old).await?;
+                    self.hand.settle().await?;
+                    self.flush(&old, with_reads).await
+                } else {
+                    self.hand.load(&old).await?;
+                    self.hand.settle().await?;
+                    self.flush_by_hand(&old, with_reads).await
+                }
+            }
         }
     }
 
@@ -50,9 +91,9 @@ impl Migrations {
         // Nothing is written back, so that the next round finds the documents old again.
         let pstate = self.filled(silent_writer()).await?;
         let keys = if old {
-            self.fixture.old(round, COLD_GETS).into_iter().map(|(key, _)| key).collect()
+            self.cards.old(round, COLD_GETS).into_iter().map(|(key, _)| key).collect()
         } else {
-            self.fixture.current_keys(round, COLD_GETS)
+            self.cards.current_keys(round, COLD_GETS)
         };
         let mut samples = Vec::with_capacity(COLD_GETS);
         for key in &keys {
@@ -63,23 +104,36 @@ impl Migrations {
         Ok(samples)
     }
 
-    /// Brings the cards that a turn is going to write back to version 1.
-    pub(crate) async fn store_old(&self, round: usize) -> Result<()> {
-        store(&*self.fixture.adapter, &self.fixture.old(round, (WRITES + 1) * BATCH)).await
+    async fn get_by_hand<T: Send>(
+        &mut self,
+        round: usize,
+        parse: fn(&str) -> Result<T>,
+    ) -> Result<Vec<f64>> {
+        self.hand.multi_get(&self.cards.filling, parse).await?;
+        let mut samples = Vec::with_capacity(COLD_GETS);
+        for key in &self.cards.current_keys(round, COLD_GETS) {
+            samples.push(timed(self.hand.get(key, parse)).await?);
+        }
+        Ok(samples)
     }
 
-    async fn flush(&self, round: usize) -> Result<Vec<f64>> {
+    /// Stores what was read before, or what is read now.
+    async fn flush(&self, old: &[(Key, String)], with_reads: bool) -> Result<Vec<f64>> {
         // It must not begin by itself as soon as the last document is read.
         let writer = MigrationWriter::default().batch_size(2 * BATCH).flush_interval(HOUR);
         let pstate = self.filled(writer).await?;
-        let mut samples = Vec::with_capacity(WRITES);
+        let mut samples = Vec::with_capacity(BATCHES + 1);
         // As in the other writes, the first one is not counted.
-        for batch in self.fixture.old(round, (WRITES + 1) * BATCH).chunks(BATCH) {
-            pstate.multi_get(batch.iter().map(|(key, _)| key)).await?;
+        for batch in old.chunks(BATCH) {
+            let keys = batch.iter().map(|(key, _)| key);
+            if !with_reads {
+                pstate.multi_get(keys.clone()).await?;
+            }
             let mut stored = 0;
             let flush = async {
+                let read = if with_reads { pstate.multi_get(keys).await? } else { Vec::new() };
                 stored = pstate.flush().await?.stored;
-                Ok(())
+                Ok::<_, pstate::Error>(read)
             };
             samples.push(timed(flush).await?);
             expect("stored", stored, BATCH)?;
@@ -87,16 +141,46 @@ impl Migrations {
         Ok(samples.split_off(1))
     }
 
+    async fn flush_by_hand(&mut self, old: &[(Key, String)], with_reads: bool) -> Result<Vec<f64>> {
+        let mut samples = Vec::with_capacity(BATCHES + 1);
+        for batch in old.chunks(BATCH) {
+            let keys: Vec<Key> = batch.iter().map(|(key, _)| key.clone()).collect();
+            let hand = &mut self.hand;
+            samples.push(if with_reads {
+                timed(async {
+                    let replacements = migrated(hand, &keys).await?;
+                    hand.replace(&replacements).await?;
+                    Ok::<_, crate::Error>(replacements)
+                })
+                .await?
+            } else {
+                let replacements = migrated(hand, &keys).await?;
+                timed(hand.replace(&replacements)).await?
+            });
+        }
+        Ok(samples.split_off(1))
+    }
+
     /// A handle whose cache is in use already, and that has migrated nothing.
     async fn filled(&self, writer: MigrationWriter) -> Result<PState> {
-        let pstate = PState::builder(self.fixture.adapter.clone())
+        let pstate = PState::builder(self.adapter.clone())
             .schema(self.schema.clone())
             .cache_bytes(CACHE_BYTES)
             .migration_writer(writer)
             .build()?;
-        pstate.multi_get(&self.fixture.current_filling).await?;
+        pstate.multi_get(&self.cards.filling).await?;
         Ok(pstate)
     }
+}
+
+/// Reads and migrates cards.
+async fn migrated(hand: &mut impl ByHand, keys: &[Key]) -> Result<Vec<Replacement>> {
+    let found = hand.multi_get(keys, keep).await?;
+    let cards = keys.iter().zip(found).map(|(key, old)| {
+        let old = old.ok_or("a card is missing")?;
+        Ok(Replacement { key: key.clone(), new: card::migrate(&old)?, old })
+    });
+    cards.collect()
 }
 
 /// Queues, and writes nothing, not even in the end.
@@ -107,74 +191,6 @@ fn silent_writer() -> MigrationWriter {
         .queue_bytes(usize::MAX)
         .flush_interval(HOUR)
         .close_deadline(Duration::ZERO)
-}
-
-/// Two handles: on one each read migrates and queues, behind many others; on the other one each read
-/// does the same migration and queues nothing, since the document is newer and is only shown as an
-/// older one. In memory, so that what differs is not lost in the time that SQLite takes.
-#[derive(Debug)]
-struct Backlogs {
-    /// How many documents wait at least.
-    waiting: usize,
-    /// How many more may come until it begins anew.
-    more: usize,
-    queueing: Option<Reader>,
-    plain: Option<Reader>,
-}
-
-#[derive(Debug)]
-struct Reader {
-    pstate: PState,
-    unread: std::vec::IntoIter<Key>,
-}
-
-impl Backlogs {
-    fn new(waiting: usize, more: usize) -> Self {
-        Self { waiting, more, queueing: None, plain: None }
-    }
-
-    /// How long a document takes, in nanoseconds: a batch's mean.
-    async fn read(&mut self, queue: bool) -> Result<f64> {
-        let kept = if queue { &mut self.queueing } else { &mut self.plain };
-        let mut reader = match kept.take().filter(|reader| reader.unread.len() >= BATCH) {
-            Some(reader) => reader,
-            None => Reader::new(self.waiting, self.more, queue).await?,
-        };
-        let keys: Vec<Key> = reader.unread.by_ref().take(BATCH).collect();
-        let nanos = timed(reader.pstate.multi_get(&keys)).await?;
-        *kept = Some(reader);
-        Ok(nanos / f64::from(u32::try_from(BATCH)?))
-    }
-}
-
-impl Reader {
-    async fn new(waiting: usize, more: usize, queue: bool) -> Result<Self> {
-        let version = if queue { 1 } else { 3 };
-        let deck = Deck { id: "many", cards: waiting + more, translations: 3 };
-        let cards = cards_at(version, deck, 0..deck.cards)?;
-        let adapter = Arc::new(MemoryAdapter::new());
-        store(&*adapter, &cards).await?;
-        let pstate = PState::builder(adapter)
-            .schema(either_way()?)
-            .cache_bytes(1 << 30)
-            .migration_writer(silent_writer())
-            .build()?;
-        let mut keys: Vec<Key> = cards.into_iter().map(|(key, _)| key).collect();
-        let unread = keys.split_off(waiting);
-        pstate.multi_get(&keys).await?;
-        expect("queued", pstate.stats().write_back.queued, if queue { waiting } else { 0 })?;
-        Ok(Self { pstate, unread: unread.into_iter() })
-    }
-}
-
-/// Documents become version 2 by the same step, whether they are older or newer.
-fn either_way() -> Result<Schema> {
-    let card = Entity::new("base_card", 2).step(1, 2, patterns::rename("front", "question")).down(
-        3,
-        2,
-        patterns::rename("front", "question"),
-    );
-    Ok(Schema::new([card])?)
 }
 
 fn expect(what: &str, found: usize, expected: usize) -> Result<()> {

@@ -1,5 +1,8 @@
 //! What is measured.
 
+use crate::backend::BackendName;
+use crate::contest::Side;
+
 /// One kind of work.
 ///
 /// In the names, `values` means that the caller also asks each document for its tree
@@ -8,24 +11,22 @@
 pub enum Operation {
     /// A cached document by its `Key`.
     GetWarm,
-    /// A cached document by `"type:id"`.
-    GetWarmStr,
     /// A cached document as a struct.
     GetWarmTyped,
     /// A document that is not cached.
     GetCold,
     /// The same, and its tree.
     GetColdValues,
+    /// A document that is neither cached nor stored.
+    GetMissing,
+    /// 10 documents that are not cached.
+    MultiGet10,
     /// 100 documents that are not cached.
-    MultiGet,
+    MultiGet100,
     /// The same, and their trees.
-    MultiGetValues,
-    /// A document at version 1 that is not cached: it is migrated and queued for write-back.
-    GetColdOld,
-    /// A document that is migrated and queued, behind 1,000 others.
-    QueueBehind1K,
-    /// The same behind 100,000 others.
-    QueueBehind100K,
+    MultiGet100Values,
+    /// 100 documents that are not cached, one by one, by 64 tasks at once.
+    Get64Tasks,
     /// A deck and its 100 cards.
     Preload,
     /// The same, and their trees.
@@ -34,100 +35,202 @@ pub enum Operation {
     PreloadDeep,
     /// The same, and their trees.
     PreloadDeepValues,
-    /// 100 documents over others, with other content.
-    MultiPutOverwrite,
+    /// The tree of that graph, when nothing in it has changed since it was made last.
+    Resolve,
+    /// The same for the first time.
+    ResolveCold,
+    /// A document at version 1 that is not cached: it is migrated and queued for write-back.
+    ReadFirstMigrated,
+    /// A document that was migrated and written back, and is not cached.
+    ReadSecond,
+    /// A document that is migrated and queued, behind 1,000 others.
+    QueueWriteBack,
+    /// The same behind 100,000 others.
+    QueueWriteBack100K,
+    /// One document under a new key.
+    PutNew,
+    /// One document over another, with other content.
+    PutOverwrite,
     /// 100 documents under new keys.
     MultiPutNew,
+    /// 100 documents over others, with other content.
+    MultiPutOverwrite,
+    /// Single puts by 64 tasks at once.
+    Put64Tasks,
     /// Storing 100 documents that were migrated when they were read.
     Flush,
+    /// Reading 100 old documents, migrating and storing them.
+    FlushMigrated,
+    /// The 11 documents whose keys begin alike, among 380,000 others.
+    Scan11Of380K,
+    /// [`GetCold`](Self::GetCold) among 380,000.
+    GetCold380K,
+    /// [`MultiGet100`](Self::MultiGet100) among 380,000.
+    MultiGet380K,
+    /// [`Preload`](Self::Preload) of cards that lie apart among 380,000.
+    Preload380K,
 }
-
-/// What an operation is called and compared with; figures in nanoseconds.
-struct Facts {
-    name: &'static str,
-    target: Option<f64>,
-    reference: Option<f64>,
-}
-
-const US: f64 = 1e3;
-const MS: f64 = 1e6;
 
 impl Operation {
-    /// All of them; those that change what is stored at the end.
-    pub const ALL: [Self; 17] = [
+    /// All of them.
+    pub const ALL: [Self; 30] = [
         Self::GetWarm,
-        Self::GetWarmStr,
         Self::GetWarmTyped,
         Self::GetCold,
         Self::GetColdValues,
-        Self::GetColdOld,
-        Self::QueueBehind1K,
-        Self::QueueBehind100K,
-        Self::MultiGet,
-        Self::MultiGetValues,
+        Self::GetMissing,
+        Self::MultiGet10,
+        Self::MultiGet100,
+        Self::MultiGet100Values,
+        Self::Get64Tasks,
         Self::Preload,
         Self::PreloadValues,
         Self::PreloadDeep,
         Self::PreloadDeepValues,
-        Self::MultiPutOverwrite,
+        Self::Resolve,
+        Self::ResolveCold,
+        Self::ReadFirstMigrated,
+        Self::ReadSecond,
+        Self::QueueWriteBack,
+        Self::QueueWriteBack100K,
+        Self::PutNew,
+        Self::PutOverwrite,
         Self::MultiPutNew,
+        Self::MultiPutOverwrite,
+        Self::Put64Tasks,
         Self::Flush,
+        Self::FlushMigrated,
+        Self::Scan11Of380K,
+        Self::GetCold380K,
+        Self::MultiGet380K,
+        Self::Preload380K,
     ];
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
-        self.facts().name
+        match self {
+            Self::GetWarm => "get_warm",
+            Self::GetWarmTyped => "get_warm_typed",
+            Self::GetCold => "get_cold",
+            Self::GetColdValues => "get_cold_values",
+            Self::GetMissing => "get_missing",
+            Self::MultiGet10 => "multi_get_10",
+            Self::MultiGet100 => "multi_get_100",
+            Self::MultiGet100Values => "multi_get_100_values",
+            Self::Get64Tasks => "get_64_tasks",
+            Self::Preload => "preload_100",
+            Self::PreloadValues => "preload_100_values",
+            Self::PreloadDeep => "preload_100x3",
+            Self::PreloadDeepValues => "preload_100x3_values",
+            Self::Resolve => "resolve_100x3",
+            Self::ResolveCold => "resolve_100x3_cold",
+            Self::ReadFirstMigrated => "read_first_migrated",
+            Self::ReadSecond => "read_second",
+            Self::QueueWriteBack => "queue_write_back",
+            Self::QueueWriteBack100K => "queue_write_back_100k",
+            Self::PutNew => "put_new",
+            Self::PutOverwrite => "put_overwrite",
+            Self::MultiPutNew => "multi_put_100_new",
+            Self::MultiPutOverwrite => "multi_put_100_overwrite",
+            Self::Put64Tasks => "put_64_tasks_full",
+            Self::Flush => "flush_100",
+            Self::FlushMigrated => "flush_100_migrated",
+            Self::Scan11Of380K => "scan_11_of_380k",
+            Self::GetCold380K => "get_cold_380k",
+            Self::MultiGet380K => "multi_get_100_380k",
+            Self::Preload380K => "preload_100_380k",
+        }
     }
 
-    /// What PState's performance guide promises, in nanoseconds: for batches and migrations the
-    /// target, for other single reads the expected median. When a read that queues is compared with
-    /// one that does not, it is about the difference.
-    pub fn target_ns(self) -> Option<f64> {
-        self.facts().target
+    /// Whether it is measured on this backend, in a run of the usual length or in a
+    /// [full](crate::Effort::FULL) one.
+    pub fn is_measured(self, backend: BackendName, full: bool) -> bool {
+        match self {
+            // It takes long to make so many wait, and where they come from makes no difference.
+            Self::QueueWriteBack100K => full && backend == BackendName::Memory,
+            _ => true,
+        }
     }
 
-    /// The median of an existing Elixir implementation on a 2-core machine, in nanoseconds: SQLite
-    /// with WAL and `synchronous=FULL`, values of about 70 bytes, one process. About the same as the
-    /// target.
-    pub fn reference_ns(self) -> Option<f64> {
-        self.facts().reference
+    /// Those that do it: PState, and what it is compared with.
+    pub fn sides(self) -> &'static [Side] {
+        match self {
+            Self::GetWarm | Self::GetWarmTyped => &[Side::Ours, Side::Cache],
+            Self::ReadFirstMigrated | Self::QueueWriteBack | Self::QueueWriteBack100K => {
+                &[Side::Ours, Side::Plain]
+            }
+            Self::GetCold
+            | Self::MultiGet10
+            | Self::MultiGet100
+            | Self::Preload
+            | Self::PreloadDeep
+            | Self::ReadSecond
+            | Self::Scan11Of380K
+            | Self::GetCold380K
+            | Self::MultiGet380K
+            | Self::Preload380K => &[Side::Ours, Side::ByHand, Side::Raw],
+            _ => &[Side::Ours, Side::ByHand],
+        }
     }
 
-    /// What PState is compared with.
+    /// What PState is compared with, in words.
     pub fn baseline(self) -> &'static str {
         match self {
-            Self::GetColdOld => "current document",
-            Self::QueueBehind1K | Self::QueueBehind100K => "not queued",
+            Self::GetWarm | Self::GetWarmTyped => "cache crate",
+            Self::ReadFirstMigrated => "current document",
+            Self::QueueWriteBack | Self::QueueWriteBack100K => "not queued",
             _ => "by hand",
         }
     }
 
-    /// Whether it changes what is stored.
-    pub fn writes(self) -> bool {
-        matches!(self, Self::MultiPutOverwrite | Self::MultiPutNew | Self::Flush)
+    /// Whether target and reference are about what it takes longer than the baseline.
+    pub(crate) fn is_about_the_difference(self) -> bool {
+        matches!(self, Self::QueueWriteBack | Self::QueueWriteBack100K)
     }
 
-    fn facts(self) -> Facts {
-        let facts = |name, target, reference| Facts { name, target, reference };
-        let known = |name, target, reference| facts(name, Some(target), Some(reference));
-        match self {
-            Self::GetWarm => known("get_warm", 0.45 * US, 0.76 * US),
-            Self::GetWarmStr => known("get_warm_str", 0.45 * US, 0.76 * US),
-            Self::GetWarmTyped => known("get_warm_typed", 0.45 * US, 0.76 * US),
-            Self::GetCold => known("get_cold", 1.8 * US, 14.9 * US),
-            Self::GetColdValues => known("get_cold_values", 1.8 * US, 14.9 * US),
-            Self::MultiGet => known("multi_get_100", 20.0 * MS, 486.0 * US),
-            Self::MultiGetValues => known("multi_get_100_values", 20.0 * MS, 486.0 * US),
-            Self::Preload => known("preload_100", 20.0 * MS, 456.0 * US),
-            Self::PreloadValues => known("preload_100_values", 20.0 * MS, 456.0 * US),
-            Self::PreloadDeep => facts("preload_100x3", None, Some(3_577.0 * US)),
-            Self::PreloadDeepValues => facts("preload_100x3_values", None, Some(3_577.0 * US)),
-            Self::MultiPutOverwrite => known("multi_put_100_overwrite", 50.0 * MS, 1_719.0 * US),
-            Self::MultiPutNew => known("multi_put_100_new", 50.0 * MS, 1_842.0 * US),
-            Self::GetColdOld => known("get_cold_old", 2.0 * MS, 23.1 * US),
-            Self::QueueBehind1K => known("queue_write_back_1k", 0.1 * MS, 0.31 * US),
-            Self::QueueBehind100K => known("queue_write_back_100k", 0.1 * MS, 0.31 * US),
-            Self::Flush => known("flush_100", 50.0 * MS, 2_465.0 * US),
-        }
+    /// Whether it changes what is stored.
+    pub(crate) fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::PutNew
+                | Self::PutOverwrite
+                | Self::MultiPutNew
+                | Self::MultiPutOverwrite
+                | Self::Put64Tasks
+                | Self::Flush
+                | Self::FlushMigrated
+        )
+    }
+
+    /// Whether it is done in the store of 380,000 documents.
+    pub(crate) fn is_large(self) -> bool {
+        matches!(
+            self,
+            Self::Scan11Of380K | Self::GetCold380K | Self::MultiGet380K | Self::Preload380K
+        )
+    }
+
+    /// Whether the tree of each document is asked for.
+    pub(crate) fn wants_values(self) -> bool {
+        matches!(
+            self,
+            Self::GetColdValues
+                | Self::MultiGet100Values
+                | Self::PreloadValues
+                | Self::PreloadDeepValues
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_operations_have_the_same_name() {
+        let names: BTreeSet<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+        assert_eq!(names.len(), Operation::ALL.len());
     }
 }

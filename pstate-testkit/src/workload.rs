@@ -29,13 +29,25 @@ impl Deck {
         format!("base_card:{}", self.card_id(card))
     }
 
+    /// The key of a card's translation into one of the languages; `None` if it has fewer.
+    pub fn translation_key(&self, card: usize, language: usize) -> Option<String> {
+        let lang = LANGUAGES[..self.translations].get(language)?;
+        Some(format!("translation:{}-{lang}", self.card_id(card)))
+    }
+
     fn card_id(&self, card: usize) -> String {
         format!("{}-{card:06}", self.id)
     }
 
     /// The deck as it is written today.
     pub fn deck(&self) -> Value {
-        let cards: serde_json::Map<_, _> = (0..self.cards)
+        self.deck_of(0..self.cards)
+    }
+
+    /// A deck of only these cards: one that refers to documents which lie far apart.
+    pub fn deck_of(&self, cards: impl IntoIterator<Item = usize>) -> Value {
+        let cards: serde_json::Map<_, _> = cards
+            .into_iter()
             .map(|card| (self.card_id(card), json!({ "$ref": self.card_key(card) })))
             .collect();
         json!({ "name": self.id, "cards": cards, "tags": ["base"], "metadata": {} })
@@ -88,6 +100,34 @@ impl Deck {
     /// Stores all of it.
     pub async fn store(&self, pstate: &PState) -> Result<()> {
         pstate.multi_put(self.documents()).await
+    }
+}
+
+/// Draws documents of which some are asked for often and most of them seldom: the one at place `n` in
+/// proportion to `1 / (n + 1)`.
+#[derive(Debug, Clone)]
+pub struct Zipf {
+    /// Of each place: how much it and all before it are asked for together.
+    sums: Vec<f64>,
+}
+
+impl Zipf {
+    /// Over so many documents, at least one.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    pub fn new(documents: usize) -> Self {
+        let shares = (1..=documents.max(1)).map(|place| 1.0 / place as f64);
+        let sums = shares.scan(0.0, |sum, share| {
+            *sum += share;
+            Some(*sum)
+        });
+        Self { sums: sums.collect() }
+    }
+
+    /// A place, from 0 on.
+    pub fn draw(&self, random: &mut fastrand::Rng) -> usize {
+        let last = self.sums.len() - 1;
+        let drawn = random.f64() * self.sums[last];
+        self.sums.partition_point(|sum| *sum < drawn).min(last)
     }
 }
 

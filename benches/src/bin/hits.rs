@@ -3,7 +3,6 @@
 #![expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::{Arc, Barrier};
@@ -13,9 +12,8 @@ use std::time::Instant;
 use clap::Parser;
 use foldhash::fast::RandomState;
 use pstate::{Adapter, Collection, Document, Key, MemoryAdapter, PState, Ref, Space};
-use pstate_benches::{Result, quantile};
+use pstate_benches::{BareCache, Place, Result, quantile};
 use pstate_testkit::workload::Deck;
-use quick_cache::Equivalent;
 use serde::{Deserialize, Serialize};
 
 /// How many reads one turn has.
@@ -82,34 +80,6 @@ impl Side {
     }
 }
 
-/// A key as the cache has it.
-#[derive(Clone, PartialEq, Eq)]
-struct Place {
-    space: Space,
-    key: Key,
-}
-
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        PlaceRef { space: &self.space, key: self.key.as_str() }.hash(state);
-    }
-}
-
-/// One that borrows, so that a look-up allocates nothing.
-#[derive(Hash)]
-struct PlaceRef<'a> {
-    space: &'a Space,
-    key: &'a str,
-}
-
-impl Equivalent<Place> for PlaceRef<'_> {
-    fn equivalent(&self, place: &Place) -> bool {
-        self.key == place.key.as_str() && *self.space == place.space
-    }
-}
-
-type Bare = quick_cache::sync::Cache<Place, Document, quick_cache::UnitWeighter, RandomState>;
-
 /// Documents in every kind of cache.
 struct Cached {
     space: Space,
@@ -119,7 +89,7 @@ struct Cached {
     /// Which documents are read, one after the other.
     order: Vec<u32>,
     map: std::collections::HashMap<Place, Document, RandomState>,
-    bare: Bare,
+    bare: BareCache<Document>,
     pstate: PState,
     /// With what is decoded, which makes documents lie further apart.
     typed: PState,
@@ -142,25 +112,12 @@ impl Cached {
         let ids = keys.iter().map(|key| key.id().to_owned()).collect();
         let space = Space::default();
         let hasher = RandomState::default();
-        let bare = Bare::with(
-            room,
-            room as u64,
-            quick_cache::UnitWeighter,
-            hasher.clone(),
-            quick_cache::sync::DefaultLifecycle::default(),
-        );
+        let bare = BareCache::new(room, hasher.clone());
         let mut map = std::collections::HashMap::with_capacity_and_hasher(documents, hasher);
         for key in &keys {
             if let Some(document) = plain.get(key).await? {
-                // Not the text that it is searched with, as in a program.
-                let place = || {
-                    Ok::<_, pstate::Error>(Place {
-                        space: space.clone(),
-                        key: key.as_str().parse()?,
-                    })
-                };
-                bare.insert(place()?, document.clone());
-                map.insert(place()?, document);
+                bare.insert(Place::new(&space, key)?, document.clone());
+                map.insert(Place::new(&space, key)?, document);
             }
         }
         for key in &keys {
@@ -188,12 +145,11 @@ impl Cached {
     async fn read_one(&self, side: Side, at: usize) -> Result<()> {
         match side {
             Side::Map => {
-                let place = Place { space: self.space.clone(), key: self.keys[at].clone() };
+                let place = Place::sharing(&self.space, &self.keys[at]);
                 black_box(self.map.get(&place).cloned());
             }
             Side::Bare => {
-                let place = PlaceRef { space: &self.space, key: self.keys[at].as_str() };
-                black_box(self.bare.get(&place));
+                black_box(self.bare.get(&self.space, self.keys[at].as_str()));
             }
             Side::Text => drop(black_box(self.pstate.get(self.texts[at].as_str()).await?)),
             Side::Key => drop(black_box(self.pstate.get(&self.keys[at]).await?)),
@@ -205,15 +161,14 @@ impl Cached {
     /// With the bare crate: what it lacks is read from the store, and kept.
     async fn read_through(&self, at: usize) -> Result<()> {
         let key = &self.keys[at];
-        if let Some(document) = self.bare.get(&PlaceRef { space: &self.space, key: key.as_str() }) {
+        if let Some(document) = self.bare.get(&self.space, key.as_str()) {
             black_box(document);
             return Ok(());
         }
         let found = self.adapter.multi_get(&self.space, std::slice::from_ref(key)).await?;
         if let Some(record) = found.into_iter().flatten().next() {
             let document = Document::load(key.clone(), record)?;
-            let place = Place { space: self.space.clone(), key: key.clone() };
-            self.bare.insert(place, black_box(document));
+            self.bare.insert(Place::sharing(&self.space, key), black_box(document));
         }
         Ok(())
     }

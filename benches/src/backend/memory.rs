@@ -1,0 +1,41 @@
+//! An ordered map in this process.
+
+use std::sync::Arc;
+
+use pstate::{Adapter, MemoryAdapter};
+
+use crate::Result;
+use crate::backend::Backend;
+use crate::by_hand;
+
+/// PState's own store in memory; by hand, a `BTreeMap` of texts behind a lock.
+#[derive(Debug)]
+pub struct Memory {
+    adapter: Arc<MemoryAdapter>,
+}
+
+impl Backend for Memory {
+    type ByHand = by_hand::Memory;
+
+    const IS_SHARED: bool = false;
+
+    async fn create() -> Result<Self> {
+        Ok(Self { adapter: Arc::new(MemoryAdapter::new()) })
+    }
+
+    fn adapter(&self) -> Arc<dyn Adapter> {
+        self.adapter.clone()
+    }
+
+    async fn by_hand(&self) -> Result<by_hand::Memory> {
+        Ok(by_hand::Memory::default())
+    }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    async fn version(&self) -> Result<String> {
+        Ok("std BTreeMap".to_owned())
+    }
+}

@@ -1,0 +1,60 @@
+//! One SQLite file in the directory for temporary files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use pstate::Adapter;
+use pstate::sqlite::{SqliteAdapter, SqliteConfig, Synchronous};
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::backend::Backend;
+use crate::by_hand;
+
+/// The page cache of each connection, PState's and the others.
+pub(crate) const PAGE_CACHE_BYTES: u64 = 16 << 20;
+
+/// A file on which both sides work, each with connections of its own, with `synchronous=FULL`.
+#[derive(Debug)]
+pub struct Sqlite {
+    adapter: Arc<SqliteAdapter>,
+    _directory: TempDir,
+}
+
+impl Sqlite {
+    fn path(&self) -> &Path {
+        self.adapter.path()
+    }
+}
+
+impl Backend for Sqlite {
+    type ByHand = by_hand::Sqlite;
+
+    const IS_SHARED: bool = true;
+
+    async fn create() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config =
+            SqliteConfig::default().synchronous(Synchronous::Full).cache_size(PAGE_CACHE_BYTES);
+        let adapter = SqliteAdapter::open_with(directory.path().join("bench.db"), config)?;
+        Ok(Self { adapter: Arc::new(adapter), _directory: directory })
+    }
+
+    fn adapter(&self) -> Arc<dyn Adapter> {
+        self.adapter.clone()
+    }
+
+    async fn by_hand(&self) -> Result<by_hand::Sqlite> {
+        by_hand::Sqlite::open(self.path(), PAGE_CACHE_BYTES)
+    }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>> {
+        self.adapter.checkpoint().await?;
+        Ok(Some(fs::metadata(self.path())?.len()))
+    }
+
+    async fn version(&self) -> Result<String> {
+        Ok(format!("SQLite {}", rusqlite::version()))
+    }
+}
