@@ -4,6 +4,8 @@
 //! the same work done with its own crate.
 
 mod memory;
+#[cfg(feature = "sled")]
+mod sled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -17,6 +19,8 @@ use crate::Result;
 use crate::by_hand::ByHand;
 
 pub use memory::Memory;
+#[cfg(feature = "sled")]
+pub use sled::Sled;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 
@@ -63,6 +67,9 @@ pub enum BackendName {
     /// A file.
     #[cfg(feature = "sqlite")]
     Sqlite,
+    /// A directory.
+    #[cfg(feature = "sled")]
+    Sled,
     /// An ordered map in this process.
     Memory,
 }
@@ -87,6 +94,8 @@ impl BackendName {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => "sqlite",
+            #[cfg(feature = "sled")]
+            Self::Sled => "sled",
             Self::Memory => "memory",
         }
     }
@@ -96,6 +105,8 @@ impl BackendName {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => work.run::<Sqlite>(self),
+            #[cfg(feature = "sled")]
+            Self::Sled => work.run::<Sled>(self),
             Self::Memory => work.run::<Memory>(self),
         }
     }

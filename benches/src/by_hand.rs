@@ -6,6 +6,8 @@
 pub(crate) mod card;
 pub(crate) mod graph;
 mod memory;
+#[cfg(feature = "sled")]
+mod sled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -18,6 +20,8 @@ use serde_json::Value;
 use crate::Result;
 
 pub use memory::Memory;
+#[cfg(feature = "sled")]
+pub use sled::Sled;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 

@@ -26,6 +26,8 @@ mod timing;
 mod warm;
 mod writes;
 
+#[cfg(feature = "sled")]
+pub use backend::Sled;
 #[cfg(feature = "sqlite")]
 pub use backend::Sqlite;
 pub use backend::{Backend, BackendName, Memory, OnBackend};

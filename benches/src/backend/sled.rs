@@ -1,0 +1,63 @@
+//! A sled database in the directory for temporary files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use pstate::Adapter;
+use pstate_sled::{SledAdapter, SledConfig};
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::backend::Backend;
+use crate::by_hand;
+
+/// What each side's database keeps in memory.
+pub(crate) const CACHE_BYTES: u64 = 128 << 20;
+
+/// Two databases, since nobody else can open one that is open; each write is flushed in both.
+#[derive(Debug)]
+pub struct Sled {
+    adapter: Arc<SledAdapter>,
+    directory: TempDir,
+}
+
+impl Backend for Sled {
+    type ByHand = by_hand::Sled;
+
+    const IS_SHARED: bool = false;
+
+    async fn create() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = SledConfig::default().cache_capacity(CACHE_BYTES);
+        let adapter = SledAdapter::open_with(directory.path().join("pstate"), config)?;
+        Ok(Self { adapter: Arc::new(adapter), directory })
+    }
+
+    fn adapter(&self) -> Arc<dyn Adapter> {
+        self.adapter.clone()
+    }
+
+    async fn by_hand(&self) -> Result<by_hand::Sled> {
+        by_hand::Sled::open(&self.directory.path().join("by-hand"), CACHE_BYTES)
+    }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>> {
+        self.adapter.flush().await?;
+        Ok(Some(bytes_within(self.adapter.path())?))
+    }
+
+    async fn version(&self) -> Result<String> {
+        Ok("sled 0.34".to_owned())
+    }
+}
+
+fn bytes_within(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_within(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
