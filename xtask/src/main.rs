@@ -64,6 +64,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Moves documents from SQLite to sled to a Redis Cluster and back, each move killed half-way.
+    MovingBench {
+        /// Arguments for the benchmark: --documents N, --json FILE.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Checks formatting, lints and documentation.
@@ -83,6 +89,8 @@ fn main() -> ExitCode {
         Command::HitsBench { arguments } => bench("hits", &arguments),
         Command::ConcurrentBench { arguments } => bench("concurrent", &arguments),
         Command::StalenessBench { arguments } => bench("staleness", &arguments),
+        Command::MovingBench { arguments } => tools::require("redis-server", "redis-server")
+            .and_then(|()| bench("moving", &arguments)),
         Command::Soak(soak) => soak::run(&soak),
         Command::Lint => lint::check(),
         Command::Features => features::check_each_alone(),
@@ -137,6 +145,16 @@ fn kill(package: &str) -> Result<(), Failed> {
 }
 
 fn bench(binary: &str, arguments: &[String]) -> Result<(), Failed> {
-    let run = ["run", "--release", "--package", "pstate-benches", "--bin", binary, "--"];
+    let run = [
+        "run",
+        "--release",
+        "--package",
+        "pstate-benches",
+        "--features",
+        "pstate-benches/moving",
+        "--bin",
+        binary,
+        "--",
+    ];
     cargo(run.into_iter().chain(arguments.iter().map(String::as_str)))
 }
