@@ -57,18 +57,20 @@ mod connect;
 
 pub use connect::{connect, open};
 pub use pstate_core::{
-    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CachePolicy, CacheStats, Capabilities,
-    Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes,
-    Collection, Comparison, Copy, CopyDifference, CopyDifferenceKind, CopyFailure, CopyProgress,
-    CopyReport, CopyState, CopyVerification, CountVersions, Dangling, Document, DocumentPage,
-    DryRun, DryRunCounts, Durability, Error, ErrorKind, Expect, Explanation, Extensions, Filter,
-    FlushReport, FlushTrigger, HubSubscription, Key, KeyRef, Loaded, MemoryAdapter,
-    MigrationStatus, MigrationWriter, NPlusOne, Object, Order, Outcome, PState, Page, Path,
-    Preload, Problem, ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision, RunningCopy,
-    RunningSweep, RunningWarm, Sample, Scan, ScanQuery, Schema, SingleReads, Space, SpaceDigest,
-    SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
-    SweepReport, SweepState, TimeoutLayer, TypeStatus, VersionCounts, Warm, WarmProgress,
-    WarmState, Write, WriteBackStats, WriteBatch, copy, difference, schema,
+    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheChange, CachePolicy, CacheReads,
+    CacheStats, Capabilities, Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedFields,
+    ChangedRecord, ChangedTo, Changes, Collection, Comparison, Copy, CopyDifference,
+    CopyDifferenceKind, CopyFailure, CopyProgress, CopyReport, CopyState, CopyVerification,
+    CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability, Error,
+    ErrorKind, Event, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
+    HubSubscription, Key, KeyRef, Loaded, MemoryAdapter, MigrationStatus, MigrationWriter,
+    NPlusOne, Object, Observer, Operation, Order, Outcome, PState, Page, Path, Preload,
+    PreloadStats, Problem, ProblemKind, Record, Ref, Result, Retry, RetryLayer, Revision,
+    RunningCopy, RunningSweep, RunningWarm, Sample, Scan, ScanQuery, Schema, SingleReads, Space,
+    SpaceDigest, SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure,
+    SweepProgress, SweepReport, SweepState, SweepStats, Thresholds, TimeoutLayer, TypeStatus,
+    VersionCounts, Warm, WarmProgress, WarmState, Write, WriteBackStats, WriteBatch, copy,
+    difference, schema,
 };
 
 /// Storage in one SQLite file.

@@ -40,6 +40,7 @@ use crate::key::{Key, KeyRef};
 use crate::record::Revision;
 use crate::runtime::{Mutex, MutexGuard, RandomState};
 use crate::space::Space;
+use crate::telemetry::{CacheChange, Telemetry};
 
 mod counters;
 mod flight;
@@ -49,8 +50,8 @@ mod resolved;
 mod uncertain;
 mod validity;
 
-pub(crate) use counters::CacheCounters;
 use counters::TypeIndex;
+pub(crate) use counters::{CacheCounters, TypeCounters};
 pub(crate) use flight::{Flight, FlightResults, LoadGuard};
 pub(crate) use resolved::Resolved;
 pub(crate) use uncertain::UncertainWrites;
@@ -173,6 +174,7 @@ pub(crate) struct Cache {
     max_bytes: u64,
     hasher: RandomState,
     counters: Arc<CacheCounters>,
+    telemetry: Arc<Telemetry>,
     validity: Validity,
     /// This cache, as its documents know it.
     keeper: Weak<dyn Keeper>,
@@ -183,24 +185,29 @@ impl Keeper for Cache {
     fn grown(&self, space: &Space, document: &Document) {
         let key = CacheKey { space: space.clone(), key: document.key().clone() };
         // So that nobody replaces or removes it in between, but for an eviction.
-        let _shard = self.shard(&key);
+        let shard = self.shard(&key);
+        let mut eviction = Eviction { replaces: true, ..self.eviction() };
         if let Some(entry) = self.entries.peek(&key)
             && entry.document.is_some_and(|cached| cached.is(document))
         {
             let grown = Entry::new(Some(document.clone()), entry.counted, entry.epoch);
-            let mut eviction = Eviction { replaces: true };
             let replaced = self.entries.replace_with_lifecycle(key, grown, true, &mut eviction);
-            if replaced.is_err() && !eviction.replaces {
+            if let Err((key, _)) = replaced
+                && !eviction.replaces
+            {
                 // It takes more now than there is room for.
                 self.counters.at(entry.counted).evicted();
+                eviction.evicted.extend(eviction.watched.then_some(key));
             }
         }
+        drop(shard);
+        self.tell_evicted(eviction);
     }
 }
 
 impl Cache {
     /// A cache that holds documents of at most so many bytes altogether; none with 0.
-    pub(crate) fn new(max_bytes: u64) -> Result<Arc<Self>> {
+    pub(crate) fn new(max_bytes: u64, telemetry: Arc<Telemetry>) -> Result<Arc<Self>> {
         // A few hundred bytes a document is the usual case; the estimate only sizes the tables.
         let items = usize::try_from(max_bytes / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
         let options = OptionsBuilder::new()
@@ -224,6 +231,7 @@ impl Cache {
                 max_bytes,
                 hasher,
                 counters,
+                telemetry,
                 validity: Validity::new(),
                 keeper,
             }
@@ -284,9 +292,9 @@ impl Cache {
         }
         // A flight is registered only while nobody writes: nothing else is pending.
         shard.pending.remove(key);
-        if let Some(document) = result {
-            self.keep(key.clone(), document.clone(), flight.epoch());
-        }
+        let kept = result.map(|document| self.keep(key, document.clone(), flight.epoch()));
+        drop(shard);
+        self.tell_kept(key, kept);
     }
 
     /// Announces a write of these keys, which must be distinct.
@@ -298,8 +306,10 @@ impl Cache {
             pending.flight = None;
             pending.overlapped |= pending.writers > 0;
             pending.writers += 1;
-            self.invalidate(key);
+            let was_there = self.invalidate(key);
             shard.invalidate_dependents(key, ChangedTo::Unknown);
+            drop(shard);
+            self.tell_invalidated(key, was_there);
         }
         WriteGuard { cache: self.clone(), keys, epoch }
     }
@@ -320,14 +330,18 @@ impl Cache {
                 shard.pending.remove(key);
             }
         }
-        self.invalidate(key);
+        let was_there = self.invalidate(key);
+        drop(shard);
+        self.tell_invalidated(key, was_there);
     }
 
-    /// Removes a key; the caller holds the shard's lock.
-    fn invalidate(&self, key: &CacheKey) {
-        if let Some((_, entry)) = self.entries.remove(key) {
+    /// Removes a key, and says whether it was there; the caller holds the shard's lock.
+    fn invalidate(&self, key: &CacheKey) -> bool {
+        let removed = self.entries.remove(key);
+        if let Some((_, entry)) = &removed {
             self.counters.at(entry.counted).invalidated();
         }
+        removed.is_some()
     }
 
     fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>, epoch: u64) {
@@ -339,19 +353,47 @@ impl Cache {
         }
         let overlapped = pending.overlapped;
         shard.pending.remove(key);
-        if let Some(document) = stored.filter(|_| !overlapped) {
-            self.keep(key.clone(), document, epoch);
-        }
+        let stored = stored.filter(|_| !overlapped);
+        let kept = stored.map(|document| self.keep(key, document, epoch));
+        drop(shard);
+        self.tell_kept(key, kept);
     }
 
-    /// Puts something into the cache; the caller holds the shard's lock.
-    fn keep(&self, key: CacheKey, document: Option<Document>, epoch: u64) {
+    /// Puts something into the cache, and says what has left for it; the caller holds the shard's lock.
+    fn keep(&self, key: &CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
         let counted = self.counters.index(key.key.entity_type());
         self.counters.at(counted).inserted();
         if let Some(document) = &document {
             document.keep_by(&self.keeper, &key.space);
         }
-        self.entries.insert(key, Entry::new(document, counted, epoch));
+        let mut eviction = self.eviction();
+        let entry = Entry::new(document, counted, epoch);
+        self.entries.insert_with_lifecycle(key.clone(), entry, &mut eviction);
+        eviction
+    }
+
+    fn eviction(&self) -> Eviction {
+        Eviction { watched: self.telemetry.is_observed(), ..Eviction::default() }
+    }
+
+    /// Tells observers what was kept; nobody holds a lock.
+    fn tell_kept(&self, key: &CacheKey, kept: Option<Eviction>) {
+        if let Some(eviction) = kept {
+            self.telemetry.cache_changed(&key.space, key.key.borrow(), CacheChange::Insert);
+            self.tell_evicted(eviction);
+        }
+    }
+
+    fn tell_evicted(&self, eviction: Eviction) {
+        for CacheKey { space, key } in eviction.evicted {
+            self.telemetry.cache_changed(&space, key.borrow(), CacheChange::Evict);
+        }
+    }
+
+    fn tell_invalidated(&self, key: &CacheKey, was_there: bool) {
+        if was_there {
+            self.telemetry.cache_changed(&key.space, key.key.borrow(), CacheChange::Invalidate);
+        }
     }
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, Shard> {
@@ -436,6 +478,9 @@ impl Weighter<CacheKey, Entry> for ByBytes {
 struct Eviction {
     /// The next one makes room for itself, only heavier.
     replaces: bool,
+    /// Whether somebody wants to know which they are.
+    watched: bool,
+    evicted: Vec<CacheKey>,
 }
 
 #[derive(Clone)]
@@ -444,9 +489,10 @@ struct CountEvictions(Arc<CacheCounters>);
 impl Lifecycle<CacheKey, Entry> for CountEvictions {
     type RequestState = Eviction;
 
-    fn on_evict(&self, eviction: &mut Eviction, _key: CacheKey, entry: Entry) {
+    fn on_evict(&self, eviction: &mut Eviction, key: CacheKey, entry: Entry) {
         if !std::mem::take(&mut eviction.replaces) {
             self.0.at(entry.counted).evicted();
+            eviction.evicted.extend(eviction.watched.then_some(key));
         }
     }
 }

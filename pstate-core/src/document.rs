@@ -41,8 +41,7 @@ struct Inner {
     key: Key,
     revision: Revision,
     version: Option<u32>,
-    /// Whether what is stored is newer, and this only shows it as the schema's version does.
-    downgraded: bool,
+    shown: Shown,
     bytes: Arc<[u8]>,
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -52,6 +51,16 @@ struct Inner {
     built: AtomicUsize,
     /// Who keeps it, if anybody does.
     kept: OnceLock<(Weak<dyn Keeper>, Space)>,
+}
+
+/// How what is shown relates to what is stored under the revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    AsStored,
+    /// What is stored is older, and waits to be written back.
+    Migrated,
+    /// What is stored is newer, and this only shows it as the schema's version does.
+    Downgraded,
 }
 
 /// Whoever keeps documents, and has to know how much memory they take.
@@ -74,22 +83,27 @@ impl Document {
 
     /// A document whose bytes are known to be valid, with this `$v`.
     pub(crate) fn from_valid(key: Key, record: Record, version: Option<u32>) -> Self {
-        Self::new(key, record, version, false)
+        Self::new(key, record, version, Shown::AsStored)
+    }
+
+    /// What an older document has become.
+    pub(crate) fn migrated(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, Shown::Migrated)
     }
 
     /// What a newer document looks like at the schema's version.
     pub(crate) fn downgraded(key: Key, record: Record, version: Option<u32>) -> Self {
-        Self::new(key, record, version, true)
+        Self::new(key, record, version, Shown::Downgraded)
     }
 
-    fn new(key: Key, record: Record, version: Option<u32>, downgraded: bool) -> Self {
+    fn new(key: Key, record: Record, version: Option<u32>, shown: Shown) -> Self {
         let Record { bytes, revision } = record;
         Self {
             inner: Arc::new(Inner {
                 key,
                 revision,
                 version,
-                downgraded,
+                shown,
                 bytes,
                 tree: OnceLock::new(),
                 typed: OnceLock::new(),
@@ -121,7 +135,12 @@ impl Document {
 
     /// Whether what is stored is newer than what this shows.
     pub(crate) fn is_downgraded(&self) -> bool {
-        self.inner.downgraded
+        self.inner.shown == Shown::Downgraded
+    }
+
+    /// Whether what is stored is older than what this shows.
+    pub(crate) fn is_migrated(&self) -> bool {
+        self.inner.shown == Shown::Migrated
     }
 
     /// The JSON text, as bytes.

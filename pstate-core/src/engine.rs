@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::adapter::{Adapter, Atomicity, Capabilities, Scan};
+use crate::adapter::{Atomicity, Capabilities, Scan};
 use crate::background::Background;
 use crate::cache::{
     BeginLoad, Cache, CacheKey, Flight, FlightResults, LoadGuard, NEVER, UncertainWrites,
@@ -19,10 +20,14 @@ use crate::key::Key;
 use crate::migrate::{self, Reading};
 use crate::n_plus_one::Detector;
 use crate::record::{Batch, BatchMode, Change, Outcome, Record, Write, check_distinct};
-use crate::runtime::Handle;
+use crate::runtime::{Handle, Instant};
 use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
+use crate::telemetry::{
+    CacheChange, ChangedFields, Event, ObservedAdapter, Operation, Publish, Telemetry,
+    operation_span, within,
+};
 use crate::versions::VersionCounts;
 use crate::write_back::WriteBackQueue;
 
@@ -34,7 +39,7 @@ const PORTION: usize = 256;
 const COUNTED_AT_ONCE: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
 pub(crate) struct Engine {
-    pub(crate) adapter: Arc<dyn Adapter>,
+    pub(crate) adapter: ObservedAdapter,
     pub(crate) capabilities: Capabilities,
     pub(crate) schema: Option<Schema>,
     pub(crate) cache: Arc<Cache>,
@@ -45,6 +50,9 @@ pub(crate) struct Engine {
     pub(crate) uncertain: UncertainWrites,
     pub(crate) queue: WriteBackQueue,
     pub(crate) counters: Counters,
+    pub(crate) telemetry: Arc<Telemetry>,
+    /// Publishes what is counted, if that is wanted.
+    pub(crate) publisher: Option<Box<dyn Publish>>,
     pub(crate) runtime: Handle,
     pub(crate) background: Background,
     pub(crate) closed: AtomicBool,
@@ -55,6 +63,25 @@ pub(crate) struct LoadedDocuments {
     pub(crate) documents: Vec<Result<Option<Document>>>,
     /// Calls of the adapter that were made for it.
     pub(crate) round_trips: usize,
+    /// For observers, if there are any.
+    looked_up: Option<LookedUp>,
+}
+
+/// What was in the cache, and when that was known.
+struct LookedUp {
+    from_cache: Vec<bool>,
+    at: Instant,
+}
+
+/// Who has read a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBy {
+    /// Nobody: it was in the cache.
+    Cache,
+    /// A call for others as well.
+    Shared,
+    /// A call of its own.
+    Alone,
 }
 
 /// One write, and what is known of the document that it stores.
@@ -72,6 +99,14 @@ enum Source {
     Cache(Option<Document>),
     OwnRead(usize),
     OtherRead(Arc<Flight>, usize),
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.withdraw(self.stats());
+        }
+    }
 }
 
 impl Engine {
@@ -104,6 +139,13 @@ impl Engine {
         }
     }
 
+    /// Publishes what was counted since the last time.
+    pub(crate) fn publish(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.publish(&|| self.stats());
+        }
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Unavailable, "this PState is closed"));
@@ -128,16 +170,23 @@ impl Engine {
         policy: CachePolicy,
     ) -> Result<Option<Document>> {
         self.check_open()?;
+        let started = self.telemetry.begin();
         let valid_since = self.valid_since(policy).await;
         if let Some(hit) = self.cache.get(space, key.borrow(), valid_since) {
+            self.telemetry.cache_hit(space, key.borrow());
             self.notice(space, hit.document.as_ref());
-            return Ok(hit.document);
+            let document = Ok(hit.document);
+            self.fetched_one(space, &key, &document, ReadBy::Cache, started);
+            return document;
         }
         if let Some(detector) = &self.detector {
             detector.check(space, &key)?;
         }
-        let (document, alone) = self.read_one(space, &key, policy, valid_since).await;
-        if alone && let Some(detector) = &self.detector {
+        let (document, by) = self.read_one(space, &key, policy, valid_since).await;
+        self.fetched_one(space, &key, &document, by, started);
+        if by == ReadBy::Alone
+            && let Some(detector) = &self.detector
+        {
             detector.read_alone(space, &key);
         }
         if let Ok(document) = &document {
@@ -146,14 +195,33 @@ impl Engine {
         document
     }
 
-    /// Reads what was not in the cache; also says whether it took a call for this key alone.
+    /// Tells that one document was read.
+    fn fetched_one(
+        &self,
+        space: &Space,
+        key: &Key,
+        document: &Result<Option<Document>>,
+        by: ReadBy,
+        started: Option<Instant>,
+    ) {
+        let asked = (space, Some(key.borrow()), 1);
+        let duration = Some(self.telemetry.end(Operation::Get, asked, started));
+        if self.telemetry.is_observed() {
+            let from_cache = by == ReadBy::Cache;
+            let document = document.as_ref().map(Option::as_ref);
+            let fetch = fetch(Operation::Get, space, key, document, from_cache, duration);
+            self.telemetry.fetched(&fetch);
+        }
+    }
+
+    /// Reads what was not in the cache; also says by which call.
     async fn read_one(
         self: &Arc<Self>,
         space: &Space,
         key: &Key,
         policy: CachePolicy,
         valid_since: u64,
-    ) -> (Result<Option<Document>>, bool) {
+    ) -> (Result<Option<Document>>, ReadBy) {
         if self.capabilities.batch_reads && policy != CachePolicy::Bypass {
             self.uncertain.settle_old_ones();
             let cache_key = CacheKey { space: space.clone(), key: key.clone() };
@@ -163,7 +231,8 @@ impl Engine {
         }
         let keys = std::slice::from_ref(key);
         let mut loaded = self.load_valid(space, keys, policy, valid_since).await;
-        (loaded.documents.pop().unwrap_or(Ok(None)), loaded.round_trips > 0)
+        let by = if loaded.round_trips > 0 { ReadBy::Alone } else { ReadBy::Shared };
+        (loaded.documents.pop().unwrap_or(Ok(None)), by)
     }
 
     /// Tells whoever looks for loops of single reads what was read.
@@ -182,17 +251,63 @@ impl Engine {
     /// read once.
     pub(crate) async fn load(
         self: &Arc<Self>,
+        operation: Operation,
         space: &Space,
         keys: &[Key],
         policy: CachePolicy,
     ) -> LoadedDocuments {
         if let Err(error) = self.check_open() {
-            return LoadedDocuments { documents: vec![Err(error); keys.len()], round_trips: 0 };
+            let documents = vec![Err(error); keys.len()];
+            return LoadedDocuments { documents, round_trips: 0, looked_up: None };
         }
+        let started = self.telemetry.is_observed().then(Instant::now);
         let valid_since = self.valid_since(policy).await;
         let loaded = self.load_valid(space, keys, policy, valid_since).await;
         self.notice(space, loaded.documents.iter().flatten().flatten());
+        if let (Some(started), Some(looked_up)) = (started, &loaded.looked_up) {
+            self.fetched(operation, space, keys, &loaded.documents, (started, looked_up));
+        }
         loaded
+    }
+
+    /// Tells that documents were read.
+    fn fetched(
+        &self,
+        operation: Operation,
+        space: &Space,
+        keys: &[Key],
+        documents: &[Result<Option<Document>>],
+        (started, looked_up): (Instant, &LookedUp),
+    ) {
+        let (all, cached) = (started.elapsed(), looked_up.at - started);
+        let asked = keys.iter().zip(documents).zip(&looked_up.from_cache);
+        for ((key, document), &from_cache) in asked {
+            let duration = if from_cache {
+                self.telemetry.times_cache_read().then_some(cached)
+            } else {
+                Some(all)
+            };
+            let document = document.as_ref().map(Option::as_ref);
+            let fetch = fetch(operation, space, key, document, from_cache, duration);
+            self.telemetry.fetched(&fetch);
+        }
+    }
+
+    /// Tells that the documents of a page were read.
+    pub(crate) fn scanned(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        documents: &[Result<Document>],
+        started: Option<Instant>,
+    ) {
+        let asked = (space, keys.first().map(Key::borrow), documents.len());
+        let duration = self.telemetry.end(Operation::Scan, asked, started);
+        for (key, document) in keys.iter().zip(documents) {
+            let document = document.as_ref().map(Some);
+            let fetch = fetch(Operation::Scan, space, key, document, false, Some(duration));
+            self.telemetry.fetched(&fetch);
+        }
     }
 
     /// The same, with what is valid since then.
@@ -208,6 +323,7 @@ impl Engine {
             .iter()
             .map(|key| {
                 if let Some(hit) = self.cache.get(space, key.borrow(), valid_since) {
+                    self.telemetry.cache_hit(space, key.borrow());
                     return Source::Cache(hit.document);
                 }
                 let (flight, guard) = own.get_or_insert_with(|| {
@@ -221,7 +337,9 @@ impl Engine {
                     guard.push(key, None);
                     return Source::OwnRead(at);
                 }
-                match self.cache.begin_load(&key, flight, at, valid_since) {
+                let begun = self.cache.begin_load(&key, flight, at, valid_since);
+                self.looked_up(&key, matches!(begun, BeginLoad::Hit(_)));
+                match begun {
                     BeginLoad::Hit(document) => Source::Cache(document),
                     BeginLoad::Lead(known) => {
                         guard.push(key, known);
@@ -238,6 +356,10 @@ impl Engine {
                 }
             })
             .collect();
+        let looked_up = self.telemetry.is_observed().then(|| LookedUp {
+            from_cache: sources.iter().map(|it| matches!(it, Source::Cache(_))).collect(),
+            at: Instant::now(),
+        });
 
         let mut loaded: Result<FlightResults> = Ok(Arc::new([]));
         let mut round_trips = 0;
@@ -260,7 +382,16 @@ impl Engine {
                 Source::OtherRead(flight, at) => self.join(&flight, at).await.0,
             });
         }
-        LoadedDocuments { documents, round_trips }
+        LoadedDocuments { documents, round_trips, looked_up }
+    }
+
+    /// Tells what a load has found in the cache when it was announced.
+    pub(crate) fn looked_up(&self, CacheKey { space, key }: &CacheKey, hit: bool) {
+        if hit {
+            self.telemetry.cache_hit(space, key.borrow());
+        } else {
+            self.telemetry.cache_changed(space, key.borrow(), CacheChange::Miss);
+        }
     }
 
     /// Reads the keys of a flight from the store, migrates what is old, and ends the flight.
@@ -316,27 +447,61 @@ impl Engine {
         let current = schema.entity(key.entity_type()).map(Entity::version);
         let record = |text: Vec<u8>| Record { bytes: text.into(), revision };
         let (text, version) = (document.as_str(), document.version());
-        match migrate::read(schema, key.entity_type(), text, version) {
+        let is_old = current.is_some_and(|current| version < current);
+        let started = (is_old && self.telemetry.is_observed()).then(Instant::now);
+        let reading = migrate::read(schema, key.entity_type(), text, version);
+        if let Some(started) = started {
+            self.tell_migration(space, &document, current, &reading, started);
+        }
+        match reading {
             Ok(Reading::AsStored) => Ok(document),
             Ok(Reading::Downgraded(text)) => {
                 Ok(Document::downgraded(key.clone(), record(text), current))
             }
             Ok(Reading::Migrated(text)) => {
-                let document = Document::from_valid(key.clone(), record(text), current);
-                self.counters.migrations.add(1);
-                self.queue.push(space.clone(), document.clone());
+                let document = Document::migrated(key.clone(), record(text), current);
+                self.cache.counters().of(key.entity_type()).migrated();
+                self.telemetry.queued(self.queue.push(space.clone(), document.clone()));
                 Ok(document)
             }
             Ok(Reading::Unmigrated(error)) => {
-                self.counters.failed_migrations.add(1);
+                self.cache.counters().of(key.entity_type()).migration_failed();
                 tracing::warn!(%key, %space, %error, "served as it is stored, not migrated");
                 Ok(document)
             }
             Err(error) => {
-                self.counters.failed_migrations.add(1);
+                self.cache.counters().of(key.entity_type()).migration_failed();
                 Err(error.at_key(key).in_space(space))
             }
         }
+    }
+
+    /// Tells that a document was brought up to date, or could not be.
+    fn tell_migration(
+        &self,
+        space: &Space,
+        stored: &Document,
+        to: Option<u32>,
+        reading: &Result<Reading>,
+        started: Instant,
+    ) {
+        let duration = started.elapsed();
+        let (text, error) = match reading {
+            Ok(Reading::Migrated(text)) => (text.as_slice(), None),
+            Ok(Reading::Unmigrated(error)) | Err(error) => (&[][..], Some(error)),
+            Ok(Reading::AsStored | Reading::Downgraded(_)) => return,
+        };
+        let key = stored.key().borrow();
+        self.telemetry.emit(&Event::Migration {
+            space,
+            key,
+            entity_type: key.entity_type(),
+            from: stored.version(),
+            to: to.unwrap_or_default(),
+            fields: ChangedFields::between(stored.as_str(), text),
+            error,
+            duration,
+        });
     }
 
     /// Sends writes to the store and keeps the cache coherent with them.
@@ -344,6 +509,35 @@ impl Engine {
     /// One outcome for each; an error of the whole call is [`Outcome::Failed`] for all that it
     /// concerns. Goes on to its end when the caller is dropped.
     pub(crate) async fn store(
+        self: &Arc<Self>,
+        operation: Operation,
+        space: &Space,
+        mode: BatchMode,
+        items: Vec<StoreItem>,
+    ) -> Vec<Outcome> {
+        let started = self.telemetry.begin();
+        let count = items.len();
+        let first = items.first().map(|item| item.write.key.clone());
+        let told = |item: &StoreItem| {
+            let deleted = matches!(item.write.change, Change::Delete);
+            (item.write.key.clone(), deleted)
+        };
+        let observed = self.telemetry.is_observed();
+        let written: Vec<_> = items.iter().filter(|_| observed).map(told).collect();
+        let span = operation_span(operation, space, count);
+        let storing = async { Ok(self.store_items(space, mode, items).await) };
+        let outcomes = within(span, storing).await.unwrap_or_default();
+        let asked = (space, first.as_ref().map(Key::borrow), count);
+        let duration = self.telemetry.end(operation, asked, started);
+        for ((key, deleted), outcome) in written.iter().zip(&outcomes) {
+            let (key, deleted) = (key.borrow(), *deleted);
+            let put = Event::Put { operation, space, key, deleted, outcome, duration };
+            self.telemetry.emit(&put);
+        }
+        outcomes
+    }
+
+    async fn store_items(
         self: &Arc<Self>,
         space: &Space,
         mode: BatchMode,
@@ -478,6 +672,22 @@ impl Engine {
             }
         }
     }
+}
+
+/// What observers are told of a document that was read.
+fn fetch<'a>(
+    operation: Operation,
+    space: &'a Space,
+    key: &'a Key,
+    document: Result<Option<&Document>, &'a Error>,
+    from_cache: bool,
+    duration: Option<Duration>,
+) -> Event<'a> {
+    let (key, error) = (key.borrow(), document.err());
+    let document = document.ok().flatten();
+    let found = document.is_some();
+    let migrated = !from_cache && document.is_some_and(Document::is_migrated);
+    Event::Fetch { operation, space, key, from_cache, migrated, found, error, duration }
 }
 
 /// What a read returns after a write with this outcome; `None` if that is not known.

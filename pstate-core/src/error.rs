@@ -35,7 +35,21 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    const fn as_str(self) -> &'static str {
+    /// All of them.
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Conflict,
+        Self::InvalidInput,
+        Self::Unsupported,
+        Self::Corrupt,
+        Self::Schema,
+        Self::Config,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Other,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
             Self::InvalidInput => "invalid input",

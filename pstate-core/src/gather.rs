@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::cache::{BeginLoad, CacheKey, Flight, FlightResults, LoadGuard};
 use crate::detached::detached;
 use crate::document::Document;
-use crate::engine::Engine;
+use crate::engine::{Engine, ReadBy};
 use crate::error::Result;
 use crate::runtime::{Mutex, sleep};
 use crate::space::Space;
@@ -102,15 +102,19 @@ impl Engine {
     /// Loads a document that was not in the cache, together with what others load now; `None` if that
     /// is not possible.
     ///
-    /// The second result says whether it was read by a call of its own.
+    /// The second result says by which call it was read.
     pub(crate) async fn load_gathered(
         self: &Arc<Self>,
         key: &CacheKey,
         valid_since: u64,
-    ) -> Option<(Result<Option<Document>>, bool)> {
-        let (flight, at) = match self.take_part(key, valid_since) {
+    ) -> Option<(Result<Option<Document>>, ReadBy)> {
+        let part = self.take_part(key, valid_since);
+        if !matches!(part, Part::Apart) {
+            self.looked_up(key, matches!(part, Part::Hit(_)));
+        }
+        let (flight, at) = match part {
             Part::Apart => return None,
-            Part::Hit(document) => return Some((Ok(document), false)),
+            Part::Hit(document) => return Some((Ok(document), ReadBy::Cache)),
             Part::Member(flight, at) => (flight, at),
             Part::Lead(flight, number) => {
                 let lead = Lead { engine: self, number };
@@ -126,12 +130,12 @@ impl Engine {
     }
 
     /// Waits for what a flight loads at this place, and does not wait for long until it begins; also
-    /// says whether that was all that it loaded.
+    /// says by which call.
     pub(crate) async fn join(
         self: &Arc<Self>,
         flight: &Arc<Flight>,
         at: usize,
-    ) -> (Result<Option<Document>>, bool) {
+    ) -> (Result<Option<Document>>, ReadBy) {
         let waits = {
             let mut state = self.gathering.0.lock();
             let open = state.open.as_mut().filter(|open| Arc::ptr_eq(&open.flight, flight));
@@ -143,14 +147,15 @@ impl Engine {
         if let Some(number) = waits {
             self.let_go_in_time(number);
         }
-        flight.join(at).await
+        let (document, alone) = flight.join(at).await;
+        (document, read_by(alone))
     }
 
-    /// Reads a batch; what became of its first key, and whether that is the only one.
-    async fn read_now(self: &Arc<Self>, gathered: Gathered) -> (Result<Option<Document>>, bool) {
+    /// Reads a batch; what became of its first key, and by which call.
+    async fn read_now(self: &Arc<Self>, gathered: Gathered) -> (Result<Option<Document>>, ReadBy) {
         match detached(&self.runtime, self.clone().read_gathered(gathered)).await {
-            Ok(loaded) => (loaded[0].clone(), loaded.len() == 1),
-            Err(error) => (Err(error), false),
+            Ok(loaded) => (loaded[0].clone(), read_by(loaded.len() == 1)),
+            Err(error) => (Err(error), ReadBy::Shared),
         }
     }
 
@@ -229,6 +234,10 @@ impl Engine {
             Ok(read.await)
         })
     }
+}
+
+fn read_by(alone: bool) -> ReadBy {
+    if alone { ReadBy::Alone } else { ReadBy::Shared }
 }
 
 /// The reader that opened a batch.

@@ -27,6 +27,7 @@
 //! | read and write documents | [`PState`], [`Document`], [`Collection`], [`Key`], [`Ref`] |
 //! | load a graph | [`Preload`], [`Loaded`] |
 //! | change the shape of documents | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
+//! | see what is done | [`Observer`], [`Event`], [`Stats`], [`Thresholds`] |
 //! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
 //! | move between stores | [`copy()`] |
 
@@ -66,6 +67,7 @@ mod space;
 mod stats;
 mod status;
 mod sweep;
+mod telemetry;
 mod versions;
 mod warm;
 mod write_back;
@@ -97,11 +99,16 @@ pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Wr
 pub use reference::Ref;
 pub use schema::Schema;
 pub use space::Space;
-pub use stats::{CacheStats, Stats, WriteBackStats};
+pub use stats::{CacheStats, PreloadStats, Stats, SweepStats, WriteBackStats};
 pub use status::{MigrationStatus, TypeStatus};
 pub use sweep::{
     DryRun, DryRunCounts, Problem, ProblemKind, RunningSweep, Sample, Sweep, SweepCheckpoint,
     SweepFailure, SweepProgress, SweepReport, SweepState,
+};
+#[cfg(feature = "metrics")]
+pub use telemetry::metrics::{Metric, MetricKind, MetricsBridge};
+pub use telemetry::{
+    CacheChange, CacheReads, ChangedFields, Event, Observer, Operation, Thresholds,
 };
 pub use versions::VersionCounts;
 pub use warm::{RunningWarm, Warm, WarmProgress, WarmState};

@@ -59,8 +59,18 @@ pub struct PState {
     cache: Arc<Cache>,
     space: Space,
     policy: CachePolicy,
-    /// Whether a read looks into the cache before anything else.
-    looks_first: bool,
+    first_look: FirstLook,
+}
+
+/// How a read looks into the cache before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstLook {
+    /// And does nothing else.
+    Quiet,
+    /// And observers are told.
+    Told,
+    /// Not at all.
+    None,
 }
 
 struct Shared {
@@ -68,6 +78,8 @@ struct Shared {
     writer: RunningWriter,
     /// Dropped to end the task that follows what others change.
     _follows: oneshot::Sender<()>,
+    /// Dropped to end the task that publishes what is counted.
+    _publishes: Option<oneshot::Sender<()>>,
     /// How long closing may wait for sweeps.
     close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
@@ -75,8 +87,14 @@ struct Shared {
 }
 
 impl Shared {
-    fn looks_first(&self, policy: CachePolicy) -> bool {
-        policy == CachePolicy::Use && self.engine.detector.is_none()
+    fn first_look(&self, policy: CachePolicy) -> FirstLook {
+        if policy != CachePolicy::Use || self.engine.detector.is_some() {
+            FirstLook::None
+        } else if self.engine.telemetry.is_observed() {
+            FirstLook::Told
+        } else {
+            FirstLook::Quiet
+        }
     }
 }
 
@@ -110,7 +128,7 @@ impl PState {
     /// # Ok::<(), pstate_core::Error>(()) }).unwrap();
     /// ```
     pub fn cache_policy(&self, policy: CachePolicy) -> Self {
-        Self { policy, looks_first: self.shared.looks_first(policy), ..self.clone() }
+        Self { policy, first_look: self.shared.first_look(policy), ..self.clone() }
     }
 
     /// The space that this handle works on.
@@ -149,8 +167,15 @@ impl PState {
 
     /// What was done since the handle was built, by all its clones and siblings.
     pub fn stats(&self) -> Stats {
-        let engine = self.engine();
-        engine.counters.snapshot(&engine.cache, &engine.queue)
+        self.engine().stats()
+    }
+
+    /// Publishes through the crate `metrics` what was counted since it was last published, which otherwise
+    /// happens in [intervals](crate::MetricsBridge::publish_every); does nothing if the handle was built without
+    /// [`metrics`](Builder::metrics).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.engine().publish();
     }
 
     /// Returns when every migrated document that was queued before is stored or reported, and
@@ -191,6 +216,7 @@ impl PState {
         engine.adapter.close().await.map_err(|error| error.in_operation("close"))?;
         engine.closed.store(true, Ordering::Release);
         engine.cache.validity().close();
+        engine.publish();
         Ok(report)
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::cache::Cache;
+use crate::cache::TypeCounters;
+use crate::engine::Engine;
 use crate::flush::{FlushReport, FlushTrigger};
+use crate::telemetry::Operation;
 use crate::write_back::WriteBackQueue;
 
 /// A snapshot of what a handle, its clones and siblings have done since it was built.
@@ -20,8 +22,12 @@ pub struct Stats {
     pub writes: u64,
     /// Documents brought up to date by a read.
     pub migrations: u64,
+    /// The same by entity type; none that has no such document.
+    pub migrations_by_type: BTreeMap<String, u64>,
     /// Documents that a read could not bring to the schema's version, or that the schema refuses.
     pub failed_migrations: u64,
+    /// The same by entity type.
+    pub failed_migrations_by_type: BTreeMap<String, u64>,
     /// The cache, all entity types together.
     pub cache: CacheStats,
     /// The cache by entity type.
@@ -32,6 +38,49 @@ pub struct Stats {
     pub cache_entries: usize,
     /// The queue of migrated documents and its writer.
     pub write_back: WriteBackStats,
+    /// Graphs that were loaded.
+    pub preloads: PreloadStats,
+    /// Sweeps of this handle.
+    pub sweeps: SweepStats,
+    /// Operations that took longer than [`Thresholds::slow_operation`](crate::Thresholds::slow_operation).
+    pub slow_operations: u64,
+    /// The same by operation; none that was never slow.
+    pub slow_by_operation: BTreeMap<Operation, u64>,
+    /// How often an [`Observer`](crate::Observer) panicked.
+    pub observer_panics: u64,
+}
+
+impl Stats {
+    /// The share of reads that the cache served, of all entity types; see [`CacheStats::hit_rate`].
+    pub fn hit_rate(&self) -> Option<f64> {
+        self.cache.hit_rate()
+    }
+}
+
+/// What preloads did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PreloadStats {
+    /// How many there were.
+    pub count: u64,
+    /// Keys that they asked for, in the cache or the store.
+    pub keys: u64,
+    /// Calls of the adapter that they took.
+    pub round_trips: u64,
+}
+
+/// What sweeps did since the handle was built, and not what earlier parts of them have done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SweepStats {
+    /// Documents looked at.
+    pub done: u64,
+    /// Documents migrated and stored.
+    pub stored: u64,
+    /// Documents that somebody else wrote between reading and storing.
+    pub conflicts: u64,
+    /// Documents that could not be read, migrated or stored.
+    pub failed: u64,
 }
 
 /// What a cache counted.
@@ -86,6 +135,8 @@ pub struct WriteBackStats {
     pub flushes_by_close: u64,
     /// How long the last of them took.
     pub last_flush: Duration,
+    /// How long the longest of them took.
+    pub longest_flush: Duration,
 }
 
 /// The counters behind [`Stats`].
@@ -94,9 +145,55 @@ pub(crate) struct Counters {
     pub(crate) reads: Counter,
     pub(crate) keys_read: Counter,
     pub(crate) writes: Counter,
-    pub(crate) migrations: Counter,
-    pub(crate) failed_migrations: Counter,
     pub(crate) flushes: FlushCounters,
+    pub(crate) preloads: PreloadCounters,
+    pub(crate) sweeps: SweepCounters,
+}
+
+/// What preloads did.
+#[derive(Debug, Default)]
+pub(crate) struct PreloadCounters {
+    count: Counter,
+    keys: Counter,
+    round_trips: Counter,
+}
+
+impl PreloadCounters {
+    pub(crate) fn record(&self, keys: usize, round_trips: usize) {
+        self.count.add(1);
+        self.keys.add(keys);
+        self.round_trips.add(round_trips);
+    }
+
+    fn snapshot(&self) -> PreloadStats {
+        let [count, keys, round_trips] =
+            [&self.count, &self.keys, &self.round_trips].map(Counter::get);
+        PreloadStats { count, keys, round_trips }
+    }
+}
+
+/// What sweeps did.
+#[derive(Debug, Default)]
+pub(crate) struct SweepCounters {
+    done: Counter,
+    stored: Counter,
+    conflicts: Counter,
+    failed: Counter,
+}
+
+impl SweepCounters {
+    pub(crate) fn record(&self, page: SweepStats) {
+        self.done.add_long(page.done);
+        self.stored.add_long(page.stored);
+        self.conflicts.add_long(page.conflicts);
+        self.failed.add_long(page.failed);
+    }
+
+    fn snapshot(&self) -> SweepStats {
+        let [done, stored, conflicts, failed] =
+            [&self.done, &self.stored, &self.conflicts, &self.failed].map(Counter::get);
+        SweepStats { done, stored, conflicts, failed }
+    }
 }
 
 /// What flushes did.
@@ -110,6 +207,7 @@ pub(crate) struct FlushCounters {
     by_hand: Counter,
     by_close: Counter,
     last_micros: Counter,
+    longest_micros: Counter,
 }
 
 impl FlushCounters {
@@ -125,7 +223,9 @@ impl FlushCounters {
             FlushTrigger::Close => &self.by_close,
         };
         counter.add(1);
-        self.last_micros.set(u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX));
+        let micros = u64::try_from(report.duration.as_micros()).unwrap_or(u64::MAX);
+        self.last_micros.set(micros);
+        self.longest_micros.raise(micros);
     }
 
     fn snapshot(&self, queue: &WriteBackQueue) -> WriteBackStats {
@@ -143,6 +243,7 @@ impl FlushCounters {
             flushes_by_hand: by_hand,
             flushes_by_close: by_close,
             last_flush: Duration::from_micros(self.last_micros.get()),
+            longest_flush: Duration::from_micros(self.longest_micros.get()),
         }
     }
 }
@@ -152,12 +253,24 @@ impl FlushCounters {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     pub(crate) fn add(&self, count: usize) {
-        self.0.fetch_add(count as u64, Relaxed);
+        self.add_long(count as u64);
+    }
+
+    pub(crate) fn add_long(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
     }
 
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
+    }
+
+    pub(crate) fn raise(&self, value: u64) {
+        self.0.fetch_max(value, Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -165,34 +278,53 @@ impl Counter {
     }
 }
 
-impl Counters {
-    pub(crate) fn snapshot(&self, cache: &Cache, queue: &WriteBackQueue) -> Stats {
+impl Engine {
+    pub(crate) fn stats(&self) -> Stats {
+        let Self { cache, queue, counters, telemetry, .. } = self;
         let mut stats = Stats {
-            reads: self.reads.get(),
-            keys_read: self.keys_read.get(),
-            writes: self.writes.get(),
-            migrations: self.migrations.get(),
-            failed_migrations: self.failed_migrations.get(),
+            reads: counters.reads.get(),
+            keys_read: counters.keys_read.get(),
+            writes: counters.writes.get(),
             cache_bytes: cache.bytes(),
             cache_entries: cache.len(),
-            write_back: self.flushes.snapshot(queue),
+            write_back: counters.flushes.snapshot(queue),
+            preloads: counters.preloads.snapshot(),
+            sweeps: counters.sweeps.snapshot(),
+            observer_panics: telemetry.panics(),
             ..Stats::default()
         };
-        cache.counters().for_each(|name, counters| {
-            let of_type = CacheStats {
-                hits: counters.hits(),
-                misses: counters.misses(),
-                inserts: counters.inserts(),
-                evictions: counters.evictions(),
-                invalidations: counters.invalidations(),
-            };
-            stats.cache.hits += of_type.hits;
-            stats.cache.misses += of_type.misses;
-            stats.cache.inserts += of_type.inserts;
-            stats.cache.evictions += of_type.evictions;
-            stats.cache.invalidations += of_type.invalidations;
-            stats.by_type.insert(name.to_owned(), of_type);
-        });
+        for (operation, count) in telemetry.slow_operations().filter(|(_, count)| *count > 0) {
+            stats.slow_operations += count;
+            stats.slow_by_operation.insert(operation, count);
+        }
+        cache.counters().for_each(|name, counters| stats.add_type(name, counters));
         stats
+    }
+}
+
+impl Stats {
+    fn add_type(&mut self, name: &str, counters: &TypeCounters) {
+        let of_type = CacheStats {
+            hits: counters.hits(),
+            misses: counters.misses(),
+            inserts: counters.inserts(),
+            evictions: counters.evictions(),
+            invalidations: counters.invalidations(),
+        };
+        self.cache.hits += of_type.hits;
+        self.cache.misses += of_type.misses;
+        self.cache.inserts += of_type.inserts;
+        self.cache.evictions += of_type.evictions;
+        self.cache.invalidations += of_type.invalidations;
+        self.by_type.insert(name.to_owned(), of_type);
+        let (migrated, failed) = (counters.migrations(), counters.failed_migrations());
+        self.migrations += migrated;
+        self.failed_migrations += failed;
+        if migrated > 0 {
+            self.migrations_by_type.insert(name.to_owned(), migrated);
+        }
+        if failed > 0 {
+            self.failed_migrations_by_type.insert(name.to_owned(), failed);
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::preload::{Loaded, Plan, Preload};
 use crate::pstate::PState;
 use crate::runtime::{Instant, sleep_until};
 use crate::space::Space;
+use crate::telemetry::Operation;
 
 /// How many documents are read at once unless something else is asked for.
 const PAGE_SIZE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -374,7 +375,11 @@ impl Task {
     async fn read(&mut self, keys: &[Key]) -> Result<(), Ended> {
         let mut failed = 0;
         let documents = loop {
-            let loaded = self.engine.load(&self.space, keys, CachePolicy::Use).await;
+            let started = self.engine.telemetry.begin();
+            let load = self.engine.load(Operation::Warm, &self.space, keys, CachePolicy::Use);
+            let loaded = load.await;
+            let asked = (&self.space, keys.first().map(Key::borrow), keys.len());
+            self.engine.telemetry.end(Operation::Warm, asked, started);
             let errors = loaded.documents.iter().filter_map(|document| document.as_ref().err());
             match errors.into_iter().find(|error| is_passing(error)) {
                 None => break loaded.documents,

@@ -120,12 +120,13 @@ impl WriteBackQueue {
         Self { state: Mutex::default(), changed: Notify::new(), limits }
     }
 
-    /// Queues a document; one that waits under the same key is replaced in its place.
-    pub(crate) fn push(&self, space: Space, document: Document) {
+    /// Queues a document; one that waits under the same key is replaced in its place. Returns how
+    /// many wait now.
+    pub(crate) fn push(&self, space: Space, document: Document) -> usize {
         let mut state = self.state.lock();
         if state.closed {
             state.dropped += 1;
-            return;
+            return state.entries.len();
         }
         let before = state.entries.len();
         state.push(space, document);
@@ -135,6 +136,7 @@ impl WriteBackQueue {
         if before == 0 || len >= self.limits.full {
             self.changed.notify_one();
         }
+        len
     }
 
     /// Takes up to `count` entries, the oldest first.

@@ -20,6 +20,7 @@ mod round_trips;
 mod stored_format;
 mod stores;
 mod sweep;
+mod telemetry;
 mod typed;
 mod warm;
 mod writer;

@@ -1,4 +1,4 @@
-//! What the cache counts, for each entity type.
+//! What is counted for each entity type.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,6 +23,8 @@ pub(crate) struct TypeCounters {
     inserts: AtomicU64,
     evictions: AtomicU64,
     invalidations: AtomicU64,
+    migrations: AtomicU64,
+    failed_migrations: AtomicU64,
 }
 
 impl TypeCounters {
@@ -48,6 +50,14 @@ impl TypeCounters {
         self.invalidations.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn migrated(&self) {
+        self.migrations.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn migration_failed(&self) {
+        self.failed_migrations.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn hits(&self) -> u64 {
         self.hits.load(Relaxed)
     }
@@ -66,6 +76,14 @@ impl TypeCounters {
 
     pub(crate) fn invalidations(&self) -> u64 {
         self.invalidations.load(Relaxed)
+    }
+
+    pub(crate) fn migrations(&self) -> u64 {
+        self.migrations.load(Relaxed)
+    }
+
+    pub(crate) fn failed_migrations(&self) -> u64 {
+        self.failed_migrations.load(Relaxed)
     }
 }
 
@@ -90,6 +108,10 @@ impl Default for CacheCounters {
 }
 
 impl CacheCounters {
+    /// How many types are told apart.
+    #[cfg(feature = "metrics")]
+    pub(crate) const MAX_TYPES: u16 = MAX_TYPES;
+
     /// Where a type is counted.
     pub(super) fn index(&self, entity_type: &str) -> TypeIndex {
         if let Some(index) = self.indices.read().get(entity_type) {
@@ -107,6 +129,11 @@ impl CacheCounters {
     #[inline]
     pub(super) fn at(&self, index: TypeIndex) -> &TypeCounters {
         &self.counters[usize::from(index.0)]
+    }
+
+    /// The counters of a type, which are counted together with others beyond the limit.
+    pub(crate) fn of(&self, entity_type: &str) -> &TypeCounters {
+        self.at(self.index(entity_type))
     }
 
     /// Evictions of all types together.

@@ -12,6 +12,7 @@ use shuttle::{Config, Runner};
 use self::Task::{Change, Expire, KeepUnchecked, Load, LoseLoad, Write};
 use super::*;
 use crate::record::{Record, Revision};
+use crate::telemetry::Thresholds;
 
 /// A cache, and a store that holds the number of its last write.
 struct Model {
@@ -52,7 +53,8 @@ fn document(number: u32) -> Document {
 
 impl Model {
     fn new() -> Self {
-        let cache = Cache::new(1 << 20).unwrap();
+        let cache =
+            Cache::new(1 << 20, Telemetry::new(Vec::new(), 1, Thresholds::never())).unwrap();
         Self { cache, store: atomic::AtomicU32::new(0), acknowledged: AtomicU32::new(0) }
     }
 
@@ -88,7 +90,7 @@ impl Model {
                 let results: FlightResults = Arc::from([Ok(loaded.clone())]);
                 guard.finish(&results);
                 if matches!(task, KeepUnchecked) {
-                    self.cache.keep(key(), loaded.clone(), flight.epoch());
+                    self.cache.keep(&key(), loaded.clone(), flight.epoch());
                 }
                 loaded
             }

@@ -12,6 +12,7 @@ use crate::flush::{FlushReport, FlushTrigger};
 use crate::migrated::{store_migrated, wait_until};
 use crate::runtime::{Instant, sleep_until};
 use crate::space::Space;
+use crate::telemetry::Event;
 
 /// How many reasons of refused documents a report holds.
 const FAILURES_SHOWN: usize = 10;
@@ -76,6 +77,7 @@ impl Task {
                 break;
             }
             remaining -= group.len();
+            self.tell_queued();
             self.in_hand = group.len();
             self.write_back(group, deadline, &mut report).await;
             self.in_hand = 0;
@@ -85,7 +87,14 @@ impl Task {
         report.duration = started.elapsed();
         self.policy.flushed(report.unavailable.is_some(), Instant::now());
         self.engine.counters.flushes.record(&report);
+        let FlushReport { trigger, stored: count, conflicts, failed, left, duration, .. } = report;
+        let flush = Event::Flush { count, conflicts, failed, left, duration, trigger };
+        self.engine.telemetry.flushed(&flush);
         report
+    }
+
+    fn tell_queued(&self) {
+        self.engine.telemetry.queued(self.engine.queue.len());
     }
 
     /// Flushes until nothing is left or the deadline has passed, and closes the queue.
@@ -145,7 +154,10 @@ impl Task {
             if result.unavailable.is_some() {
                 report.unavailable = result.unavailable;
             }
-            self.engine.queue.put_back(&space, result.postponed);
+            if !result.postponed.is_empty() {
+                self.engine.queue.put_back(&space, result.postponed);
+                self.tell_queued();
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::StoreItem;
 use crate::error::Result;
 use crate::key::{AsKey, Key};
 use crate::record::{BatchMode, Expect, Outcome, Write};
+use crate::telemetry::Operation;
 
 /// Writes that happen together or not at all; made by [`PState::batch`].
 #[derive(Debug)]
@@ -93,7 +94,8 @@ impl WriteBatch<'_> {
         }
         let keys: Vec<Key> = items.iter().map(|item| item.write.key.clone()).collect();
         let engine = self.pstate.engine();
-        let outcomes = engine.store(&self.pstate.space, BatchMode::Atomic, items).await;
+        let space = &self.pstate.space;
+        let outcomes = engine.store(Operation::Batch, space, BatchMode::Atomic, items).await;
         // What failed says more than what was aborted because of it.
         let (aborted, decided): (Vec<_>, Vec<_>) =
             keys.iter().zip(outcomes).partition(|(_, outcome)| matches!(outcome, Outcome::Aborted));

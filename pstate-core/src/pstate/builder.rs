@@ -1,5 +1,6 @@
 //! Setting up a handle.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,9 +22,13 @@ use crate::schema::Schema;
 use crate::space::Space;
 use crate::stats::Counters;
 use crate::status;
+#[cfg(feature = "metrics")]
+use crate::telemetry::metrics::MetricsBridge;
+use crate::telemetry::{
+    CACHE_READS_FOR_ONE_TIMED, ObservedAdapter, Observer, Publishing, Telemetry, Thresholds,
+};
 
 /// Sets up a [`PState`]; made by [`PState::builder`].
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     adapter: Arc<dyn Adapter>,
@@ -34,6 +39,10 @@ pub struct Builder {
     batch_reads: Option<bool>,
     n_plus_one: Option<NPlusOne>,
     migration_writer: MigrationWriter,
+    observers: Vec<Arc<dyn Observer>>,
+    time_cache_reads: u32,
+    thresholds: Thresholds,
+    publishing: Option<Publishing>,
 }
 
 impl PState {
@@ -58,6 +67,10 @@ impl PState {
             batch_reads: None,
             n_plus_one: None,
             migration_writer: MigrationWriter::default(),
+            observers: Vec::new(),
+            time_cache_reads: CACHE_READS_FOR_ONE_TIMED,
+            thresholds: Thresholds::default(),
+            publishing: None,
         }
     }
 }
@@ -123,18 +136,61 @@ impl Builder {
         self
     }
 
+    /// Adds somebody who is told everything that the handle does, its clones and siblings included.
+    ///
+    /// # Cost
+    /// Without an observer, reads of the cache cost nothing more. With one they take a branch and a random
+    /// number more, and what [it wants](Observer::cache_reads) of them.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// How many reads of the cache there are for one that is timed, if there is an
+    /// [observer](Self::observer): 64 by default; 1 for each. Reading the clock takes as long as such
+    /// a read.
+    pub fn time_cache_reads(mut self, one_in: u32) -> Self {
+        self.time_cache_reads = one_in;
+        self
+    }
+
+    /// From when on [`tracing`] warns of slow operations, a long queue and slow flushes.
+    pub fn thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Publishes counters, gauges and histograms through the crate `metrics`; an exporter of the program's
+    /// choice takes them from there.
+    ///
+    /// # Cost
+    /// Reads of the cache take a branch and a random number more, and one in 64 is
+    /// [timed](Self::time_cache_reads).
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self, bridge: &MetricsBridge) -> Self {
+        self.publishing = Some(bridge.publishing());
+        self
+    }
+
     /// The handle. Starts the writer's task on the current Tokio runtime, whose timer has to be
     /// enabled, as it is in `#[tokio::main]`.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
-    pub fn build(self) -> Result<PState> {
+    pub fn build(mut self) -> Result<PState> {
         self.space.check_usable()?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
                 .caused_by(error)
         })?;
-        let cache = Cache::new(self.cache_bytes)?;
+        let publisher = self.publishing.map(|publishing| {
+            let (publisher, observer) =
+                (publishing.register)(self.schema.as_ref(), self.adapter.name());
+            self.observers.push(observer);
+            publisher
+        });
+        let telemetry = Telemetry::new(self.observers, self.time_cache_reads, self.thresholds);
+        let cache = Cache::new(self.cache_bytes, telemetry.clone())?;
         let freshness =
             Freshness::new(self.adapter.clone(), cache.clone(), self.staleness, runtime.clone());
         let (follows, dropped) = oneshot::channel();
@@ -145,7 +201,7 @@ impl Builder {
         capabilities.batch_reads = self.batch_reads.unwrap_or(capabilities.batch_reads);
         let engine = Arc::new(Engine {
             capabilities,
-            adapter: self.adapter,
+            adapter: ObservedAdapter::new(self.adapter, telemetry.clone()),
             schema: self.schema,
             cache,
             freshness,
@@ -154,6 +210,8 @@ impl Builder {
             uncertain: UncertainWrites::default(),
             queue: self.migration_writer.queue(),
             counters: Counters::default(),
+            telemetry,
+            publisher,
             runtime,
             background: Background::default(),
             closed: AtomicBool::new(false),
@@ -161,11 +219,13 @@ impl Builder {
         let close_deadline = self.migration_writer.deadline();
         let writer = self.migration_writer.start(engine.clone());
         let closing = Mutex::new(());
-        let shared = Shared { engine, writer, _follows: follows, close_deadline, closing };
+        let ends = self.publishing.map(|publishing| publishing.start(&engine));
+        let shared =
+            Shared { engine, writer, _follows: follows, _publishes: ends, close_deadline, closing };
         let policy = CachePolicy::default();
-        let looks_first = shared.looks_first(policy);
+        let first_look = shared.first_look(policy);
         let cache = shared.engine.cache.clone();
-        Ok(PState { shared: Arc::new(shared), cache, space: self.space, policy, looks_first })
+        Ok(PState { shared: Arc::new(shared), cache, space: self.space, policy, first_look })
     }
 
     /// The handle, if this schema can read everything that is stored: a gate for the start of
@@ -186,5 +246,19 @@ impl Builder {
         let pstate = self.build()?;
         status::check_readable(pstate.engine()).await?;
         Ok(pstate)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("adapter", &self.adapter)
+            .field("space", &self.space)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("staleness", &self.staleness)
+            .field("migration_writer", &self.migration_writer)
+            .field("observers", &self.observers.len())
+            .field("thresholds", &self.thresholds)
+            .finish_non_exhaustive()
     }
 }

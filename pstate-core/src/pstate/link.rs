@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{AsKey, Key};
 use crate::record::{BatchMode, Expect, Outcome};
 use crate::reference::REF_MEMBER;
+use crate::telemetry::Operation;
 
 impl PState {
     /// Creates a document and adds a reference to it to its parent's collection.
@@ -69,7 +70,9 @@ impl PState {
                 self.prepare(child.clone(), document, Expect::Absent)?,
                 self.prepare_update(&stored, linked)?,
             ];
-            let outcomes = self.engine().store(&self.space, BatchMode::Atomic, items).await;
+            let operation = Operation::CreateLinked;
+            let outcomes =
+                self.engine().store(operation, &self.space, BatchMode::Atomic, items).await;
             match outcomes.as_slice() {
                 [Outcome::Conflict, _] => return Err(exists(child)),
                 [_, Outcome::Conflict] => pause(attempt).await,
@@ -93,7 +96,7 @@ impl PState {
         let stored = self.get(parent).await?.ok_or_else(|| no_parent(parent))?;
         with_reference(&stored, field, child)?;
         let item = self.prepare(child.clone(), document, Expect::Absent)?;
-        match self.store_one("create_linked", item).await {
+        match self.store_one(Operation::CreateLinked, "create_linked", item).await {
             Err(error) if error.kind() == ErrorKind::Conflict => return Err(exists(child)),
             result => result?,
         };

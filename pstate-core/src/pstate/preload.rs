@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::key::{AsKey, Key};
 use crate::preload::{Explanation, Loaded, Plan, Preload, Walk};
 use crate::space::Space;
+use crate::telemetry::{Event, Operation, operation_span, within};
 
 impl PState {
     /// Loads a document and the documents that it refers to, one read for each level of references;
@@ -90,16 +91,59 @@ impl Engine {
         plan: &Plan,
         policy: CachePolicy,
     ) -> Result<Option<Loaded>> {
-        let mut root = self.load(space, slice::from_ref(key), policy).await;
+        let started = self.telemetry.begin();
+        let mut done = Done::default();
+        let span = operation_span(Operation::Preload, space, 1);
+        let loaded = within(span, self.walk(space, key, plan, policy, &mut done)).await;
+        let Done { levels, keys, round_trips } = done;
+        self.counters.preloads.record(keys, round_trips);
+        let asked = (space, Some(key.borrow()), keys);
+        let duration = self.telemetry.end(Operation::Preload, asked, started);
+        if self.telemetry.is_observed() {
+            let (key, error) = (key.borrow(), loaded.as_ref().err());
+            let preload = Event::Preload { space, key, levels, keys, round_trips, error, duration };
+            self.telemetry.emit(&preload);
+        }
+        loaded
+    }
+
+    async fn walk(
+        self: &Arc<Self>,
+        space: &Space,
+        key: &Key,
+        plan: &Plan,
+        policy: CachePolicy,
+        done: &mut Done,
+    ) -> Result<Option<Loaded>> {
+        let mut root = self.load(Operation::Preload, space, slice::from_ref(key), policy).await;
+        done.add(1, root.round_trips);
         let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
 
         let mut walk = Walk::new(plan, self.schema.as_ref(), document);
         while let Some(wanted) = walk.frontier()? {
-            let level = self.load(space, &wanted, policy).await;
+            let level = self.load(Operation::Preload, space, &wanted, policy).await;
+            done.add(wanted.len(), level.round_trips);
+            done.levels += 1;
             walk.advance(&wanted, level.documents, level.round_trips)?;
         }
         let mut loaded = walk.finish();
         loaded.count_root(root.round_trips);
         Ok(Some(loaded))
+    }
+}
+
+/// What a preload has done.
+#[derive(Default)]
+struct Done {
+    /// Of references.
+    levels: usize,
+    keys: usize,
+    round_trips: usize,
+}
+
+impl Done {
+    fn add(&mut self, keys: usize, round_trips: usize) {
+        self.keys += keys;
+        self.round_trips += round_trips;
     }
 }

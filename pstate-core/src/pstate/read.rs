@@ -1,12 +1,17 @@
 //! Reading documents by key.
 
-use tokio::task::yield_now;
+use std::time::Duration;
 
-use super::PState;
+use tokio::task::yield_now;
+use tracing::Instrument as _;
+
+use super::{FirstLook, PState};
 use crate::cache::Hit;
 use crate::document::Document;
 use crate::error::Result;
 use crate::key::{AsKey, Key, KeyRef};
+use crate::runtime::Instant;
+use crate::telemetry::{Event, Operation, operation_span, within};
 
 impl PState {
     /// The document under a key, migrated if it is of an older version; `None` if there is none.
@@ -31,17 +36,48 @@ impl PState {
             return Ok(hit.document);
         }
         // Boxed, so that the future of a hit is small.
-        Box::pin(self.engine().load_one(&self.space, key.to_key()?, self.policy)).await
+        let span = operation_span(Operation::Get, &self.space, 1);
+        let load = self.engine().load_one(&self.space, key.to_key()?, self.policy);
+        Box::pin(within(span, load)).await
     }
 
     /// What is cached under a key, if that may be returned without asking anybody.
     #[expect(clippy::inline_always, reason = "a key handed over in memory costs half a hit")]
     #[inline(always)]
     pub(crate) fn cached(&self, key: KeyRef<'_>) -> Option<Hit> {
-        if !self.looks_first {
-            return None;
+        match self.first_look {
+            FirstLook::Quiet => self.cache.get(&self.space, key, self.cache.validity().unasked()),
+            FirstLook::Told => self.cached_and_told(key),
+            FirstLook::None => None,
         }
-        self.cache.get(&self.space, key, self.cache.validity().unasked())
+    }
+
+    /// The same, and observers are told.
+    #[inline(never)]
+    fn cached_and_told(&self, key: KeyRef<'_>) -> Option<Hit> {
+        let telemetry = &self.engine().telemetry;
+        let started = telemetry.times_cache_read().then(Instant::now);
+        let hit = self.cache.get(&self.space, key, self.cache.validity().unasked())?;
+        let duration = started.map(|started| started.elapsed());
+        if duration.is_some() || telemetry.tells_each_cache_read() {
+            self.tell_hit(key, &hit, duration);
+        }
+        Some(hit)
+    }
+
+    fn tell_hit(&self, key: KeyRef<'_>, hit: &Hit, duration: Option<Duration>) {
+        let telemetry = &self.engine().telemetry;
+        telemetry.cache_hit(&self.space, key);
+        telemetry.fetched(&Event::Fetch {
+            operation: Operation::Get,
+            space: &self.space,
+            key,
+            from_cache: true,
+            migrated: false,
+            found: hit.document.is_some(),
+            error: None,
+            duration,
+        });
     }
 
     /// The documents under these keys, in their order.
@@ -71,6 +107,13 @@ impl PState {
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Result<Option<Document>>>> {
         let keys: Vec<Key> = keys.into_iter().map(|key| key.to_key()).collect::<Result<_>>()?;
-        Ok(self.engine().load(&self.space, &keys, self.policy).await.documents)
+        let engine = self.engine();
+        let started = engine.telemetry.begin();
+        let span = operation_span(Operation::MultiGet, &self.space, keys.len());
+        let load = engine.load(Operation::MultiGet, &self.space, &keys, self.policy);
+        let loaded = load.instrument(span).await;
+        let asked = (&self.space, keys.first().map(Key::borrow), keys.len());
+        engine.telemetry.end(Operation::MultiGet, asked, started);
+        Ok(loaded.documents)
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::StoreItem;
 use crate::error::Result;
 use crate::key::{AsKey, Key};
 use crate::record::{BatchMode, Write};
+use crate::telemetry::{Operation, operation_span, within};
 
 use super::write::done;
 
@@ -86,7 +87,9 @@ impl PState {
                     keep: true,
                 })
                 .collect();
-            let outcomes = self.engine().store(&self.space, BatchMode::Each, items).await;
+            let engine = self.engine();
+            let outcomes =
+                engine.store(Operation::ClearSpace, &self.space, BatchMode::Each, items).await;
             for (key, outcome) in keys.iter().zip(outcomes) {
                 done(outcome, key).map_err(|error| error.in_operation("clear_space"))?;
                 deleted += 1;
@@ -131,15 +134,21 @@ impl ScanQuery {
     /// # Cost
     /// One read.
     pub async fn page(self) -> Result<DocumentPage> {
-        let page = self.pstate.read_page(&self.scan).await?;
-        let engine = self.pstate.engine();
+        let (engine, space) = (self.pstate.engine(), &self.pstate.space);
+        let started = engine.telemetry.begin();
+        let reading = self.pstate.read_page(&self.scan);
+        let page = within(operation_span(Operation::Scan, space, 0), reading).await?;
+        let observed = engine.telemetry.is_observed();
+        let records = page.records.iter().filter(|_| observed);
+        let keys: Vec<Key> = records.map(|(key, _)| key.clone()).collect();
         let documents: Vec<Result<Document>> = page
             .records
             .into_iter()
-            .map(|(key, record)| engine.admit(&self.pstate.space, &key, record))
+            .map(|(key, record)| engine.admit(space, &key, record))
             .chain(page.unreadable.into_iter().map(Err))
             .collect();
-        engine.notice(&self.pstate.space, documents.iter().flatten());
+        engine.notice(space, documents.iter().flatten());
+        engine.scanned(space, &keys, &documents, started);
         Ok(DocumentPage { documents, next: page.next })
     }
 

@@ -13,6 +13,7 @@ use crate::key::{AsKey, Key};
 use crate::migrate;
 use crate::record::{BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 use crate::runtime::sleep;
+use crate::telemetry::Operation;
 
 /// How often an update is tried before it gives up. Each failure means that somebody else succeeded.
 pub(crate) const MAX_UPDATES: u32 = 1_000;
@@ -35,7 +36,7 @@ impl PState {
         let item = self
             .prepare(key.to_key()?, document, Expect::Any)
             .map_err(|error| error.in_operation("put"))?;
-        self.store_one("put", item).await.map(|document| document.revision())
+        self.store_one(Operation::Put, "put", item).await.map(|document| document.revision())
     }
 
     /// Stores a document of an older shape as it is, unchecked: for imports and tests.
@@ -55,7 +56,7 @@ impl PState {
             .map_err(|error| error.at_key(&key).in_operation("put_at"))?;
         let write = Write::put(key, text);
         let item = StoreItem { write, version: Some(version), keep: false };
-        self.store_one("put_at", item).await.map(|document| document.revision())
+        self.store_one(Operation::Put, "put_at", item).await.map(|document| document.revision())
     }
 
     /// Stores documents together, each for itself: if one fails, others may be stored. For all or
@@ -78,7 +79,8 @@ impl PState {
             .collect::<Result<Vec<_>>>()
             .map_err(|error| error.in_operation("multi_put"))?;
         let keys: Vec<Key> = items.iter().map(|item| item.write.key.clone()).collect();
-        let outcomes = self.engine().store(&self.space, BatchMode::Each, items).await;
+        let engine = self.engine();
+        let outcomes = engine.store(Operation::MultiPut, &self.space, BatchMode::Each, items).await;
         keys.iter().zip(outcomes).try_for_each(|(key, outcome)| {
             done(outcome, key).map_err(|error| error.in_operation("multi_put"))
         })
@@ -88,7 +90,7 @@ impl PState {
     pub async fn delete(&self, key: impl AsKey) -> Result<()> {
         let key = key.to_key()?;
         let item = StoreItem { write: Write::delete(key.clone()), version: None, keep: true };
-        let outcome = self.store_outcome(item).await;
+        let outcome = self.store_outcome(Operation::Delete, item).await;
         done(outcome, &key).map_err(|error| error.in_operation("delete"))
     }
 
@@ -141,7 +143,7 @@ impl PState {
             let item = change(&document)
                 .and_then(|changed| self.prepare_update(&document, changed))
                 .map_err(|error| error.in_operation("update"))?;
-            match self.store_one("update", item).await {
+            match self.store_one(Operation::Update, "update", item).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => pause(attempt).await,
                 result => return result.map(Some),
             }
@@ -207,7 +209,8 @@ impl PState {
     /// Stores one document and returns it as it is stored.
     pub(crate) async fn store_one(
         &self,
-        operation: &'static str,
+        operation: Operation,
+        name: &'static str,
         item: StoreItem,
     ) -> Result<Document> {
         let (key, version) = (item.write.key.clone(), item.version);
@@ -215,19 +218,20 @@ impl PState {
             Change::Put(bytes) => bytes.clone(),
             Change::Delete => [].into(),
         };
-        match self.store_outcome(item).await {
+        match self.store_outcome(operation, item).await {
             Outcome::Stored(revision) => {
                 Ok(Document::from_valid(key, Record { bytes, revision }, version))
             }
             outcome => Err(done(outcome, &key)
                 .err()
                 .unwrap_or_else(|| Error::new(ErrorKind::Other, "the store deleted what was put"))
-                .in_operation(operation)),
+                .in_operation(name)),
         }
     }
 
-    async fn store_outcome(&self, item: StoreItem) -> Outcome {
-        let mut outcomes = self.engine().store(&self.space, BatchMode::Each, vec![item]).await;
+    async fn store_outcome(&self, operation: Operation, item: StoreItem) -> Outcome {
+        let engine = self.engine();
+        let mut outcomes = engine.store(operation, &self.space, BatchMode::Each, vec![item]).await;
         outcomes.pop().unwrap_or(Outcome::Aborted)
     }
 }

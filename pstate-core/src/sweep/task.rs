@@ -20,6 +20,8 @@ use crate::pace::Pace;
 use crate::runtime::{Instant, sleep_until};
 use crate::schema::Entity;
 use crate::space::Space;
+use crate::stats::SweepStats;
+use crate::telemetry::Event;
 
 /// How many documents are looked at before other tasks have their turn: about 0.1 ms.
 const PORTION: usize = 32;
@@ -100,6 +102,7 @@ impl Task {
         let ended = self.sweep(&mut control).await;
         let state = *ended.as_ref().unwrap_or(&SweepState::Failed);
         self.publish(state, None);
+        self.tell(SweepStats::default());
         let checkpoint = &self.lease.checkpoint;
         let report = SweepReport {
             finished: state == SweepState::Finished,
@@ -324,9 +327,23 @@ impl Task {
             }
         }
         self.pace.end_page(Instant::now(), usize::try_from(tally.done).unwrap_or(usize::MAX));
-        self.save().await?;
+        let saved = self.save().await;
         self.publish(SweepState::Running, None);
-        Ok(())
+        let Tally { done, stored, conflicts, .. } = *tally;
+        let failed = tally.failures.len() as u64;
+        self.tell(SweepStats { done, stored, conflicts, failed });
+        saved
+    }
+
+    /// Counts what came of a page, and tells observers.
+    fn tell(&self, page: SweepStats) {
+        self.engine.counters.sweeps.record(page);
+        if self.engine.telemetry.is_observed() {
+            let SweepStats { done, stored, conflicts, failed } = page;
+            let (space, progress) = (&self.space, &self.progress.borrow().clone());
+            let sweep = Event::Sweep { space, done, stored, conflicts, failed, progress };
+            self.engine.telemetry.emit(&sweep);
+        }
     }
 
     /// Stores the checkpoint. If that is not possible now, the next one will do; the owner is only
