@@ -41,6 +41,7 @@
 //! | load a graph | [`Preload`] |
 //! | change the shape of what is stored | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
 //! | move between stores | [`copy()`] |
+//! | see what is done | [`Observer`], [`Event`], [`Stats`], [`Thresholds`] |
 //! | write an adapter | [`Adapter`] |
 //!
 //! # Features
@@ -52,6 +53,7 @@
 //! | `redis-cluster` | a Redis Cluster: `connect("redis+cluster://a:7000,b:7000")` |
 //! | `redis-tls` | encrypted connections to Redis: `connect("rediss://...")` |
 //! | `sled` | a directory, written in Rust alone: `connect("sled:app")`, module `sled` |
+//! | `metrics` | counters, gauges and histograms through the crate `metrics`, for Prometheus and others: `Builder::metrics` |
 
 mod connect;
 
@@ -72,6 +74,10 @@ pub use pstate_core::{
     VersionCounts, Warm, WarmProgress, WarmState, Write, WriteBackStats, WriteBatch, copy,
     difference, schema,
 };
+
+/// Counters, gauges and histograms for the ecosystem's exporters.
+#[cfg(feature = "metrics")]
+pub use pstate_core::{Metric, MetricKind, MetricsBridge};
 
 /// Storage in one SQLite file.
 #[cfg(feature = "sqlite")]

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::cargo::{Failed, cargo, metadata};
 
-/// Those that add every backend. Not all that there are: the model checker's replaces the runtime.
-pub(crate) const BACKENDS: &str = "pstate/redis-cluster,pstate/redis-tls,pstate/sled,\
+/// All that add something. Not all that there are: the model checker's replaces the runtime.
+pub(crate) const ADDITIVE: &str = "pstate/metrics,pstate/redis-cluster,pstate/redis-tls,pstate/sled,\
                                    pstate-redis/cluster,pstate-redis/tls,pstate-benches/moving";
 
 pub(crate) fn check_each_alone() -> Result<(), Failed> {

@@ -1,11 +1,11 @@
 //! Formatting, lints and documentation of the whole workspace.
 
 use crate::cargo::{Failed, cargo, cargo_captured};
-use crate::features::BACKENDS;
+use crate::features::ADDITIVE;
 
 pub(crate) fn check() -> Result<(), Failed> {
     cargo(["fmt", "--all", "--check"])?;
-    let everything = ["--locked", "--workspace", "--features", BACKENDS];
+    let everything = ["--locked", "--workspace", "--features", ADDITIVE];
     let clippy = ["clippy", "--all-targets"].iter().chain(&everything).copied();
     cargo(clippy.chain(["--", "-D", "warnings"]))?;
     let doc: Vec<&str> = ["doc", "--no-deps"].iter().chain(&everything).copied().collect();

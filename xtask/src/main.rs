@@ -3,6 +3,7 @@
 mod cargo;
 mod features;
 mod lint;
+mod monitoring;
 mod msrv;
 mod soak;
 mod tools;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cargo::{Failed, cargo, cargo_captured, cargo_outside};
-use crate::features::BACKENDS;
+use crate::features::ADDITIVE;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own commands")]
@@ -74,6 +75,8 @@ enum Command {
     Soak(soak::Soak),
     /// Checks formatting, lints and documentation.
     Lint,
+    /// Tests alert rules and dashboard by promtool, against what the example has exposed.
+    Monitoring(monitoring::Monitoring),
     /// Builds each feature of each package alone.
     Features,
     /// Checks that the stated minimum Rust version holds.
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
             .and_then(|()| bench("moving", &arguments)),
         Command::Soak(soak) => soak::run(&soak),
         Command::Lint => lint::check(),
+        Command::Monitoring(monitoring) => monitoring::run(&monitoring),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),
     };
@@ -111,10 +115,10 @@ const KILLS: u32 = 200;
 fn test(filter: Option<&str>) -> Result<(), Failed> {
     tools::require("redis-server", "redis-server")?;
     if let Some(filter) = filter {
-        return cargo(["test", "--workspace", "--features", BACKENDS, filter]);
+        return cargo(["test", "--workspace", "--features", ADDITIVE, filter]);
     }
     cargo(["run", "--quiet", "--example", "flashcards"])?;
-    cargo(["test", "--workspace", "--features", BACKENDS, "--doc"])?;
+    cargo(["test", "--workspace", "--features", ADDITIVE, "--doc"])?;
     for arguments in [
         &["fmt", "--check"][..],
         &["clippy", "--quiet", "--locked", "--all-targets", "--", "-D", "warnings"],
@@ -129,7 +133,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;
     }
-    cargo(["test", "--workspace", "--features", BACKENDS, "--tests"])
+    cargo(["test", "--workspace", "--features", ADDITIVE, "--tests"])
 }
 
 /// Kills processes that write to a store, more often than the suite does by itself.

@@ -11,7 +11,11 @@ use std::time::Instant;
 
 use clap::Parser;
 use foldhash::fast::RandomState;
-use pstate::{Adapter, Collection, Document, Key, MemoryAdapter, PState, Ref, Space};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use pstate::{
+    Adapter, Collection, Document, Event, Key, MemoryAdapter, MetricsBridge, Observer, PState, Ref,
+    Space,
+};
 use pstate_benches::{BareCache, Place, Result, quantile};
 use pstate_testkit::workload::Deck;
 use serde::{Deserialize, Serialize};
@@ -64,10 +68,24 @@ enum Side {
     Key,
     /// `Collection::get`.
     Typed,
+    /// `PState::get` of a key, with the metrics bridge and a Prometheus recorder.
+    Metrics,
+    /// `PState::get` of a key, with an observer that is told each read.
+    Observer,
+}
+
+/// An observer that does nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn on_event(&self, event: &Event<'_>) {
+        black_box(event);
+    }
 }
 
 impl Side {
-    const ALL: [Self; 5] = [Self::Map, Self::Bare, Self::Text, Self::Key, Self::Typed];
+    const ALL: [Self; 7] =
+        [Self::Map, Self::Bare, Self::Text, Self::Key, Self::Typed, Self::Metrics, Self::Observer];
 
     fn name(self) -> &'static str {
         match self {
@@ -76,6 +94,8 @@ impl Side {
             Self::Text => "get(&str)",
             Self::Key => "get(&Key)",
             Self::Typed => "typed get",
+            Self::Metrics => "with metrics",
+            Self::Observer => "observed",
         }
     }
 }
@@ -91,6 +111,8 @@ struct Cached {
     map: std::collections::HashMap<Place, Document, RandomState>,
     bare: BareCache<Document>,
     pstate: PState,
+    metered: PState,
+    observed: PState,
     /// With what is decoded, which makes documents lie further apart.
     typed: PState,
     adapter: Arc<MemoryAdapter>,
@@ -104,8 +126,10 @@ impl Cached {
         for card in 0..documents {
             plain.put(deck.card_key(card), &deck.card(card)).await?;
         }
-        let handle = || PState::builder(adapter.clone()).cache_bytes(bound).build();
-        let (pstate, typed) = (handle()?, handle()?);
+        let handle = || PState::builder(adapter.clone()).cache_bytes(bound);
+        let (pstate, typed) = (handle().build()?, handle().build()?);
+        let metered = handle().metrics(MetricsBridge::default()).build()?;
+        let observed = handle().observer(Arc::new(Silent)).build()?;
         let texts: Vec<String> = (0..documents).map(|card| deck.card_key(card)).collect();
         let keys: Vec<Key> =
             texts.iter().map(|text| text.parse()).collect::<pstate::Result<_>>()?;
@@ -124,10 +148,28 @@ impl Cached {
             // Not the text that it is searched with, either.
             pstate.get(key.as_str()).await?;
         }
+        for pstate in [&metered, &observed] {
+            for key in &keys {
+                pstate.get(key.as_str()).await?;
+            }
+        }
         for key in &keys {
             CARDS.get(&typed, key.id()).await?;
         }
-        Ok(Self { space, ids, texts, keys, order, map, bare, pstate, typed, adapter })
+        Ok(Self {
+            space,
+            ids,
+            texts,
+            keys,
+            order,
+            map,
+            bare,
+            pstate,
+            metered,
+            observed,
+            typed,
+            adapter,
+        })
     }
 
     /// Reads from a place in the order on; nanoseconds for each read.
@@ -153,6 +195,9 @@ impl Cached {
             }
             Side::Text => drop(black_box(self.pstate.get(self.texts[at].as_str()).await?)),
             Side::Key => drop(black_box(self.pstate.get(&self.keys[at]).await?)),
+            // Types of their own, so that each has its own code, as the only reader in a program would.
+            Side::Metrics => drop(black_box(self.metered.get(&&self.keys[at]).await?)),
+            Side::Observer => drop(black_box(self.observed.get(&&&self.keys[at]).await?)),
             Side::Typed => drop(black_box(CARDS.get(&self.typed, &self.ids[at]).await?)),
         }
         Ok(())
@@ -188,6 +233,8 @@ struct Figures {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let buckets = &MetricsBridge::DURATION_BUCKETS;
+    let _exporter = PrometheusBuilder::new().set_buckets(buckets)?.install_recorder()?;
     let mut all = Vec::new();
     println!(
         "{:<22}{:>10}{:>9}  {:<12}{:>10}{:>16}",

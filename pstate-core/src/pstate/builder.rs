@@ -167,7 +167,7 @@ impl Builder {
     /// Reads of the cache take a branch and a random number more, and one in 64 is
     /// [timed](Self::time_cache_reads).
     #[cfg(feature = "metrics")]
-    pub fn metrics(mut self, bridge: &MetricsBridge) -> Self {
+    pub fn metrics(mut self, bridge: MetricsBridge) -> Self {
         self.publishing = Some(bridge.publishing());
         self
     }

@@ -52,7 +52,8 @@ impl PState {
         }
     }
 
-    /// The same, and observers are told.
+    /// The same, and observers are told. Apart, so that nothing of it is in the way of what is read
+    /// without them.
     #[inline(never)]
     fn cached_and_told(&self, key: KeyRef<'_>) -> Option<Hit> {
         let telemetry = &self.engine().telemetry;

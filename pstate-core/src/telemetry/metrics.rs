@@ -73,7 +73,7 @@ impl MetricsBridge {
         self
     }
 
-    pub(crate) fn publishing(&self) -> Publishing {
+    pub(crate) fn publishing(self) -> Publishing {
         Publishing { interval: self.interval, register }
     }
 }
