@@ -39,6 +39,13 @@ pub trait Backend: fmt::Debug + Send + Sync + Sized + 'static {
     /// What the store reports.
     fn create() -> impl Future<Output = Result<Self>> + Send;
 
+    /// Opens it again, after what PState was built on was closed; `false` if it is empty then, because
+    /// nothing is kept.
+    ///
+    /// # Errors
+    /// What the store reports.
+    fn reopen(&mut self) -> impl Future<Output = Result<bool>> + Send;
+
     /// What PState is built on.
     fn adapter(&self) -> Arc<dyn Adapter>;
 

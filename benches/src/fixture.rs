@@ -78,10 +78,7 @@ impl Fixture {
             texts.push(with_key(&key, &many.deck_of(scattered(deck, BATCH, cards)))?);
             decks.push(key);
         }
-        let eleven = Deck { id: "eleven", cards: 11, translations: 3 };
-        for card in 0..eleven.cards {
-            texts.push(with_key(&eleven.card_key(card), &eleven.card(card))?);
-        }
+        texts.extend(eleven()?);
         let (measured, filling) = (cards - cards / 5, cards.min(10_000) / 5);
         let filling = (0..filling).map(|card| many.card_key(cards - 1 - card));
         let fixture = Self {
@@ -103,8 +100,14 @@ impl Fixture {
     }
 }
 
-/// What the keys of eleven documents of a [large](Fixture::large) store begin with.
+/// What the keys of [`eleven`] documents begin with.
 pub(crate) const ELEVEN: &str = "base_card:eleven-";
+
+/// Documents whose keys begin alike.
+pub(crate) fn eleven() -> Result<Vec<(Key, String)>> {
+    let deck = Deck { id: "eleven", cards: 11, translations: 3 };
+    (0..deck.cards).map(|card| with_key(&deck.card_key(card), &deck.card(card))).collect()
+}
 
 /// Cards that are read with a schema.
 #[derive(Debug)]
@@ -149,7 +152,7 @@ impl OldCards {
 }
 
 /// Places below `len`: distinct, scattered, and others in each round.
-fn scattered(round: usize, count: usize, len: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn scattered(round: usize, count: usize, len: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |n| (round * count + n) * STRIDE % len)
 }
 

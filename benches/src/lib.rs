@@ -9,15 +9,20 @@
 mod backend;
 mod bare_cache;
 pub mod by_hand;
+pub mod concurrency;
 mod contest;
 mod fixture;
 mod known;
+mod machine;
 mod measure;
 pub mod memory;
 mod migrations;
 mod operation;
+mod plot;
 mod report;
+mod results;
 mod runtime;
+pub mod scale;
 mod scene;
 #[cfg(feature = "sqlite")]
 mod seed;
@@ -34,9 +39,12 @@ pub use backend::{Backend, BackendName, Memory, OnBackend};
 pub use bare_cache::{BareCache, Place};
 pub use contest::{Contest, Side};
 pub use known::{Aim, REFERENCE};
+pub use machine::Machine;
 pub use measure::{Effort, Measured, measure, quantile};
 pub use operation::Operation;
+pub use plot::draw;
 pub use report::{Row, markdown, table};
+pub use results::Results;
 pub use runtime::runtime;
 #[cfg(feature = "sqlite")]
 pub use seed::seed;

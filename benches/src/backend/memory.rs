@@ -23,6 +23,11 @@ impl Backend for Memory {
         Ok(Self { adapter: Arc::new(MemoryAdapter::new()) })
     }
 
+    async fn reopen(&mut self) -> Result<bool> {
+        *self = Self::create().await?;
+        Ok(false)
+    }
+
     fn adapter(&self) -> Arc<dyn Adapter> {
         self.adapter.clone()
     }

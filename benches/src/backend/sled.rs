@@ -22,6 +22,13 @@ pub struct Sled {
     directory: TempDir,
 }
 
+impl Sled {
+    fn open(path: &Path) -> Result<Arc<SledAdapter>> {
+        let config = SledConfig::default().cache_capacity(CACHE_BYTES);
+        Ok(Arc::new(SledAdapter::open_with(path, config)?))
+    }
+}
+
 impl Backend for Sled {
     type ByHand = by_hand::Sled;
 
@@ -29,9 +36,13 @@ impl Backend for Sled {
 
     async fn create() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let config = SledConfig::default().cache_capacity(CACHE_BYTES);
-        let adapter = SledAdapter::open_with(directory.path().join("pstate"), config)?;
-        Ok(Self { adapter: Arc::new(adapter), directory })
+        let adapter = Self::open(&directory.path().join("pstate"))?;
+        Ok(Self { adapter, directory })
+    }
+
+    async fn reopen(&mut self) -> Result<bool> {
+        self.adapter = Self::open(self.adapter.path())?;
+        Ok(true)
     }
 
     fn adapter(&self) -> Arc<dyn Adapter> {

@@ -26,6 +26,12 @@ impl Sqlite {
     fn path(&self) -> &Path {
         self.adapter.path()
     }
+
+    fn open(path: &Path) -> Result<Arc<SqliteAdapter>> {
+        let config =
+            SqliteConfig::default().synchronous(Synchronous::Full).cache_size(PAGE_CACHE_BYTES);
+        Ok(Arc::new(SqliteAdapter::open_with(path, config)?))
+    }
 }
 
 impl Backend for Sqlite {
@@ -35,10 +41,13 @@ impl Backend for Sqlite {
 
     async fn create() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let config =
-            SqliteConfig::default().synchronous(Synchronous::Full).cache_size(PAGE_CACHE_BYTES);
-        let adapter = SqliteAdapter::open_with(directory.path().join("bench.db"), config)?;
-        Ok(Self { adapter: Arc::new(adapter), _directory: directory })
+        let adapter = Self::open(&directory.path().join("bench.db"))?;
+        Ok(Self { adapter, _directory: directory })
+    }
+
+    async fn reopen(&mut self) -> Result<bool> {
+        self.adapter = Self::open(self.path())?;
+        Ok(true)
     }
 
     fn adapter(&self) -> Arc<dyn Adapter> {
