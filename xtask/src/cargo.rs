@@ -80,6 +80,13 @@ pub(crate) fn metadata(deps: bool) -> Result<Value, Failed> {
         .map_err(|error| Failed(format!("cargo metadata: {error}")))
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<String, Failed> {
+    let metadata = metadata(false)?;
+    let directory = metadata["target_directory"].as_str();
+    directory.map(str::to_owned).ok_or_else(|| Failed("cargo metadata: no directory".to_owned()))
+}
+
 fn command() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));

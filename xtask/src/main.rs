@@ -2,6 +2,7 @@
 
 mod cargo;
 mod features;
+mod instructions;
 mod lint;
 mod monitoring;
 mod msrv;
@@ -71,6 +72,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Counts the instructions of the most frequent work, and fails if they have become more.
+    Instructions,
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Checks formatting, lints and documentation.
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::StalenessBench { arguments } => bench("staleness", &arguments),
         Command::MovingBench { arguments } => tools::require("redis-server", "redis-server")
             .and_then(|()| bench("moving", &arguments)),
+        Command::Instructions => instructions::check(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Lint => lint::check(),
         Command::Monitoring(monitoring) => monitoring::run(&monitoring),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pstate::Adapter;
-use pstate_sled::{SledAdapter, SledConfig};
+use pstate::sled::{SledAdapter, SledConfig};
 use tempfile::TempDir;
 
 use crate::Result;
