@@ -1,11 +1,13 @@
 //! Keys: `type:id`.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
@@ -135,6 +137,13 @@ impl<'a> KeyRef<'a> {
         Key { text: text.into(), type_len }
     }
 }
+
+/// What belongs to keys. They come from users, so the hash is seeded; it is far faster than the standard
+/// library's.
+pub(crate) type KeyMap<T> = HashMap<Key, T, RandomState>;
+
+/// A set of keys, likewise.
+pub(crate) type KeySet<K = Key> = HashSet<K, RandomState>;
 
 /// Anything that names a document: a [`Key`], a [`Ref`](crate::Ref), or text such as
 /// `"base_card:7c9e"`.

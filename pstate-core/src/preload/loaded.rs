@@ -1,18 +1,18 @@
 //! What a preload has loaded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::document::Document;
 use crate::error::{Error, Result};
-use crate::key::Key;
+use crate::key::{Key, KeyMap, KeySet};
 
 /// The documents of a preload. It holds them itself: following references in it reads nothing and
 /// cannot miss, whatever the cache does meanwhile.
 #[derive(Debug)]
 pub struct Loaded {
     root: Document,
-    documents: HashMap<Key, Document>,
-    followed: HashMap<Key, Vec<(String, Vec<Key>)>>,
+    documents: KeyMap<Document>,
+    followed: KeyMap<Vec<(String, Vec<Key>)>>,
     dangling: Vec<Dangling>,
     /// Which dangling references are listed already.
     reported: HashSet<(Key, String, Key)>,
@@ -35,9 +35,9 @@ pub struct Dangling {
 impl Loaded {
     pub(super) fn new(root: Document) -> Self {
         Self {
-            documents: HashMap::from([(root.key().clone(), root.clone())]),
+            documents: KeyMap::from_iter([(root.key().clone(), root.clone())]),
             root,
-            followed: HashMap::new(),
+            followed: KeyMap::default(),
             dangling: Vec::new(),
             reported: HashSet::new(),
             failures: Vec::new(),
@@ -122,7 +122,7 @@ impl Loaded {
         match fields.iter_mut().find(|(name, _)| name == field) {
             // Two paths followed the field with different options: what either chose.
             Some((_, keys)) => {
-                let known: HashSet<&Key> = keys.iter().collect();
+                let known: KeySet<&Key> = keys.iter().collect();
                 let new: Vec<Key> = to.into_iter().filter(|key| !known.contains(key)).collect();
                 keys.extend(new);
             }

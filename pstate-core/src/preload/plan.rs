@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
+use foldhash::fast::RandomState;
+
 use super::loaded::Loaded;
 use super::spec::{Options, Path, Preload};
 use crate::document::{Document, references};
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::Key;
+use crate::key::{Key, KeyMap, KeySet};
 use crate::schema::{Entity, Schema};
 
 /// How often a field may repeat.
@@ -162,7 +164,7 @@ pub(crate) struct Walk<'a> {
     edges: Vec<Edge>,
     /// Which document was left by which step, and how often that could still repeat: leaving it
     /// again is worthwhile only if it leads further. So cycles end.
-    left: HashMap<(Key, usize), u32>,
+    left: HashMap<(Key, usize), u32, RandomState>,
 }
 
 struct Edge {
@@ -188,7 +190,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let mut wanted = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = KeySet::default();
         for (from, steps) in std::mem::take(&mut self.visits) {
             let Some(document) = self.loaded.get(&from) else { continue };
             let field = |step: usize| self.plan.steps[step].field.as_str();
@@ -235,7 +237,7 @@ impl<'a> Walk<'a> {
         round_trips: usize,
     ) -> Result<()> {
         self.loaded.count_level(round_trips);
-        let mut failed = HashSet::new();
+        let mut failed = KeySet::default();
         for (key, document) in wanted.iter().zip(documents) {
             match document {
                 Ok(Some(document)) => self.loaded.insert(document),
@@ -248,7 +250,7 @@ impl<'a> Walk<'a> {
                 Err(error) => return Err(error.in_operation("preload")),
             }
         }
-        let mut visits: HashMap<Key, usize> = HashMap::new();
+        let mut visits: KeyMap<usize> = KeyMap::default();
         for Edge { from, step, remaining, to } in std::mem::take(&mut self.edges) {
             let Step { field, options, next, .. } = &self.plan.steps[step];
             for key in &to {

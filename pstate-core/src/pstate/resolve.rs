@@ -1,6 +1,5 @@
 //! Documents with their references expanded.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,7 +9,7 @@ use crate::cache::CacheKey;
 use crate::document::Document;
 use crate::document::references::{collect_all, reference};
 use crate::error::{Error, Result};
-use crate::key::{AsKey, Key};
+use crate::key::{AsKey, Key, KeyMap, KeySet};
 use crate::record::Revision;
 
 /// How deep references are expanded at most; bounds the stack that a resolved tree needs.
@@ -68,8 +67,8 @@ impl PState {
 
     async fn resolve(&self, root: Document, depth: usize, valid_since: u64) -> Result<Arc<Value>> {
         let mut resolving = self.engine().cache.begin_resolve(depth, valid_since);
-        let mut parts = HashMap::from([(root.key().clone(), Part::of(&root)?)]);
-        let mut seen = HashSet::from([root.key().clone()]);
+        let mut parts = KeyMap::from_iter([(root.key().clone(), Part::of(&root)?)]);
+        let mut seen = KeySet::from_iter([root.key().clone()]);
         let mut level = vec![root.key().clone()];
         for _ in 0..depth {
             let mut found = Vec::new();
@@ -114,7 +113,7 @@ impl Part {
 }
 
 struct Expand<'a> {
-    parts: &'a HashMap<Key, Part>,
+    parts: &'a KeyMap<Part>,
     /// The documents around the one that is expanded.
     within: Vec<&'a Key>,
     /// How many documents were expanded.
