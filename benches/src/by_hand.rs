@@ -1,7 +1,7 @@
 //! The work as a careful program does it with a backend's own crate.
 //!
 //! Each backend has a file with the best way that its crate has. What is the same for all of them stands in
-//! [`graph`] and [`card`].
+//! `graph` and `card`.
 
 pub(crate) mod card;
 pub(crate) mod graph;
