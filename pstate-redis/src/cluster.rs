@@ -20,7 +20,7 @@ use crate::config::RedisConfig;
 use crate::connection::Node;
 use crate::error::{Effect, Failure, Redirect};
 use crate::layout::{SLOTS, Slot};
-use crate::servers::{Answers, Unit, send_to};
+use crate::servers::{Answers, Unit, send_one_to, send_to};
 
 /// How long to wait before a command that was refused is sent again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -354,8 +354,7 @@ impl Servers {
                 let mut command = redis::cmd("CLUSTER");
                 command.arg("SLOTS");
                 let unit = Unit { slot: 0, commands: vec![command], from_replica: false };
-                let answer = send_to(&node, vec![unit]).await.pop();
-                let answer = answer.unwrap_or_else(|| Err(Failure::cut_short(&node.address)))?;
+                let answer = send_one_to(&node, unit).await?;
                 let topology = only(answer).and_then(|answer| Topology::parse(answer, &host));
                 topology.map_err(|_| Failure::cut_short(&node.address))
             }

@@ -10,8 +10,8 @@ use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, Value,
 };
 
 use crate::config::RedisConfig;
@@ -87,10 +87,22 @@ impl Node {
 
     /// Sends the commands together, and gives as many answers. What the server refuses is an answer,
     /// too.
-    pub(crate) async fn send(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn send(&self, mut commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
         let mut live = self.live().await?;
-        let count = commands.len();
-        let answers = live.connection.send_packed_commands(commands, 0, count).await;
+        let answers = match commands.len() {
+            0 => return Ok(Vec::new()),
+            1 => {
+                let command = commands.swap_remove(0);
+                live.connection.send_packed_command(&command).await.map(|answer| vec![answer])
+            }
+            count => {
+                let mut pipeline = Pipeline::with_capacity(count);
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                live.connection.send_packed_commands(&pipeline, 0, count).await
+            }
+        };
         answers.map_err(|error| {
             // What the server refuses does not come here.
             live.lose();

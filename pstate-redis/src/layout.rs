@@ -36,11 +36,17 @@ impl Layout {
     }
 
     pub(crate) fn record(&self, space: &Space, key: &Key) -> String {
+        self.records(space).name(key).to_owned()
+    }
+
+    /// The names of the records of a space, one after the other.
+    pub(crate) fn records(&self, space: &Space) -> RecordNames {
         let Self { prefix, placement } = self;
-        match placement {
-            Placement::PerSpace => format!("{{{prefix}:{space}}}:{key}"),
-            Placement::PerKey => format!("{prefix}:{space}:{key}"),
-        }
+        let name = match placement {
+            Placement::PerSpace => format!("{{{prefix}:{space}}}:"),
+            Placement::PerKey => format!("{prefix}:{space}:"),
+        };
+        RecordNames { beginning: name.len(), name }
     }
 
     pub(crate) fn index(&self, space: &Space, entity_type: &str) -> String {
@@ -88,6 +94,21 @@ impl Layout {
             Placement::PerKey => rest.split_once(':')?,
         };
         Some((space.parse().ok()?, key.parse().ok()?))
+    }
+}
+
+/// Makes the names of records in a buffer that is used again and again.
+#[derive(Debug)]
+pub(crate) struct RecordNames {
+    name: String,
+    beginning: usize,
+}
+
+impl RecordNames {
+    pub(crate) fn name(&mut self, key: &Key) -> &str {
+        self.name.truncate(self.beginning);
+        self.name.push_str(key.as_str());
+        &self.name
     }
 }
 

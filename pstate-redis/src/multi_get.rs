@@ -40,34 +40,30 @@ impl Store {
 
     /// Reads records, each for itself where one may fail alone.
     pub(crate) async fn find(&self, space: &Space, keys: &[Key], ask: Ask) -> Result<Vec<Found>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let names: Vec<String> = keys.iter().map(|key| self.layout.record(space, key)).collect();
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
         if self.servers.is_cluster() && self.layout.placement == Placement::PerKey {
-            return self.find_apart(space, keys, &names, ask).await;
+            return self.find_apart(space, keys, ask).await;
         }
+        let mut names = self.layout.records(space);
         let mut command = redis::cmd("MGET");
-        command.arg(&names);
-        let mut unit = Unit::new(&names[0], vec![command]);
+        for key in keys {
+            command.arg(names.name(key));
+        }
+        let mut unit = Unit::new(names.name(first), vec![command]);
         unit.from_replica = ask == Ask::Replicas && self.own_writes.allow_replica(space, keys);
         let answers = self.read(unit).await?;
         let values = items(only(answers)?)?;
-        if values.len() != names.len() {
+        if values.len() != keys.len() {
             return Err(unexpected("list of as many values as keys"));
         }
         Ok(values.into_iter().map(|value| Ok(bytes(value)?.map(record))).collect())
     }
 
     /// Reads records that lie in different slots: one question to each server.
-    async fn find_apart(
-        &self,
-        space: &Space,
-        keys: &[Key],
-        names: &[String],
-        ask: Ask,
-    ) -> Result<Vec<Found>> {
-        let unit = |(name, key): (&String, &Key)| {
+    async fn find_apart(&self, space: &Space, keys: &[Key], ask: Ask) -> Result<Vec<Found>> {
+        let mut names = self.layout.records(space);
+        let unit = |key: &Key| {
+            let name = names.name(key);
             let mut command = redis::cmd("GET");
             command.arg(name);
             let mut unit = Unit::new(name, vec![command]);
@@ -75,9 +71,9 @@ impl Store {
                 && self.own_writes.allow_replica(space, std::slice::from_ref(key));
             unit
         };
-        let units = names.iter().zip(keys).map(unit).collect();
+        let units = keys.iter().map(unit).collect();
         let answers = self.servers.send(units, Effect::Read).await;
-        let mut found = Vec::with_capacity(names.len());
+        let mut found = Vec::with_capacity(keys.len());
         for answer in answers {
             found.push(match answer {
                 Ok(values) => only(values).and_then(bytes).map(|value| value.map(record)),

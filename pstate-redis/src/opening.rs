@@ -131,31 +131,44 @@ impl Store {
         }
     }
 
+    /// What the least careful of the servers does.
     async fn persistence(&self) -> Result<Durability, Failure> {
-        if self.setting("appendonly").await?.as_deref() != Some("yes") {
-            return Ok(Durability::None);
+        let mut least = Durability::Power;
+        for place in self.servers.primaries().await? {
+            least = match self.setting(&place, "appendonly").await?.as_deref() {
+                Some("yes") => match self.setting(&place, "appendfsync").await?.as_deref() {
+                    Some("always") => least,
+                    _ => Durability::Process,
+                },
+                _ => return Ok(Durability::None),
+            };
         }
-        Ok(match self.setting("appendfsync").await?.as_deref() {
-            Some("always") => Durability::Power,
-            _ => Durability::Process,
-        })
+        Ok(least)
     }
 
     /// A server that removes keys when it is full may remove some of the index.
     async fn check_eviction(&self) {
-        if let Ok(Some(policy)) = self.setting("maxmemory-policy").await
-            && policy.starts_with("allkeys")
-        {
-            tracing::warn!(
-                policy,
-                "the server may drop any key when its memory is full: records disappear, or are no longer \
-                 found by scans; set maxmemory-policy to noeviction"
-            );
+        for place in self.servers.primaries().await.unwrap_or_default() {
+            if let Ok(Some(policy)) = self.setting(&place, "maxmemory-policy").await
+                && policy.starts_with("allkeys")
+            {
+                let (host, port) = place;
+                tracing::warn!(
+                    host,
+                    port,
+                    policy,
+                    "the server may drop any key when its memory is full: records disappear, or are no \
+                     longer found by scans; set maxmemory-policy to noeviction"
+                );
+            }
         }
     }
 
-    async fn setting(&self, name: &str) -> Result<Option<String>, Failure> {
-        let found = match self.ask("CONFIG", &["GET", name]).await? {
+    async fn setting(&self, place: &(String, u16), name: &str) -> Result<Option<String>, Failure> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg(name);
+        let answers = self.servers.send_at(place, vec![command]).await?;
+        let found = match only(answers).map_err(|_| Failure::cut_short("the server"))? {
             Value::Map(pairs) => pairs.into_iter().next().map(|(_, value)| text(value)),
             other => items(other).ok().and_then(|mut list| list.pop()).map(text),
         };

@@ -76,8 +76,9 @@ impl Store {
         let mut puts = redis::cmd("MSET");
         let mut deletes = redis::cmd("DEL");
         let (mut added, mut removed) = (BTreeMap::new(), BTreeMap::new());
+        let mut records = self.layout.records(space);
         for write in writes {
-            let record = self.layout.record(space, &write.key);
+            let record = records.name(&write.key);
             let ids = match &write.change {
                 Change::Put(bytes) => {
                     puts.arg(record).arg(&bytes[..]);

@@ -64,8 +64,13 @@ impl Servers {
     }
 
     pub(crate) async fn send_one(&self, unit: Unit, effect: Effect) -> Answers {
-        let mut answers = self.send(vec![unit], effect).await;
-        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+        match self {
+            Self::Single(node) => send_one_to(node, unit).await,
+            Self::Cluster(_) => {
+                let mut answers = self.send(vec![unit], effect).await;
+                answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+            }
+        }
     }
 
     /// The servers that are written to, by host and port.
@@ -79,11 +84,10 @@ impl Servers {
     /// Sends commands to one of the [`primaries`](Self::primaries), whatever slots it has.
     pub(crate) async fn send_at(&self, place: &(String, u16), commands: Vec<Cmd>) -> Answers {
         let unit = Unit { slot: 0, commands, from_replica: false };
-        let mut answers = match self {
-            Self::Single(node) => send_to(node, vec![unit]).await,
-            Self::Cluster(cluster) => send_to(&*cluster.node(place)?, vec![unit]).await,
-        };
-        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+        match self {
+            Self::Single(node) => send_one_to(node, unit).await,
+            Self::Cluster(cluster) => send_one_to(&*cluster.node(place)?, unit).await,
+        }
     }
 
     /// What is asked of a server to know that everything before has arrived, and that it still is one of
@@ -123,17 +127,17 @@ impl Servers {
     }
 }
 
+/// Sends one unit to a server.
+pub(crate) async fn send_one_to(node: &Node, unit: Unit) -> Answers {
+    let count = unit.commands.len();
+    checked(&node.address, node.send(unit.commands).await?, count)
+}
+
 /// Sends the units to one server in one go.
 pub(crate) async fn send_to(node: &Node, units: Vec<Unit>) -> Vec<Answers> {
     let counts: Vec<usize> = units.iter().map(|unit| unit.commands.len()).collect();
-    let mut pipeline = Pipeline::with_capacity(counts.iter().sum());
-    for command in units.into_iter().flat_map(|unit| unit.commands) {
-        pipeline.add_command(command);
-    }
-    if pipeline.is_empty() {
-        return counts.into_iter().map(|_| Ok(Vec::new())).collect();
-    }
-    let mut values = match node.send(&pipeline).await {
+    let commands = units.into_iter().flat_map(|unit| unit.commands).collect();
+    let mut values = match node.send(commands).await {
         Ok(values) => values.into_iter(),
         Err(failure) => return counts.into_iter().map(|_| Err(failure.clone())).collect(),
     };

@@ -16,7 +16,7 @@ use pstate_testkit::redis::{Server, ServerOptions};
 /// One server for all cases: a store is a prefix.
 struct Single {
     placement: Placement,
-    server: OnceLock<(String, Server)>,
+    server: OnceLock<Started<Server>>,
 }
 
 impl Single {
@@ -40,7 +40,7 @@ impl Single {
     }
 
     fn server(&self) -> &Server {
-        &self.server.get().expect("the process that has started the server").1
+        &self.server.get().expect("the process that has started the server").servers
     }
 }
 
@@ -49,11 +49,23 @@ fn config(address: &str, id: &str, placement: Placement) -> RedisConfig {
     config.prefix(id).placement(placement)
 }
 
-/// The address of what is started once. A child process must not start servers of its own: it finds the
-/// address of its parent's in a file.
+/// Servers that are started once, and the file in which child processes find their address: those must not
+/// start servers of their own.
+struct Started<T> {
+    address: String,
+    file: PathBuf,
+    servers: T,
+}
+
+impl<T> Drop for Started<T> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
 fn address<T>(
     name: &str,
-    started: &OnceLock<(String, T)>,
+    started: &OnceLock<Started<T>>,
     start: impl FnOnce() -> (String, T),
 ) -> String {
     let file = |process: u32| {
@@ -62,12 +74,12 @@ fn address<T>(
     if env::var_os("PSTATE_TESTKIT_CHILD").is_some() {
         return fs::read_to_string(file(parent_id())).expect("the address of the parent's server");
     }
-    let (address, _) = started.get_or_init(|| {
-        let started = start();
-        fs::write(file(process::id()), &started.0).expect("a file for the address");
-        started
+    let started = started.get_or_init(|| {
+        let ((address, servers), file) = (start(), file(process::id()));
+        fs::write(&file, &address).expect("a file for the address");
+        Started { address, file, servers }
     });
-    address.clone()
+    started.address.clone()
 }
 
 #[async_trait]
@@ -93,7 +105,7 @@ impl Harness for Single {
 #[cfg(feature = "cluster")]
 struct Clustered {
     placement: Placement,
-    cluster: OnceLock<(String, Cluster)>,
+    cluster: OnceLock<Started<Cluster>>,
 }
 
 #[cfg(feature = "cluster")]
@@ -115,8 +127,8 @@ impl Clustered {
     }
 
     fn primaries(&self) -> &[Server] {
-        let (_, cluster) = self.cluster.get().expect("the process that has started the Cluster");
-        &cluster.servers()[..3]
+        let started = self.cluster.get().expect("the process that has started the Cluster");
+        &started.servers.servers()[..3]
     }
 }
 

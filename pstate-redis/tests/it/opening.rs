@@ -149,3 +149,19 @@ async fn a_prefix_that_would_be_ambiguous_is_refused() {
         assert!(error.message().contains("prefix"), "{error}");
     }
 }
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn an_encrypted_address_says_which_feature_it_takes() {
+    let error = RedisAdapter::connect("rediss://localhost").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("feature `tls`"), "{error}");
+}
+
+#[cfg(not(feature = "cluster"))]
+#[tokio::test]
+async fn the_address_of_a_cluster_says_which_feature_it_takes() {
+    let error = RedisAdapter::connect("redis+cluster://localhost").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("feature `cluster`"), "{error}");
+}
