@@ -43,8 +43,12 @@ const MOST_READ: usize = 1_000;
 /// turn in which the write was. This holds for transactions, scripts, expiry, eviction and `FLUSHALL` as well.
 /// Whatever goes wrong ends the subscription.
 ///
-/// In a Cluster every primary is followed, and asked whether it still takes the same servers for primaries,
-/// and whether it is in touch with most of them. If not, the subscription ends.
+/// The answer also says whether the server is still the one that is written to. In a Cluster every primary is
+/// followed, and asked whether it still takes the same servers for primaries, and whether it is in touch with
+/// most of them. If not, the subscription ends.
+///
+/// Redis 8 can be told to leave sending to threads (`io-threads`); then an acknowledgement may go out a turn
+/// before the message, and be told by the next call but one.
 ///
 /// `changes` takes one round trip, and another if this adapter has written. `wait` ends when a message has
 /// arrived.
@@ -240,7 +244,11 @@ impl Subscription {
     /// Waits until everything has arrived that was told before.
     async fn catch_up(&mut self) -> Result<()> {
         let store = self.store()?;
-        let question = Arc::new(store.servers.barrier());
+        let mut question = Pipeline::new();
+        for command in store.servers.barrier() {
+            question.add_command(command);
+        }
+        let question = Arc::new(question);
         let followed = &self.followed;
         let asked = self.links.iter_mut().map(async |link| {
             let answers = link.ask(&question).await?;

@@ -12,10 +12,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all, select_ok};
 use parking_lot::Mutex;
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::time::{Instant, sleep};
 
-use crate::answer::{bytes, integer, items, only};
+use crate::answer::{bytes, integer, items};
 use crate::config::RedisConfig;
 use crate::connection::Node;
 use crate::error::{Effect, Failure, Redirect};
@@ -174,10 +174,8 @@ impl Cluster {
             };
             for (mut pending, answer) in group.into_iter().zip(answers) {
                 let failure = match answer {
-                    Ok(mut values) => {
-                        // The answer to `ASKING` is none of the unit's.
-                        values.drain(..values.len() - pending.unit.commands.len());
-                        answered.push((pending.place, Ok(values)));
+                    Ok(values) => {
+                        answered.push((pending.place, Ok(pending.received(values))));
                         continue;
                     }
                     Err(failure) => failure,
@@ -238,12 +236,41 @@ impl Cluster {
 }
 
 impl Pending {
+    /// The commands, each with leave to ask a server that is taking the slot over. It holds for one command,
+    /// or one transaction.
     fn to_send(&self) -> Unit {
         let mut unit = self.unit.clone();
-        if let Some(Redirect::Ask(..)) = self.redirect {
-            unit.commands.insert(0, redis::cmd("ASKING"));
+        if self.is_asking() {
+            let asking = || redis::cmd("ASKING");
+            if self.is_transaction() {
+                unit.commands.insert(0, asking());
+            } else {
+                unit.commands =
+                    unit.commands.into_iter().flat_map(|command| [asking(), command]).collect();
+            }
         }
         unit
+    }
+
+    /// The answers to the unit's own commands.
+    fn received(&self, mut values: Vec<Value>) -> Vec<Value> {
+        if self.is_asking() {
+            if self.is_transaction() {
+                values.remove(0);
+            } else {
+                values = values.into_iter().skip(1).step_by(2).collect();
+            }
+        }
+        values
+    }
+
+    fn is_asking(&self) -> bool {
+        matches!(self.redirect, Some(Redirect::Ask(..)))
+    }
+
+    fn is_transaction(&self) -> bool {
+        let first = self.unit.commands.first().and_then(|command| command.args_iter().next());
+        matches!(first, Some(redis::Arg::Simple(name)) if name == b"MULTI")
     }
 }
 
@@ -265,30 +292,32 @@ fn after_failure(
     (Vec::new(), again.collect())
 }
 
-/// Checks that a server takes exactly those for primaries that are followed, and knows it.
+/// What a server is asked about the Cluster.
+pub(crate) fn question() -> Vec<Cmd> {
+    ["SLOTS", "INFO"]
+        .map(|about| {
+            let mut command = redis::cmd("CLUSTER");
+            command.arg(about);
+            command
+        })
+        .into()
+}
+
+/// Checks that a server takes exactly those for primaries that are followed, and can know it.
 pub(crate) fn check_followed(
     address: &str,
     host: &str,
     answers: Vec<Value>,
     followed: &[(String, u16)],
 ) -> Result<(), Failure> {
-    let mut answers = answers.into_iter();
-    let topology = answers.next().and_then(|slots| Topology::parse(slots, host).ok());
-    let info = answers.next().and_then(|info| bytes(info).ok().flatten()).unwrap_or_default();
-    let mut primaries: Vec<_> = match topology {
-        Some(topology) => topology.shards.into_iter().map(|shard| shard.primary).collect(),
-        None => return Err(Failure::cut_short(address)),
-    };
+    let topology = Topology::check(address, host, answers)?;
+    let mut primaries: Vec<_> = topology.shards.into_iter().map(|shard| shard.primary).collect();
     primaries.sort_unstable();
-    if primaries != followed {
-        let why = "the servers that are written to have changed";
-        return Err(Failure::unavailable(format!("{address}: {why}")));
+    if primaries == followed {
+        return Ok(());
     }
-    if !String::from_utf8_lossy(&info).contains("cluster_state:ok") {
-        let why = "not in touch with most of the Cluster";
-        return Err(Failure::unavailable(format!("{address}: {why}")));
-    }
-    Ok(())
+    let why = "the servers that are written to have changed";
+    Err(Failure::unavailable(format!("{address}: {why}")))
 }
 
 impl Servers {
@@ -338,8 +367,8 @@ impl Servers {
         asking.insert(answer).clone()
     }
 
-    /// Asks all servers that are known, and takes the first answer: one that is down must not hold up the
-    /// others.
+    /// Asks all servers that are known, and takes the first answer of one that is in touch with most of the
+    /// others: one that is down must not hold it up, nor one that is cut off mislead.
     async fn ask_all(&self) -> Result<Arc<Topology>, Failure> {
         let mut places: Vec<(String, u16)> = self.config.nodes.clone();
         if let Some(topology) = &*self.topology.lock() {
@@ -351,12 +380,8 @@ impl Servers {
         let asked = places.into_iter().map(|(host, port)| {
             async move {
                 let node = self.node(&host, port, false)?;
-                let mut command = redis::cmd("CLUSTER");
-                command.arg("SLOTS");
-                let unit = Unit { slot: 0, commands: vec![command], from_replica: false };
-                let answer = send_one_to(&node, unit).await?;
-                let topology = only(answer).and_then(|answer| Topology::parse(answer, &host));
-                topology.map_err(|_| Failure::cut_short(&node.address))
+                let unit = Unit { slot: 0, commands: question(), from_replica: false };
+                Topology::check(&node.address, &host, send_one_to(&node, unit).await?)
             }
             .boxed()
         });
@@ -371,6 +396,18 @@ impl Topology {
     fn shard(&self, slot: Slot) -> Option<&Shard> {
         let shard = self.slots.get(usize::from(slot)).copied().flatten()?;
         self.shards.get(usize::from(shard))
+    }
+
+    /// What the answers to the [question](question) say, if they come from a server that can know.
+    fn check(address: &str, host: &str, answers: Vec<Value>) -> Result<Self, Failure> {
+        let mut answers = answers.into_iter();
+        let slots = answers.next().ok_or_else(|| Failure::cut_short(address))?;
+        let info = answers.next().and_then(|info| bytes(info).ok().flatten()).unwrap_or_default();
+        if !String::from_utf8_lossy(&info).contains("cluster_state:ok") {
+            let why = "it is not in touch with most of the Cluster, or slots are served by nobody";
+            return Err(Failure::unavailable(format!("{address}: {why}")));
+        }
+        Self::parse(slots, host).map_err(|_| Failure::cut_short(address))
     }
 
     /// What `CLUSTER SLOTS` gives. A server that does not know its own name means the one it was asked by.

@@ -123,6 +123,13 @@ impl RedisConfig {
         self
     }
 
+    /// A Cluster, which takes the feature `cluster`, and some of its servers; the others are found.
+    pub fn cluster<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = (H, u16)>) -> Self {
+        self.nodes = hosts.into_iter().map(|(host, port)| (host.into(), port)).collect();
+        self.cluster = true;
+        self
+    }
+
     /// The user name, if it is not `default`.
     pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
@@ -242,6 +249,9 @@ impl RedisConfig {
                 "prefix {:?}: it has to have 1 to 64 bytes of [A-Za-z0-9_.-]",
                 self.prefix
             ));
+        }
+        if self.nodes.is_empty() {
+            return refuse("no server is named".to_owned());
         }
         if self.connect_timeout.is_zero() || self.response_timeout.is_zero() {
             return refuse("a timeout of zero leaves no time at all".to_owned());

@@ -21,8 +21,9 @@ for i = 1, count do
   if expect == '-' then
     holds = redis.call('EXISTS', KEYS[1 + i]) == 0
   elseif expect ~= '*' then
-    local stored = redis.call('GET', KEYS[1 + i])
-    holds = stored and string.sub(redis.sha1hex(stored), 1, 32) == expect
+    -- What is no string, because another program has put it there, is not the record that is expected.
+    local stored = redis.pcall('GET', KEYS[1 + i])
+    holds = type(stored) == 'string' and string.sub(redis.sha1hex(stored), 1, 32) == expect
   end
   answer[1 + i] = holds and 1 or 0
   failed = failed or not holds
@@ -53,11 +54,13 @@ return answer
 /// index is known to have its key, or 0; the value after a `p`, or `d` to delete. Answer: `done`,
 /// `conflict`, or `late` if a new record must not be written any more.
 const WRITE_ONE: &str = r"
-local stored, expect = redis.call('GET', KEYS[1]), ARGV[1]
+local stored, expect = redis.pcall('GET', KEYS[1]), ARGV[1]
 if expect == '-' then
   if stored then return 'conflict' end
 elseif expect ~= '*' then
-  if not stored or string.sub(redis.sha1hex(stored), 1, 32) ~= expect then return 'conflict' end
+  -- What is no string, because another program has put it there, is not the record that is expected.
+  if type(stored) ~= 'string' then return 'conflict' end
+  if string.sub(redis.sha1hex(stored), 1, 32) ~= expect then return 'conflict' end
 end
 if ARGV[3] == 'd' then
   redis.call('DEL', KEYS[1])

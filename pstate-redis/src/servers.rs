@@ -1,9 +1,10 @@
 //! One server or a Cluster: where commands are sent.
 
 use pstate_core::Result;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Value};
 
-use crate::cluster::Cluster;
+use crate::answer::{items, only};
+use crate::cluster::{self, Cluster};
 use crate::config::RedisConfig;
 use crate::connection::Node;
 use crate::error::{Effect, Failure};
@@ -92,13 +93,11 @@ impl Servers {
 
     /// What is asked of a server to know that everything before has arrived, and that it still is one of
     /// those that are written to.
-    pub(crate) fn barrier(&self) -> Pipeline {
-        let mut pipeline = Pipeline::new();
+    pub(crate) fn barrier(&self) -> Vec<Cmd> {
         match self {
-            Self::Single(_) => pipeline.add_command(redis::cmd("PING")),
-            Self::Cluster(_) => pipeline.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("INFO"),
-        };
-        pipeline
+            Self::Single(_) => vec![redis::cmd("ROLE")],
+            Self::Cluster(_) => cluster::question(),
+        }
     }
 
     /// Checks the answers to the [`barrier`](Self::barrier) of one that is reached at `host`.
@@ -111,11 +110,8 @@ impl Servers {
     ) -> Result<(), Failure> {
         let answers = checked(address, answers, self.barrier().len())?;
         match self {
-            Self::Single(_) => {
-                let _ = (answers, host, followed);
-                Ok(())
-            }
-            Self::Cluster(_) => crate::cluster::check_followed(address, host, answers, followed),
+            Self::Single(_) => check_role(address, answers),
+            Self::Cluster(_) => cluster::check_followed(address, host, answers, followed),
         }
     }
 
@@ -130,7 +126,18 @@ impl Servers {
 /// Sends one unit to a server.
 pub(crate) async fn send_one_to(node: &Node, unit: Unit) -> Answers {
     let count = unit.commands.len();
-    checked(&node.address, node.send(unit.commands).await?, count)
+    let answers = checked(&node.address, node.send(unit.commands).await?, count);
+    look_elsewhere(node, std::slice::from_ref(&answers));
+    answers
+}
+
+/// A server that is written to no more may have been replaced by another of the same name: the next call
+/// connects anew.
+fn look_elsewhere(node: &Node, answers: &[Answers]) {
+    let replaced = |answer: &Answers| answer.as_ref().is_err_and(|failure| failure.is("READONLY"));
+    if answers.iter().any(replaced) {
+        node.disconnect();
+    }
 }
 
 /// Sends the units to one server in one go.
@@ -142,7 +149,18 @@ pub(crate) async fn send_to(node: &Node, units: Vec<Unit>) -> Vec<Answers> {
         Err(failure) => return counts.into_iter().map(|_| Err(failure.clone())).collect(),
     };
     let mut next = |count| checked(&node.address, values.by_ref().take(count).collect(), count);
-    counts.into_iter().map(&mut next).collect()
+    let answers: Vec<Answers> = counts.into_iter().map(&mut next).collect();
+    look_elsewhere(node, &answers);
+    answers
+}
+
+/// A server that follows another is not the one that is written to: what is written there comes here late.
+fn check_role(address: &str, answers: Vec<Value>) -> Result<(), Failure> {
+    let role = only(answers).and_then(items).map(|parts| parts.into_iter().next());
+    match role {
+        Ok(Some(Value::BulkString(role))) if role == b"master" => Ok(()),
+        _ => Err(Failure::unavailable(format!("{address}: it is written to no more"))),
+    }
 }
 
 /// The first error among the answers is why a unit was not done: of a transaction it is the one that

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pstate_core::{
-    Adapter, Atomicity, Batch, ChangedTo, Changes, ErrorKind, Expect, Key, Outcome, Result, Space,
-    Write,
+    Adapter, Atomicity, Batch, ChangedTo, Changes, ErrorKind, Expect, Key, Outcome, Result, Scan,
+    Space, Write,
 };
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::history::History;
@@ -77,7 +77,12 @@ async fn call(store: &dyn Adapter, name: usize, calls: usize) -> Result<()> {
     let keys = keys();
     let value = format!("{calls} by {name}");
     let key = keys[calls % keys.len()].clone();
-    match (calls + name) % 4 {
+    match (calls + name) % 5 {
+        4 => {
+            let limit = std::num::NonZeroUsize::MAX;
+            let scan = Scan { prefix: "card:".to_owned(), after: None, limit };
+            store.scan(&space, &scan).await?;
+        }
         0 => drop(store.multi_get(&space, &keys).await?),
         1 => {
             let mut writes = vec![Write::put(key, value.clone().into_bytes())];

@@ -110,9 +110,12 @@ async fn what_another_program_has_put_in_a_records_place_is_reported_and_not_ove
     assert_eq!(page.records.len(), 4);
     assert_eq!(page.unreadable.len(), 1);
     assert!(page.unreadable[0].to_string().contains("card:2"), "{}", page.unreadable[0]);
-    let new = put_write("card:2", "{}").expecting(Expect::Absent);
-    let outcomes = write(&store, vec![new]).await.unwrap();
-    assert!(matches!(outcomes[..], [Outcome::Conflict]), "{outcomes:?}");
+    for expect in [Expect::Absent, Expect::Revision(Revision::from_number(7))] {
+        let others = [put_write("card:3", "[]"), put_write("card:2", "{}").expecting(expect)];
+        let batch = Batch::each(others.to_vec());
+        let outcomes = store.write(&Space::default(), &batch).await.unwrap();
+        assert!(matches!(outcomes[..], [Outcome::Stored(_), Outcome::Conflict]), "{outcomes:?}");
+    }
     assert_eq!(server.command(&["LLEN", "{pstate:default}:card:2"]), Reply::Number(1));
 }
 
