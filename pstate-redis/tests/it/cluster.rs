@@ -364,3 +364,73 @@ async fn a_subscription_ends_when_another_server_is_written_to_and_goes_on_while
     let new = put_write("card:2", "{}");
     other.write(&Space::default(), &Batch::atomic(vec![new])).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_slot_is_half_moved_each_key_is_found_where_it_is() {
+    let cluster = block_in_place(Cluster::start);
+    let config = config(&cluster).placement(Placement::PerKey).response_timeout(SHORT);
+    let store = connect(config).await;
+    let space = Space::default();
+    store.write(&space, &Batch::each(many(20, "old"))).await.unwrap();
+    let names = ["pstate:/keys:{default:card}", "pstate:default:card:0", "pstate:/types:{default}"];
+    block_in_place(|| {
+        for name in names {
+            let slot = cluster.slot_of(name);
+            let to = (cluster.holder(slot) + 1) % 3;
+            cluster.begin_migration(slot, to);
+            while cluster.migrate_keys(slot, to, 10) > 0 {}
+        }
+    });
+    // None of it ends: all is asked for where it goes.
+    assert_eq!(scan_all(&store).await.len(), 20);
+    assert_eq!(get(&store, "card:0").await.as_deref(), Some("old"));
+    put(&store, "card:0", "new").await;
+    assert_eq!(get(&store, "card:0").await.as_deref(), Some("new"));
+    put(&store, "card:new", "new").await;
+    let record = store.multi_get(&space, &[key("card:0")]).await.unwrap().remove(0).unwrap();
+    for (expect, stored) in [
+        (Expect::Absent, false),
+        (Expect::Revision(record.revision), true),
+        (Expect::Revision(record.revision), false),
+    ] {
+        let write = put_write("card:0", "swapped").expecting(expect);
+        let outcomes = store.write(&space, &Batch::atomic(vec![write])).await.unwrap();
+        assert_eq!(matches!(outcomes[..], [Outcome::Stored(_)]), stored, "{outcomes:?}");
+    }
+    let delete = Batch::atomic(vec![Write::delete(key("card:0"))]);
+    store.write(&space, &delete).await.unwrap();
+    assert_eq!(get(&store, "card:0").await, None);
+    assert_eq!(scan_all(&store).await.len(), 20);
+    assert_eq!(store.spaces().await.unwrap(), std::slice::from_ref(&space));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_a_space_that_is_half_moved_waits_and_is_then_refused_without_being_done() {
+    let cluster = block_in_place(Cluster::start);
+    let store = connect(config(&cluster).response_timeout(SHORT)).await;
+    let space = Space::default();
+    store.write(&space, &Batch::atomic(many(20, "old"))).await.unwrap();
+    let slot = cluster.slot_of("{pstate:default}");
+    let to = (cluster.holder(slot) + 1) % 3;
+    block_in_place(|| {
+        cluster.begin_migration(slot, to);
+        cluster.migrate_keys(slot, to, 10);
+    });
+    let keys: Vec<Key> = (0..20).map(|n| key(&format!("card:{n}"))).collect();
+    for key in &keys {
+        assert_eq!(get(&store, key.as_str()).await.as_deref(), Some("old"));
+    }
+    let error = store.write(&space, &Batch::atomic(many(20, "new"))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable(), "nothing was done: {error}");
+    let error = store.multi_get(&space, &keys).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable(), "{error}");
+    block_in_place(|| {
+        while cluster.migrate_keys(slot, to, 10) > 0 {}
+        cluster.end_migration(slot, to);
+    });
+    let records = store.multi_get(&space, &keys).await.unwrap();
+    assert!(records.iter().flatten().all(|record| &*record.bytes == b"old"));
+    store.write(&space, &Batch::atomic(many(20, "new"))).await.unwrap();
+}
