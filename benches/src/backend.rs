@@ -4,6 +4,8 @@
 //! the same work done with its own crate.
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sled")]
 mod sled;
 #[cfg(feature = "sqlite")]
@@ -19,6 +21,8 @@ use crate::Result;
 use crate::by_hand::ByHand;
 
 pub use memory::Memory;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
 #[cfg(feature = "sled")]
 pub use sled::Sled;
 #[cfg(feature = "sqlite")]
@@ -74,6 +78,9 @@ pub enum BackendName {
     /// A file.
     #[cfg(feature = "sqlite")]
     Sqlite,
+    /// A server.
+    #[cfg(feature = "redis")]
+    Redis,
     /// A directory.
     #[cfg(feature = "sled")]
     Sled,
@@ -101,6 +108,8 @@ impl BackendName {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => "sqlite",
+            #[cfg(feature = "redis")]
+            Self::Redis => "redis",
             #[cfg(feature = "sled")]
             Self::Sled => "sled",
             Self::Memory => "memory",
@@ -112,6 +121,8 @@ impl BackendName {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => work.run::<Sqlite>(self),
+            #[cfg(feature = "redis")]
+            Self::Redis => work.run::<Redis>(self),
             #[cfg(feature = "sled")]
             Self::Sled => work.run::<Sled>(self),
             Self::Memory => work.run::<Memory>(self),

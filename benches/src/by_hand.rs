@@ -6,6 +6,8 @@
 pub(crate) mod card;
 pub(crate) mod graph;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sled")]
 mod sled;
 #[cfg(feature = "sqlite")]
@@ -20,6 +22,10 @@ use serde_json::Value;
 use crate::Result;
 
 pub use memory::Memory;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
+#[cfg(feature = "redis")]
+pub(crate) use redis::connect as redis_connection;
 #[cfg(feature = "sled")]
 pub use sled::Sled;
 #[cfg(feature = "sqlite")]

@@ -31,6 +31,8 @@ mod timing;
 mod warm;
 mod writes;
 
+#[cfg(feature = "redis")]
+pub use backend::Redis;
 #[cfg(feature = "sled")]
 pub use backend::Sled;
 #[cfg(feature = "sqlite")]

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use pstate::{Adapter, Key, PState};
 use pstate_testkit::workload::{Deck, schema};
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::backend::{Backend, BackendName, OnBackend};
 use crate::fixture::{BATCH, ELEVEN, cards_at, eleven, scattered, store};
@@ -82,8 +82,10 @@ pub fn measure(backend: BackendName, documents: usize) -> Result<Figures> {
 ///
 /// # Errors
 /// What the store reports.
-pub fn child(runtime: &Runtime, backend: BackendName, documents: usize) -> Result<()> {
-    let figures = backend.run(Scale { runtime, documents })?;
+pub fn child(backend: BackendName, documents: usize) -> Result<()> {
+    // Not the other benchmarks' runtime, whose threads have grown their heaps.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let figures = backend.run(Scale { runtime: &runtime, documents })?;
     println!("{}", serde_json::to_string(&figures)?);
     Ok(())
 }
@@ -245,6 +247,7 @@ fn cells(figures: &[Figures]) -> (Vec<String>, Vec<Vec<String>>) {
             .iter()
             .zip(&values)
             .filter_map(|(figures, value)| Some((documents_f64(figures.documents), (*value)?)))
+            .filter(|(_, value)| *value > 0.0)
             .collect();
         [(*name).to_owned()].into_iter().chain(shown).chain([growth(&at)]).collect()
     };

@@ -32,7 +32,8 @@ enum Command {
     },
     /// Measures PState against the same work done by hand, and prints the figures as a table.
     Bench {
-        /// Arguments for the benchmark: --quick, --json FILE.
+        /// Arguments for the benchmark: --quick, --full, --backend NAME, --json FILE, --plot DIR, --save;
+        /// --help lists all.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -89,7 +90,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test { filter } => test(filter.as_deref()),
-        Command::Bench { arguments } => bench("compare", &arguments),
+        Command::Bench { arguments } => compare(&arguments),
         Command::SweepBench { arguments } => bench("sweep", &arguments),
         Command::CacheBench { arguments } => bench("cache", &arguments),
         Command::HitsBench { arguments } => bench("hits", &arguments),
@@ -150,6 +151,16 @@ fn kill(package: &str) -> Result<(), Failed> {
     let kill = ["test", "--package", package, "--test", "conformance", "--", "durability::kill"];
     let (passed, _) = cargo_captured(&environment, &kill)?;
     if passed { Ok(()) } else { Err(Failed(format!("{package} has lost something"))) }
+}
+
+fn compare(arguments: &[String]) -> Result<(), Failed> {
+    let chosen = arguments.iter().any(|argument| argument.starts_with("--backend"));
+    let redis = arguments.iter().any(|argument| argument.contains("redis"));
+    let shows = ["--help", "--from"].map(str::to_owned);
+    if !arguments.iter().any(|argument| shows.contains(argument)) && (redis || !chosen) {
+        tools::require("redis-server", "redis-server")?;
+    }
+    bench("compare", arguments)
 }
 
 fn bench(binary: &str, arguments: &[String]) -> Result<(), Failed> {

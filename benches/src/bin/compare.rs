@@ -61,10 +61,10 @@ enum Suite {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let runtime = runtime()?;
     if let (Some(documents), Some(&backend)) = (arguments.scale, arguments.backend.first()) {
-        return scale::child(&runtime, backend, documents);
+        return scale::child(backend, documents);
     }
+    let runtime = runtime()?;
     let results = match &arguments.from {
         Some(file) => Results::load(file)?,
         None => run(&arguments, &runtime)?,
