@@ -1,7 +1,5 @@
 //! Connections that hang, and connections that are cut.
 
-use std::time::Instant;
-
 use pstate_core::{Adapter, Batch, ErrorKind, Space};
 use pstate_redis::Placement;
 use pstate_testkit::redis::{Proxy, Server};
@@ -15,7 +13,6 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_allowed_and_used_again
     let store = connect(config).await.unwrap();
     put(&store, "card:1", "before").await;
     server.pause();
-    let begin = Instant::now();
     // On its way, and nobody knows whether it is going to happen.
     let error = try_put(&store, "card:1", "perhaps").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -27,7 +24,6 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_allowed_and_used_again
     let error = try_get(&store, "card:1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.is_retryable(), "{error}");
-    assert!(begin.elapsed() >= 3 * SHORT);
     server.go_on();
     while try_get(&store, "card:1").await.is_err() {}
     let value = get(&store, "card:1").await.unwrap();

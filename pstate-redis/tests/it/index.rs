@@ -80,6 +80,7 @@ async fn a_record_that_comes_too_late_for_its_entry_begins_again() {
     // The entry is gone, as after the grace.
     server.command(&["ZREM", INDEX, "1"]);
     server.command(&["ZREM", NEW, "1"]);
+    // By the server's clock.
     tokio::time::sleep(grace).await;
     proxy.hold_answers(false);
     let store = writing.await.unwrap().unwrap();
