@@ -1,9 +1,10 @@
 //! Serves `/metrics` to Prometheus while learners study, editors edit, and old cards become new ones.
 //!
 //! Every panel of the dashboard in `docs/monitoring` moves. With `--trouble` everything that the alerts are
-//! for happens at once: the cache is too small, another program locks the file, and yesterday's program
+//! for happens at once: the cache is too small, the disk is busy, and yesterday's program
 //! still runs and stores what has to be migrated.
 
+mod slow_disk;
 mod workload;
 
 use std::net::SocketAddr;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use pstate::sqlite::SqliteAdapter;
-use pstate::{MetricsBridge, MigrationWriter, PState};
+use pstate::{Adapter, MetricsBridge, MigrationWriter, PState};
 use tokio::time::sleep;
+
+use crate::slow_disk::SlowDisk;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -83,14 +86,17 @@ async fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn open(file: &Path, trouble: bool) -> Result<PState> {
-    let builder = PState::builder(Arc::new(SqliteAdapter::open(file)?))
-        .schema(workload::schema()?)
-        .metrics(MetricsBridge::default().publish_every(Duration::from_millis(250)));
+    let adapter: Arc<dyn Adapter> = Arc::new(SqliteAdapter::open(file)?);
     let builder = if trouble {
-        // Both much too small.
-        builder.cache_bytes(64 << 10).migration_writer(MigrationWriter::default().batch_size(5))
+        // Cache and batches are much too small, too.
+        PState::builder(Arc::new(SlowDisk(adapter)))
+            .cache_bytes(64 << 10)
+            .migration_writer(MigrationWriter::default().batch_size(25).queue_limit(1_500))
     } else {
-        builder.cache_bytes(8 << 20).migration_writer(MigrationWriter::low_latency())
+        PState::builder(adapter)
+            .cache_bytes(8 << 20)
+            .migration_writer(MigrationWriter::low_latency())
     };
-    Ok(builder.build()?)
+    let bridge = MetricsBridge::default().publish_every(Duration::from_millis(250));
+    Ok(builder.schema(workload::schema()?).metrics(bridge).build()?)
 }

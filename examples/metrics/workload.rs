@@ -1,16 +1,14 @@
 //! Learners, editors, a report, a sweep; and trouble.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pstate::schema::{Entity, has_many, integer, patterns, string};
 use pstate::sqlite::SqliteAdapter;
-use pstate::{CachePolicy, ErrorKind, PState, Schema};
-use rusqlite::Connection;
+use pstate::{CachePolicy, PState, Schema};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -115,10 +113,7 @@ pub(crate) fn start(pstate: &PState, file: &Path, trouble: bool) -> Tasks {
     let visiting = clone();
     tasks.repeat(milliseconds(40), move || visit(visiting.clone()));
     if trouble {
-        let file = file.to_owned();
-        let locking = file.clone();
-        tasks.repeat(milliseconds(5), move || lock(locking.clone()));
-        match open_plain(&file) {
+        match open_plain(file) {
             Ok(old) => tasks.repeat(milliseconds(100), move || store_as_yesterday(old.clone())),
             Err(error) => drop(tasks.running.spawn(async { Err(error) })),
         }
@@ -164,23 +159,14 @@ async fn edit(pstate: PState) -> Result<()> {
         card.insert("edits".into(), json!(edits + 1));
         Ok(())
     });
-    match edited.await {
-        // Somebody has the file locked.
-        Err(error) if error.kind() != ErrorKind::Unavailable => Err(error.into()),
-        _ => Ok(()),
-    }
+    edited.await?;
+    Ok(())
 }
 
 async fn visit(pstate: PState) -> Result<()> {
     let key = format!("session:{}", fastrand::u16(..));
-    for result in
-        [pstate.put(&key, &json!({ "since": "today" })).await.map(drop), pstate.delete(&key).await]
-    {
-        match result {
-            Err(error) if error.kind() != ErrorKind::Unavailable => return Err(error.into()),
-            _ => {}
-        }
-    }
+    pstate.put(&key, &json!({ "since": "today" })).await?;
+    pstate.delete(&key).await?;
     Ok(())
 }
 
@@ -194,23 +180,8 @@ async fn report(pstate: PState) -> Result<()> {
 
 async fn sweep(pstate: PState) -> Result<()> {
     sleep(Duration::from_secs(10)).await;
-    match pstate.migrate_all().rate(1_000).run().await {
-        // It goes on when the program is started again.
-        Err(error) if error.kind() != ErrorKind::Unavailable => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Another program has the file locked for most of the time.
-async fn lock(file: PathBuf) -> Result<()> {
-    let locking = tokio::task::spawn_blocking(move || -> rusqlite::Result<()> {
-        let connection = Connection::open(file)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.execute_batch("begin immediate")?;
-        thread::sleep(Duration::from_millis(200));
-        connection.execute_batch("rollback")
-    });
-    Ok(locking.await??)
+    pstate.migrate_all().rate(1_000).run().await?;
+    Ok(())
 }
 
 /// Yesterday's program still runs, and stores what has to be migrated.
@@ -220,8 +191,6 @@ async fn store_as_yesterday(old: PState) -> Result<()> {
         let old = old.clone();
         async move { old.put_at(1, card_key(card), &old_card(card)).await }
     });
-    match try_join_all(stored).await {
-        Err(error) if error.kind() != ErrorKind::Unavailable => Err(error.into()),
-        _ => Ok(()),
-    }
+    try_join_all(stored).await?;
+    Ok(())
 }
