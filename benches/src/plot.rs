@@ -67,7 +67,7 @@ fn latency(rows: &[Row]) -> Option<String> {
     let (top, row_height) = (80.0, LANE * count(backends.len()) + 10.0);
     let bottom = top + row_height * count(shown.len());
     let mut svg = Svg::new(820.0, bottom + 30.0);
-    svg.title((10.0, 20.0), "Median latency: filled PState, hollow the same work by hand");
+    svg.title((10.0, 20.0), "Median latency: filled PState, hollow what it is compared with, mostly the same work by hand");
     svg.legend((20.0, 46.0), &backends);
     let values = shown
         .iter()
@@ -131,7 +131,7 @@ fn throughput(figures: &[concurrency::Figures]) -> Option<String> {
     ];
     let x = |figures: &Figures| figures.tasks;
     let backend = |figures: &Figures| figures.backend.clone();
-    facetted("Operations a second by so many tasks together", figures, &facets, x, backend)
+    facetted("Operations a second by 1 to 512 tasks together", figures, &facets, x, backend)
 }
 
 /// Diagrams beside each other, three in a row, each with a line for each backend.

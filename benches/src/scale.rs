@@ -200,21 +200,41 @@ fn median(mut samples: Vec<f64>) -> f64 {
     quantile(&samples, 0.5)
 }
 
-/// One line of the table: what grows, and how it is shown.
-type Line = (&'static str, fn(&Figures) -> Option<f64>, fn(f64) -> String);
+/// One line of the table: what grows, how it is shown, and below what it does not matter.
+struct Line {
+    name: &'static str,
+    of: fn(&Figures) -> Option<f64>,
+    show: fn(f64) -> String,
+    least: f64,
+}
+
+impl Line {
+    const fn time(name: &'static str, of: fn(&Figures) -> Option<f64>) -> Self {
+        Self { name, of, show: time, least: 1.0 }
+    }
+
+    const fn memory(name: &'static str, of: fn(&Figures) -> Option<f64>) -> Self {
+        Self { name, of, show: mebibytes, least: (16 << 20) as f64 }
+    }
+}
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 const LINES: [Line; 10] = [
-    ("seeding, a document", |figures| Some(figures.seed_ns), time),
-    ("get, not cached", |figures| Some(figures.get_cold_ns), time),
-    ("multi_get of 100, not cached", |figures| Some(figures.multi_get_100_ns), time),
-    ("scan of 11", |figures| Some(figures.scan_11_ns), time),
-    ("scan of all, a document", |figures| Some(figures.full_scan_ns), time),
-    ("scan of all, memory", |figures| Some(figures.full_scan_bytes as f64), mebibytes),
-    ("sweep, a document", |figures| Some(figures.sweep_ns), time),
-    ("stored, a document", |figures| figures.stored_bytes, |bytes| format!("{bytes:.0} B")),
-    ("resident, cache included", |figures| Some(figures.resident_bytes as f64), mebibytes),
-    ("cold start", |figures| figures.cold_start_ns, time),
+    Line::time("seeding, a document", |figures| Some(figures.seed_ns)),
+    Line::time("get, not cached", |figures| Some(figures.get_cold_ns)),
+    Line::time("multi_get of 100, not cached", |figures| Some(figures.multi_get_100_ns)),
+    Line::time("scan of 11", |figures| Some(figures.scan_11_ns)),
+    Line::time("scan of all, a document", |figures| Some(figures.full_scan_ns)),
+    Line::memory("scan of all, memory", |figures| Some(figures.full_scan_bytes as f64)),
+    Line::time("sweep, a document", |figures| Some(figures.sweep_ns)),
+    Line {
+        name: "stored, a document",
+        of: |figures| figures.stored_bytes,
+        show: |bytes| format!("{bytes:.0} B"),
+        least: 1.0,
+    },
+    Line::memory("resident, cache included", |figures| Some(figures.resident_bytes as f64)),
+    Line::time("cold start", |figures| figures.cold_start_ns),
 ];
 
 fn mebibytes(bytes: f64) -> String {
@@ -240,14 +260,15 @@ fn cells(figures: &[Figures]) -> (Vec<String>, Vec<Vec<String>>) {
     let backend = figures.first().map(|first| first.backend.clone()).unwrap_or_default();
     let sizes = figures.iter().map(|figures| figures.documents.to_string());
     let heading = [backend].into_iter().chain(sizes).chain(["a tenfold".to_owned()]).collect();
-    let line = |(name, of, show): &Line| {
+    let line = |Line { name, of, show, least }: &Line| {
         let values: Vec<Option<f64>> = figures.iter().map(of).collect();
         let shown = values.iter().map(|value| value.map_or("-".to_owned(), show));
         let at: Vec<(f64, f64)> = figures
             .iter()
             .zip(&values)
-            .filter_map(|(figures, value)| Some((documents_f64(figures.documents), (*value)?)))
-            .filter(|(_, value)| *value > 0.0)
+            .filter_map(|(figures, value)| {
+                Some((documents_f64(figures.documents), (*value)?.max(*least)))
+            })
             .collect();
         [(*name).to_owned()].into_iter().chain(shown).chain([growth(&at)]).collect()
     };
