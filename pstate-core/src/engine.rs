@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crate::adapter::{Atomicity, Capabilities, Scan};
 use crate::background::Background;
@@ -25,11 +24,14 @@ use crate::schema::{Entity, Schema};
 use crate::space::Space;
 use crate::stats::Counters;
 use crate::telemetry::{
-    CacheChange, ChangedFields, Event, ObservedAdapter, Operation, Publish, Telemetry,
-    operation_span, within,
+    Event, ObservedAdapter, Operation, Publish, Telemetry, operation_span, within,
 };
 use crate::versions::VersionCounts;
 use crate::write_back::WriteBackQueue;
+
+mod tell;
+
+use tell::LookedUp;
 
 /// How many documents are validated and migrated before other tasks have their turn: about 0.1 ms,
 /// a few times that if all are migrated.
@@ -67,12 +69,6 @@ pub(crate) struct LoadedDocuments {
     looked_up: Option<LookedUp>,
 }
 
-/// What was in the cache, and when that was known.
-struct LookedUp {
-    from_cache: Vec<bool>,
-    at: Instant,
-}
-
 /// Who has read a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadBy {
@@ -99,14 +95,6 @@ enum Source {
     Cache(Option<Document>),
     OwnRead(usize),
     OtherRead(Arc<Flight>, usize),
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Some(publisher) = &self.publisher {
-            publisher.withdraw(self.stats());
-        }
-    }
 }
 
 impl Engine {
@@ -136,13 +124,6 @@ impl Engine {
                 Some(next) => scan.after = Some(next),
                 None => return Ok(counts),
             }
-        }
-    }
-
-    /// Publishes what was counted since the last time.
-    pub(crate) fn publish(&self) {
-        if let Some(publisher) = &self.publisher {
-            publisher.publish(&|| self.stats());
         }
     }
 
@@ -195,25 +176,6 @@ impl Engine {
         document
     }
 
-    /// Tells that one document was read.
-    fn fetched_one(
-        &self,
-        space: &Space,
-        key: &Key,
-        document: &Result<Option<Document>>,
-        by: ReadBy,
-        started: Option<Instant>,
-    ) {
-        let asked = (space, Some(key.borrow()), 1);
-        let duration = Some(self.telemetry.end(Operation::Get, asked, started));
-        if self.telemetry.is_observed() {
-            let from_cache = by == ReadBy::Cache;
-            let document = document.as_ref().map(Option::as_ref);
-            let fetch = fetch(Operation::Get, space, key, document, from_cache, duration);
-            self.telemetry.fetched(&fetch);
-        }
-    }
-
     /// Reads what was not in the cache; also says by which call.
     async fn read_one(
         self: &Arc<Self>,
@@ -231,7 +193,11 @@ impl Engine {
         }
         let keys = std::slice::from_ref(key);
         let mut loaded = self.load_valid(space, keys, policy, valid_since).await;
-        let by = if loaded.round_trips > 0 { ReadBy::Alone } else { ReadBy::Shared };
+        let by = match loaded.round_trips {
+            0 if loaded.looked_up.is_some_and(|it| it.from_cache == [true]) => ReadBy::Cache,
+            0 => ReadBy::Shared,
+            _ => ReadBy::Alone,
+        };
         (loaded.documents.pop().unwrap_or(Ok(None)), by)
     }
 
@@ -268,46 +234,6 @@ impl Engine {
             self.fetched(operation, space, keys, &loaded.documents, (started, looked_up));
         }
         loaded
-    }
-
-    /// Tells that documents were read.
-    fn fetched(
-        &self,
-        operation: Operation,
-        space: &Space,
-        keys: &[Key],
-        documents: &[Result<Option<Document>>],
-        (started, looked_up): (Instant, &LookedUp),
-    ) {
-        let (all, cached) = (started.elapsed(), looked_up.at - started);
-        let asked = keys.iter().zip(documents).zip(&looked_up.from_cache);
-        for ((key, document), &from_cache) in asked {
-            let duration = if from_cache {
-                self.telemetry.times_cache_read().then_some(cached)
-            } else {
-                Some(all)
-            };
-            let document = document.as_ref().map(Option::as_ref);
-            let fetch = fetch(operation, space, key, document, from_cache, duration);
-            self.telemetry.fetched(&fetch);
-        }
-    }
-
-    /// Tells that the documents of a page were read.
-    pub(crate) fn scanned(
-        &self,
-        space: &Space,
-        keys: &[Key],
-        documents: &[Result<Document>],
-        started: Option<Instant>,
-    ) {
-        let asked = (space, keys.first().map(Key::borrow), documents.len());
-        let duration = self.telemetry.end(Operation::Scan, asked, started);
-        for (key, document) in keys.iter().zip(documents) {
-            let document = document.as_ref().map(Some);
-            let fetch = fetch(Operation::Scan, space, key, document, false, Some(duration));
-            self.telemetry.fetched(&fetch);
-        }
     }
 
     /// The same, with what is valid since then.
@@ -383,15 +309,6 @@ impl Engine {
             });
         }
         LoadedDocuments { documents, round_trips, looked_up }
-    }
-
-    /// Tells what a load has found in the cache when it was announced.
-    pub(crate) fn looked_up(&self, CacheKey { space, key }: &CacheKey, hit: bool) {
-        if hit {
-            self.telemetry.cache_hit(space, key.borrow());
-        } else {
-            self.telemetry.cache_changed(space, key.borrow(), CacheChange::Miss);
-        }
     }
 
     /// Reads the keys of a flight from the store, migrates what is old, and ends the flight.
@@ -474,34 +391,6 @@ impl Engine {
                 Err(error.at_key(key).in_space(space))
             }
         }
-    }
-
-    /// Tells that a document was brought up to date, or could not be.
-    fn tell_migration(
-        &self,
-        space: &Space,
-        stored: &Document,
-        to: Option<u32>,
-        reading: &Result<Reading>,
-        started: Instant,
-    ) {
-        let duration = started.elapsed();
-        let (text, error) = match reading {
-            Ok(Reading::Migrated(text)) => (text.as_slice(), None),
-            Ok(Reading::Unmigrated(error)) | Err(error) => (&[][..], Some(error)),
-            Ok(Reading::AsStored | Reading::Downgraded(_)) => return,
-        };
-        let key = stored.key().borrow();
-        self.telemetry.emit(&Event::Migration {
-            space,
-            key,
-            entity_type: key.entity_type(),
-            from: stored.version(),
-            to: to.unwrap_or_default(),
-            fields: ChangedFields::between(stored.as_str(), text),
-            error,
-            duration,
-        });
     }
 
     /// Sends writes to the store and keeps the cache coherent with them.
@@ -672,22 +561,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// What observers are told of a document that was read.
-fn fetch<'a>(
-    operation: Operation,
-    space: &'a Space,
-    key: &'a Key,
-    document: Result<Option<&Document>, &'a Error>,
-    from_cache: bool,
-    duration: Option<Duration>,
-) -> Event<'a> {
-    let (key, error) = (key.borrow(), document.err());
-    let document = document.ok().flatten();
-    let found = document.is_some();
-    let migrated = !from_cache && document.is_some_and(Document::is_migrated);
-    Event::Fetch { operation, space, key, from_cache, migrated, found, error, duration }
 }
 
 /// What a read returns after a write with this outcome; `None` if that is not known.

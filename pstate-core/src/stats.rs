@@ -300,6 +300,21 @@ impl Engine {
         cache.counters().for_each(|name, counters| stats.add_type(name, counters));
         stats
     }
+
+    /// Publishes what was counted since the last time.
+    pub(crate) fn publish(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.publish(&|| self.stats());
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.withdraw(self.stats());
+        }
+    }
 }
 
 impl Stats {

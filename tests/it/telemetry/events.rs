@@ -238,3 +238,16 @@ async fn what_fails() {
     pstate.put("card:1", &json!({})).await.unwrap_err();
     assert_eq!(recorder.take(), ["call memory write 1, failed", "put card:1 by put: failed"]);
 }
+
+#[tokio::test]
+async fn readers_who_share_a_call_are_each_told_and_the_call_once() {
+    let (builder, recorder) = builder(&Arc::new(MemoryAdapter::new()));
+    let pstate = builder.cache_bytes(1 << 20).build().unwrap();
+    let gets = (0..8).map(|_| pstate.get("card:1"));
+    futures_util::future::try_join_all(gets).await.unwrap();
+    assert_eq!(recorder.count("fetch card:1 by get"), 8);
+    assert_eq!(recorder.count("call memory multi_get"), 1);
+    let stats = pstate.stats().cache;
+    assert_eq!(recorder.count("cache hit"), stats.hits);
+    assert_eq!(recorder.count("cache miss"), stats.misses);
+}
