@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::{DefaultGuard, set_default};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// Events of a level or more serious ones, and spans, each a line.
 #[derive(Clone)]
@@ -20,6 +21,14 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn of(level: Level) -> Self {
         Self { lines: Arc::default(), spans: Arc::default(), level }
+    }
+
+    /// Logs what this thread does, until what is returned is dropped.
+    ///
+    /// Registered twice: while there is just one dispatcher, tracing asks that of the thread which meets a
+    /// span for the first time whether anybody wants it. That may be a test beside this one, that has none.
+    pub(super) fn begin(&self) -> (Dispatch, DefaultGuard) {
+        (Dispatch::new(self.clone()), set_default(self.clone()))
     }
 
     /// What was logged since the last time.

@@ -6,14 +6,13 @@ use pstate::{Error, ErrorKind, MemoryAdapter, PState, Staleness};
 use pstate_testkit::{Call, FaultLayer};
 use serde_json::json;
 use tracing::Level;
-use tracing::subscriber::set_default;
 
 use super::log::Log;
 
 #[tokio::test]
 async fn operations_and_calls_have_spans_named_as_opentelemetry_does() {
     let log = Log::of(Level::DEBUG);
-    let _logged = set_default(log.clone());
+    let _logged = log.begin();
     let faults = Arc::new(FaultLayer::new(Arc::new(MemoryAdapter::new())));
     let pstate = PState::builder(faults.clone()).staleness(Staleness::Unbounded).build().unwrap();
     pstate.put("card:1", &json!({})).await.unwrap();

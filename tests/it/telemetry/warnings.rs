@@ -7,7 +7,6 @@ use pstate::{Builder, MemoryAdapter, MigrationWriter, Operation, PState, Thresho
 use pstate_testkit::{Call, FaultLayer, workload};
 use serde_json::json;
 use tracing::Level;
-use tracing::subscriber::set_default;
 
 use super::log::Log;
 use super::recorder::Recorder;
@@ -26,7 +25,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 async fn an_operation_of_more_than_10_ms_is_counted_told_and_logged() {
     let (faults, builder, recorder) = setup();
     let log = Log::of(Level::WARN);
-    let _logged = set_default(log.clone());
+    let _logged = log.begin();
     let pstate = builder.build().unwrap();
     faults.delay(Call::Read, 10 * MILLISECOND);
     pstate.get("card:1").await.unwrap();
@@ -76,7 +75,7 @@ async fn every_kind_of_operation_is_watched() {
 async fn warnings_of_a_kind_come_once_a_second_with_how_many_were_suppressed() {
     let (faults, builder, _) = setup();
     let log = Log::of(Level::WARN);
-    let _logged = set_default(log.clone());
+    let _logged = log.begin();
     let pstate = builder.build().unwrap();
     for card in 0..5 {
         faults.delay(Call::Read, 20 * MILLISECOND);
@@ -108,7 +107,7 @@ async fn thresholds_can_be_moved() {
 async fn a_long_queue_and_a_slow_flush_are_logged() {
     let (faults, builder, _) = setup();
     let log = Log::of(Level::WARN);
-    let _logged = set_default(log.clone());
+    let _logged = log.begin();
     let deck = deck_of(4);
     let plain = PState::builder(faults.clone()).build().unwrap();
     for card in 0..4 {
