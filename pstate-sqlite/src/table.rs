@@ -13,6 +13,8 @@ pub(crate) struct Table {
     pub(crate) get: String,
     /// `?1` space, `?2` key, `?3` value.
     pub(crate) put: String,
+    /// The same for a row that is there.
+    pub(crate) replace: String,
     /// `?1` space, `?2` key.
     pub(crate) delete: String,
     /// `?1` space, `?2` the first key.
@@ -99,6 +101,7 @@ impl Table {
                  ON CONFLICT (space, key) DO UPDATE SET value = excluded.value
                  WHERE \"{name}\".value IS NOT excluded.value"
             ),
+            replace: format!("UPDATE \"{name}\" SET value = ?3 WHERE space = ?1 AND key = ?2"),
             delete: format!("DELETE FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
             scan_from: scan(">="),
             scan_after: scan(">"),

@@ -3,7 +3,7 @@
 use pstate_core::{
     Batch, BatchMode, Change, Error, ErrorKind, Expect, Outcome, Revision, Space, Write,
 };
-use rusqlite::{Connection, Result as SqlResult};
+use rusqlite::{CachedStatement, Connection, Result as SqlResult};
 
 use crate::connection::Database;
 use crate::error::{During, is_about_one_row};
@@ -30,22 +30,51 @@ pub(crate) fn apply(
     space: &Space,
     batch: &Batch,
 ) -> SqlResult<Vec<Outcome>> {
-    let table = Statements { connection, database, space };
+    let mut table = Statements {
+        connection,
+        database,
+        space,
+        get: Prepared::default(),
+        put: Prepared::default(),
+        replace: Prepared::default(),
+        delete: Prepared::default(),
+    };
     match batch.mode {
         BatchMode::Atomic => table.apply_atomically(&batch.writes),
         BatchMode::Each => batch.writes.iter().map(|write| table.apply_alone(write)).collect(),
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+/// The statements of one batch, each looked up among the prepared ones when it is first needed.
 struct Statements<'a> {
     connection: &'a Connection,
     database: &'a Database,
     space: &'a Space,
+    get: Prepared<'a>,
+    put: Prepared<'a>,
+    replace: Prepared<'a>,
+    delete: Prepared<'a>,
+}
+
+#[derive(Default)]
+struct Prepared<'a>(Option<CachedStatement<'a>>);
+
+impl<'a> Prepared<'a> {
+    fn get(
+        &mut self,
+        connection: &'a Connection,
+        sql: &str,
+    ) -> SqlResult<&mut CachedStatement<'a>> {
+        let statement = match self.0.take() {
+            Some(statement) => statement,
+            None => connection.prepare_cached(sql)?,
+        };
+        Ok(self.0.insert(statement))
+    }
 }
 
 impl Statements<'_> {
-    fn apply_atomically(self, writes: &[Write]) -> SqlResult<Vec<Outcome>> {
+    fn apply_atomically(&mut self, writes: &[Write]) -> SqlResult<Vec<Outcome>> {
         let holds = writes.iter().map(|write| self.holds(write)).collect::<SqlResult<Vec<_>>>()?;
         if holds.iter().all(|&holds| holds) {
             return writes.iter().map(|write| self.change(write)).collect();
@@ -54,7 +83,7 @@ impl Statements<'_> {
         Ok(holds.into_iter().map(outcome).collect())
     }
 
-    fn apply_alone(self, write: &Write) -> SqlResult<Outcome> {
+    fn apply_alone(&mut self, write: &Write) -> SqlResult<Outcome> {
         if let Err(error) = check_len(write, self.space, self.database.config.max_value_len) {
             return Ok(Outcome::Failed(error));
         }
@@ -72,13 +101,13 @@ impl Statements<'_> {
     }
 
     /// Whether what is stored is as `write` expects.
-    fn holds(self, write: &Write) -> SqlResult<bool> {
+    fn holds(&mut self, write: &Write) -> SqlResult<bool> {
         let expected = match write.expect {
             Expect::Any => return Ok(true),
             Expect::Absent => None,
             Expect::Revision(revision) => Some(revision),
         };
-        let mut statement = self.connection.prepare_cached(&self.database.table.get)?;
+        let statement = self.get.get(self.connection, &self.database.table.get)?;
         let mut rows = statement.query([self.space.as_str(), write.key.as_str()])?;
         let stored = match rows.next()? {
             Some(row) => Some(Revision::of_content(&bytes(row.get_ref(0)?))),
@@ -87,18 +116,22 @@ impl Statements<'_> {
         Ok(stored == expected)
     }
 
-    fn change(self, write: &Write) -> SqlResult<Outcome> {
+    /// Does what `write` says, whose expectation holds.
+    fn change(&mut self, write: &Write) -> SqlResult<Outcome> {
         let (space, key) = (self.space.as_str(), write.key.as_str());
         let table = &self.database.table;
         match &write.change {
             Change::Put(bytes) => {
-                let mut statement = self.connection.prepare_cached(&table.put)?;
+                let statement = match write.expect {
+                    // It is there.
+                    Expect::Revision(_) => self.replace.get(self.connection, &table.replace)?,
+                    Expect::Any | Expect::Absent => self.put.get(self.connection, &table.put)?,
+                };
                 statement.execute((space, key, Stored(bytes)))?;
                 Ok(Outcome::Stored(Revision::of_content(bytes)))
             }
             Change::Delete => {
-                let mut statement = self.connection.prepare_cached(&table.delete)?;
-                statement.execute((space, key))?;
+                self.delete.get(self.connection, &table.delete)?.execute((space, key))?;
                 Ok(Outcome::Deleted)
             }
         }
