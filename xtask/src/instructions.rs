@@ -16,7 +16,7 @@ const TIMES: u64 = 1_000;
 const BOUNDS: [(&str, u64); 6] = [
     ("get_warm", 420),
     ("get_warm_typed", 495),
-    ("get_cold", 15_600),
+    ("get_cold", 14_200),
     ("plan_preload", 17_500),
     ("preload_cached", 405_000),
     ("migrate", 49_000),

@@ -1,8 +1,9 @@
 //! Loads that several readers share.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{Cache, CacheKey};
 use crate::document::Document;
@@ -14,7 +15,10 @@ pub(crate) type FlightResults = Arc<[Result<Option<Document>>]>;
 
 /// A load of one or more keys that is under way.
 pub(crate) struct Flight {
-    loaded: watch::Receiver<Option<FlightResults>>,
+    /// Set when it has ended; `None` if that was without a result.
+    loaded: OnceLock<Option<FlightResults>>,
+    /// It has ended. Not a `watch`: most flights have no passengers, and one costs a tenth of a cold read.
+    ended: Notify,
     /// In which it began.
     epoch: u64,
 }
@@ -22,14 +26,13 @@ pub(crate) struct Flight {
 impl Flight {
     /// A flight, and what ends it.
     pub(crate) fn new(cache: &Arc<Cache>) -> (Arc<Self>, LoadGuard) {
-        let (sender, loaded) = watch::channel(None);
-        let flight = Arc::new(Self { loaded, epoch: cache.validity().now() });
+        let (loaded, ended) = (OnceLock::new(), Notify::new());
+        let flight = Arc::new(Self { loaded, ended, epoch: cache.validity().now() });
         let guard = LoadGuard {
             cache: cache.clone(),
             flight: flight.clone(),
             keys: Vec::new(),
             known: Vec::new(),
-            sender,
         };
         (flight, guard)
     }
@@ -41,11 +44,23 @@ impl Flight {
     /// Waits for the load and returns what became of its number `at`, and whether that was all that
     /// was loaded.
     pub(crate) async fn join(&self, at: usize) -> (Result<Option<Document>>, bool) {
-        let mut loaded = self.loaded.clone();
-        let loaded = loaded.wait_for(Option::is_some).await;
-        match loaded.as_ref().ok().and_then(|loaded| loaded.as_ref()) {
-            Some(loaded) => (loaded[at].clone(), loaded.len() == 1),
-            None => (Err(lost()), false),
+        loop {
+            // Announced before looking, so that an end in between is not missed.
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            match self.loaded.get() {
+                None => {}
+                Some(Some(loaded)) => return (loaded[at].clone(), loaded.len() == 1),
+                Some(None) => return (Err(lost()), false),
+            }
+            ended.await;
+        }
+    }
+
+    /// Changes nothing if it has ended already.
+    fn end(&self, loaded: Option<FlightResults>) {
+        if self.loaded.set(loaded).is_ok() {
+            self.ended.notify_waiters();
         }
     }
 }
@@ -62,7 +77,6 @@ pub(crate) struct LoadGuard {
     keys: Vec<CacheKey>,
     /// What was known of each before.
     known: Vec<Option<Document>>,
-    sender: watch::Sender<Option<FlightResults>>,
 }
 
 impl LoadGuard {
@@ -90,8 +104,7 @@ impl LoadGuard {
         for (key, result) in std::mem::take(&mut self.keys).iter().zip(loaded.iter()) {
             self.cache.end_load(key, &self.flight, result.as_ref().ok());
         }
-        // Fails if nobody waits.
-        let _ = self.sender.send(Some(loaded.clone()));
+        self.flight.end(Some(loaded.clone()));
     }
 }
 
@@ -100,5 +113,6 @@ impl Drop for LoadGuard {
         for key in &self.keys {
             self.cache.end_load(key, &self.flight, None);
         }
+        self.flight.end(None);
     }
 }
