@@ -22,7 +22,7 @@ impl PState {
     /// [`Schema`](crate::ErrorKind::Schema) if it cannot be migrated, and what the store reports.
     ///
     /// # Cost
-    /// A hash look-up if the document is cached, without an allocation, and after every 256th one
+    /// A hash look-up if the document is cached, without an allocation, and after every 1,024th one
     /// other tasks have their turn; otherwise one read, which is shared by all who
     /// ask for the key meanwhile.
     pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
