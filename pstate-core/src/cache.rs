@@ -321,7 +321,10 @@ impl Cache {
         let mut shard = self.shard(key);
         shard.invalidate_dependents(key, now);
         let cached = self.entries.peek(key);
-        if cached.is_some_and(|entry| is_still(now, entry.document.map(|it| it.revision()))) {
+        // What is cached may have expired, and a flight may have read what was there in between.
+        if !shard.pending.contains_key(key)
+            && cached.is_some_and(|entry| is_still(now, entry.document.map(|it| it.revision())))
+        {
             return;
         }
         if let Some(pending) = shard.pending.get_mut(key) {

@@ -9,7 +9,7 @@ use shuttle::scheduler::{DfsScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::atomic::{self, Ordering::SeqCst};
 use shuttle::{Config, Runner};
 
-use self::Task::{Change, Expire, KeepUnchecked, Load, LoseLoad, Write};
+use self::Task::{Change, ChangeBack, Expire, KeepUnchecked, Load, LoseLoad, Write};
 use super::*;
 use crate::record::{Record, Revision};
 use crate::telemetry::Thresholds;
@@ -31,6 +31,9 @@ enum Task {
     Write,
     /// Somebody else writes, and it is told which record has changed.
     Change,
+    /// What is cached has expired; somebody else writes, then writes back what was there, and only
+    /// that is told.
+    ChangeBack,
     /// Somebody else writes, and it is told that something has changed.
     Expire,
     /// A defect: what was loaded is kept, whatever was written meanwhile.
@@ -65,6 +68,7 @@ impl Model {
             Change => self.write_elsewhere(|cache, number| {
                 cache.changed(&key(), ChangedTo::Revision(revision(number)));
             }),
+            ChangeBack => self.write_and_write_back(),
             Expire => self.write_elsewhere(|cache, _| cache.validity().expire_all()),
         }
     }
@@ -115,6 +119,16 @@ impl Model {
         tell(&self.cache, number);
         self.acknowledged.fetch_max(number, SeqCst);
     }
+
+    fn write_and_write_back(&self) {
+        let epoch = self.cache.validity().now();
+        self.cache.keep(&key(), Some(document(2)), epoch);
+        self.cache.validity().expire_all();
+        self.store.store(1, SeqCst);
+        self.store.store(2, SeqCst);
+        self.cache.changed(&key(), ChangedTo::Revision(revision(2)));
+        self.acknowledged.fetch_max(2, SeqCst);
+    }
 }
 
 /// Runs tasks side by side in all schedules of a scheduler, and says how many those were. Afterwards
@@ -157,6 +171,8 @@ fn two_tasks_in_every_schedule() {
         [Load, Change],
         [Write, Change],
         [LoseLoad, Change],
+        [Load, ChangeBack],
+        [LoseLoad, ChangeBack],
         [Load, Expire],
         [Write, Expire],
     ] {
@@ -171,6 +187,7 @@ fn three_tasks_in_many_schedules() {
         [Load, Write, Write],
         [LoseLoad, Load, Write],
         [Load, Write, Change],
+        [Load, Load, ChangeBack],
         [Load, Load, Expire],
         [Load, Write, Expire],
     ] {
