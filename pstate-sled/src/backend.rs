@@ -150,10 +150,15 @@ impl Adapter for SledAdapter {
 
     /// Waits until what was acknowledged has left the process, whatever [`Flush`] says.
     async fn flush(&self) -> Result<()> {
-        self.writer.flush().await.map_err(|error| error.in_operation("flush"))
+        let flushed = match self.database.check_open() {
+            Ok(()) => self.writer.flush().await,
+            closed => closed,
+        };
+        flushed.map_err(|error| error.in_operation("flush"))
     }
 
     async fn close(&self) -> Result<()> {
+        self.database.begin_to_close();
         self.writer.close().await;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(crate) struct Database {
     pub(crate) config: SledConfig,
     /// Is told what is stored while the lock is held, so in the order in which it is stored.
     pub(crate) changes: ChangeHub,
+    /// From when it is to be closed: what was begun before is still done.
+    closing: AtomicBool,
     /// The only reference, so that closing it closes it; `None` afterwards.
     open: RwLock<Option<Open>>,
 }
@@ -63,7 +66,8 @@ impl Database {
             format::claim(&path)?;
         }
         let open = RwLock::new(Some(Open { records, db }));
-        Ok(Self { path, config, changes: ChangeHub::new(), open })
+        let closing = AtomicBool::new(false);
+        Ok(Self { path, config, changes: ChangeHub::new(), closing, open })
     }
 
     /// Reads in place. `None` if somebody writes for so long that this has to wait elsewhere.
@@ -98,12 +102,13 @@ impl Database {
         self.with(self.open.read().as_ref(), During::Write, Tree::flush).map(drop)
     }
 
+    /// Refuses writes from now on, so that closing comes to an end.
+    pub(crate) fn begin_to_close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
-        match self.open.try_read() {
-            Some(open) if open.is_none() => Err(closed()),
-            // Who writes finds out by itself.
-            _ => Ok(()),
-        }
+        if self.closing.load(Ordering::Relaxed) { Err(closed()) } else { Ok(()) }
     }
 
     fn with<T>(

@@ -102,9 +102,12 @@ impl Writer {
 
 fn run(database: &Database, commands: &Receiver<Command>) {
     let flush = database.config.flush == Flush::EveryWrite;
+    let mut closing = false;
     // What ended the last group without belonging to it.
     let mut leftover = None;
-    while let Some(command) = leftover.take().or_else(|| commands.recv().ok()) {
+    // Once it is closing, only calls come that were already on their way.
+    let next = |closing| if closing { commands.try_recv().ok() } else { commands.recv().ok() };
+    while let Some(command) = leftover.take().or_else(|| next(closing)) {
         match command {
             Command::Write(first) => {
                 let (group, rest) = collect(first, commands);
@@ -114,17 +117,7 @@ fn run(database: &Database, commands: &Receiver<Command>) {
             Command::Flush(reply) => {
                 let _ = reply.send(database.flush());
             }
-            Command::Close => break,
-        }
-    }
-    // Calls that were already on their way when the store was closed.
-    while let Ok(command) = commands.try_recv() {
-        match command {
-            Command::Write(request) => commit(database, vec![request], flush),
-            Command::Flush(reply) => {
-                let _ = reply.send(database.flush());
-            }
-            Command::Close => {}
+            Command::Close => closing = true,
         }
     }
     database.close();

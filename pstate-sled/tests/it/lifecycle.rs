@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use pstate_core::{Adapter, Batch, Space};
+use pstate_core::{Adapter, Batch, ErrorKind, Space};
 
 use crate::fixture::{Place, poll_once, put, put_write, scan_all};
 
@@ -26,6 +26,28 @@ async fn what_is_acknowledged_while_closing_is_stored() {
     }
     let (stored, _) = scan_all(&place.open(), "", 100).await;
     assert!(acknowledged.iter().all(|key| stored.contains(key)), "{acknowledged:?} {stored:?}");
+}
+
+#[tokio::test]
+async fn while_it_closes_nothing_new_is_begun() {
+    let place = Place::new();
+    let store = place.open();
+    let space = Space::default();
+    let batch = Batch::each(vec![put_write("card:1", "{}")]);
+    let mut waiting: Vec<_> = (0..1_000).map(|_| store.write(&space, &batch)).collect();
+    for write in &mut waiting {
+        _ = poll_once(write.as_mut());
+    }
+    let mut closing = store.close();
+    _ = poll_once(closing.as_mut());
+    // Otherwise it would not end as long as somebody writes.
+    for error in [store.write(&space, &batch).await.err(), store.flush().await.err()] {
+        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Unavailable));
+    }
+    closing.await.unwrap();
+    for write in waiting {
+        write.await.unwrap();
+    }
 }
 
 #[tokio::test]
