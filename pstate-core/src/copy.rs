@@ -134,8 +134,9 @@ impl Copy {
     /// Whether it may write to spaces that hold documents already. By default it refuses to, unless
     /// an unfinished copy of the same source has left them there.
     ///
-    /// It then compares each page with what is there, and writes only what is missing or differs.
-    /// Documents that are only in the target stay; the verification [reports](CopyVerification::extra)
+    /// It then compares each page with what is there, and writes only what is missing or differs; also
+    /// what an unfinished copy that did not overwrite has copied. One that did, and was stopped, is gone
+    /// on with. Documents that are only in the target stay; the verification [reports](CopyVerification::extra)
     /// them.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.settings.overwrite = overwrite;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::stores::Store;
 use crate::typed::ByKey;
 
+mod again;
 mod verify;
 
 /// Documents of several spaces, odd keys and values among them.

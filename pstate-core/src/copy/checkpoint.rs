@@ -19,6 +19,8 @@ pub(super) struct Checkpoint {
     pub(super) finished: bool,
     /// Whether the target held documents before, so that each page is compared with it.
     pub(super) compare: bool,
+    /// Whether the copy that notes this was to overwrite documents.
+    pub(super) overwrites: bool,
     /// The last page that was read: whether a source is the same is told by it.
     pub(super) seen: Seen,
     pub(super) counts: Counts,

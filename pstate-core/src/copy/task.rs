@@ -95,6 +95,7 @@ impl Task {
         &mut self,
     ) -> Result<(BTreeMap<Space, Checkpoint>, BTreeSet<Space>), Ended> {
         let (from, to) = self.stores.spaces(&mut self.steering, &self.settings).await?;
+        let overwrites = self.settings.overwrite;
         let (mut checkpoints, mut noted) = (BTreeMap::new(), BTreeSet::new());
         for space in from.union(&to) {
             let found = {
@@ -102,7 +103,12 @@ impl Task {
                 self.steering.attempt(|| Checkpoint::read(to, space)).await?
             };
             let of_another = match found {
-                Some(checkpoint) if self.is_there(space, &checkpoint.seen).await? => {
+                Some(mut checkpoint) if self.is_there(space, &checkpoint.seen).await? => {
+                    if overwrites && !checkpoint.overwrites {
+                        // What is copied may have been changed since: all of it is compared.
+                        checkpoint.restart();
+                    }
+                    checkpoint.overwrites = overwrites;
                     noted.insert(space.clone());
                     checkpoints.insert(space.clone(), checkpoint);
                     continue;
@@ -110,11 +116,12 @@ impl Task {
                 found => found.is_some(),
             };
             let compare = to.contains(space);
-            if compare && !self.settings.overwrite {
+            if compare && !overwrites {
                 return Err(occupied(space, of_another).into());
             }
             if from.contains(space) {
-                checkpoints.insert(space.clone(), Checkpoint { compare, ..Checkpoint::default() });
+                let checkpoint = Checkpoint { compare, overwrites, ..Checkpoint::default() };
+                checkpoints.insert(space.clone(), checkpoint);
             }
         }
         Ok((checkpoints, noted))
