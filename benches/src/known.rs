@@ -25,10 +25,29 @@ impl Operation {
     pub fn aim(self, backend: BackendName) -> Option<Aim> {
         let is = |name: &str| backend.name() == name;
         match self {
+            Self::GetCold
+            | Self::MultiGet100
+            | Self::MultiPutNew
+            | Self::MultiPutOverwrite
+            | Self::PreloadDeep
+            | Self::Get64Tasks
+                if is("redis") =>
+            {
+                Some(Aim::Ratio(1.3))
+            }
+            Self::GetCold
+            | Self::MultiGet100
+            | Self::MultiPutNew
+            | Self::MultiPutOverwrite
+            | Self::Get64Tasks
+                if is("sled") =>
+            {
+                Some(Aim::Ratio(1.5))
+            }
             Self::GetWarm | Self::GetWarmTyped | Self::PreloadDeep => Some(Aim::Ratio(1.5)),
             Self::Resolve => Some(Aim::Time(10.0 * US)),
             Self::ReadFirstMigrated => Some(Aim::Ratio(2.0)),
-            Self::GetCold if is("sqlite") || is("sled") => Some(Aim::Ratio(1.5)),
+            Self::GetCold if is("sqlite") => Some(Aim::Ratio(1.5)),
             Self::MultiGet100 | Self::Preload if is("sqlite") => Some(Aim::Ratio(1.25)),
             Self::MultiPutNew | Self::MultiPutOverwrite | Self::Flush | Self::FlushMigrated
                 if is("sqlite") =>
@@ -37,14 +56,6 @@ impl Operation {
             }
             Self::Put64Tasks if is("sqlite") => Some(Aim::Ratio(0.2)),
             Self::Scan11Of380K if is("sqlite") => Some(Aim::Time(100.0 * US)),
-            Self::MultiGet100 | Self::MultiPutNew | Self::MultiPutOverwrite if is("sled") => {
-                Some(Aim::Ratio(1.5))
-            }
-            Self::MultiGet100 | Self::MultiPutNew | Self::MultiPutOverwrite | Self::Get64Tasks
-                if is("redis") =>
-            {
-                Some(Aim::Ratio(1.3))
-            }
             _ => None,
         }
     }
