@@ -96,8 +96,8 @@ impl Instant {
         self.0.checked_add(delay).map(Self)
     }
 
-    pub(crate) fn elapsed(self) -> Duration {
-        Self::now() - self
+    pub(crate) fn elapsed(&self) -> Duration {
+        Self::now() - *self
     }
 }
 
