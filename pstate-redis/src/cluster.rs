@@ -184,7 +184,7 @@ impl Cluster {
                 pending.primary_only = replica;
                 let may_go_on = pending.redirect.is_some()
                     || failure.is_about_routing()
-                    || (failure.sent && effect == Effect::Read);
+                    || (failure.may_be_read_again() && effect == Effect::Read);
                 if may_go_on {
                     pending.failure = Some(failure);
                     again.push(pending);

@@ -57,8 +57,11 @@ impl Failure {
         }
         let (kind, transient) = match error.kind() {
             _ if error.is_timeout() => (ErrorKind::Timeout, true),
-            // Certificates that are not accepted, or what is not encrypted at all.
-            RedisKind::Io if is_about_data(error) => (ErrorKind::Config, false),
+            // Certificates that are not accepted, or what is not encrypted at all. Later it is a connection
+            // that the server, or somebody between, has ended.
+            RedisKind::Io if doing == CONNECTING && is_about_data(error) => {
+                (ErrorKind::Config, false)
+            }
             // Another database than there is.
             RedisKind::Server(_) if doing == CONNECTING => (ErrorKind::Config, false),
             RedisKind::Io | RedisKind::Parse => (ErrorKind::Unavailable, true),
@@ -82,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// The server has answered that it did not do it.
+    /// The server has answered that it did not do it; or, of a script, that it did not do all of it.
     pub(crate) fn refused(at: &str, error: &ServerError) -> Self {
         let code = error.code();
         let details = without_arguments(error.details().unwrap_or_default());
@@ -121,7 +124,10 @@ impl Failure {
         };
         let message = format!("{at}: {code} {details}{hint}");
         let elsewhere = matches!(code, "MOVED" | "ASK").then(|| details.to_owned());
-        Self { kind, message, transient, sent: false, code: Some(code.to_owned()), elsewhere }
+        // A script that fails on its way may have changed something before. What passes is found before the
+        // first change, or not at all: meanwhile the server does nothing else.
+        let sent = !transient && details.contains("@user_script");
+        Self { kind, message, transient, sent, code: Some(code.to_owned()), elsewhere }
     }
 
     /// Fewer answers than there were commands.
@@ -178,7 +184,7 @@ impl Failure {
         let later =
             ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING", "MOVED", "ASK"];
         match &self.code {
-            Some(code) => later.contains(&code.as_str()),
+            Some(code) => !self.sent && later.contains(&code.as_str()),
             None => self.may_be_sent_again(),
         }
     }
@@ -198,8 +204,20 @@ impl Failure {
         self.transient && !self.sent && self.kind != ErrorKind::Config
     }
 
+    /// Whether a read that has failed so may be sent again, whatever has become of it.
+    pub(crate) fn may_be_read_again(&self) -> bool {
+        self.transient && self.sent
+    }
+
     pub(crate) fn into_error(self, effect: Effect) -> Error {
-        let error = Error::new(self.kind, self.message);
+        let kind = match self.kind {
+            // These kinds say that nothing has happened.
+            ErrorKind::Config | ErrorKind::Corrupt if self.sent && effect == Effect::Write => {
+                ErrorKind::Other
+            }
+            kind => kind,
+        };
+        let error = Error::new(kind, self.message);
         if self.transient && (effect == Effect::Read || !self.sent) {
             error.retryable()
         } else {
@@ -295,5 +313,17 @@ mod tests {
         assert!(!answering().into_error(Effect::Write).is_retryable());
         let connecting = Failure::connecting("host:1", &broken());
         assert!(connecting.into_error(Effect::Write).is_retryable());
+    }
+
+    #[test]
+    fn data_that_is_not_understood_means_a_wrong_configuration_only_while_connecting() {
+        let alert = || RedisError::from(io::Error::from(io::ErrorKind::InvalidData));
+        let error = Failure::connecting("host:1", &alert()).into_error(Effect::Write);
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let error = Failure::answering("host:1", &alert()).into_error(Effect::Write);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "it may have been done");
+        assert!(!error.is_retryable());
+        let error = Failure::answering("host:1", &alert()).into_error(Effect::Read);
+        assert!(error.is_retryable());
     }
 }

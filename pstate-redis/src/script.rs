@@ -13,9 +13,19 @@ use crate::servers::{Answers, Servers, Unit};
 /// for nothing, otherwise the revision), the number of its index, its type, its id, and the value after
 /// a `p`, or `d` to delete. Answer: how many types are new; then for each write 1 if its expectation
 /// held.
+///
+/// What another program has put in the place of an index must not stop it half way, so it looks first.
 const WRITE: &str = r"
 local count = tonumber(ARGV[2])
 local answer, failed = {0}, false
+for i = 1, #KEYS do
+  if i == 1 or i > 1 + count then
+    local found = redis.call('TYPE', KEYS[i]).ok
+    if found ~= 'none' and found ~= (i == 1 and 'set' or 'zset') then
+      return redis.error_reply('WRONGTYPE an index is no ' .. (i == 1 and 'set' or 'sorted set'))
+    end
+  end
+end
 for i = 1, count do
   local expect, holds = ARGV[5 * i - 2], true
   if expect == '-' then

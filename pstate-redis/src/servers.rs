@@ -74,7 +74,7 @@ impl Servers {
         }
     }
 
-    /// The servers that are written to, by host and port.
+    /// The servers that may be written to, by host and port, in order.
     pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
         match self {
             Self::Single(node) => Ok(vec![node.place.clone()]),
@@ -164,21 +164,22 @@ fn check_role(address: &str, answers: Vec<Value>) -> Result<(), Failure> {
 }
 
 /// The first error among the answers is why a unit was not done: of a transaction it is the one that
-/// came when a command was queued.
+/// came when a command was queued. One that came when the queue was executed is within the last answer, and the
+/// commands before and behind it were done.
 fn checked(address: &str, values: Vec<Value>, count: usize) -> Answers {
     if values.len() != count {
         return Err(Failure::cut_short(address));
     }
-    let nested = |value: &Value| match value {
-        Value::ServerError(error) => Some(error.clone()),
+    let failed = |value: &Value| match value {
+        Value::ServerError(error) => Some(Failure::refused(address, error)),
         Value::Array(items) => items.iter().find_map(|item| match item {
-            Value::ServerError(error) => Some(error.clone()),
+            Value::ServerError(error) => Some(Failure::refused(address, error).with_effect()),
             _ => None,
         }),
         _ => None,
     };
-    match values.iter().find_map(nested) {
-        Some(error) => Err(Failure::refused(address, &error)),
+    match values.iter().find_map(failed) {
+        Some(failure) => Err(failure),
         None => Ok(values),
     }
 }

@@ -1,6 +1,6 @@
 //! Users, passwords, permissions, databases and prefixes.
 
-use pstate_core::{Adapter, ErrorKind, Expect};
+use pstate_core::{Adapter, Changes, ErrorKind, Expect};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::redis::{Server, ServerOptions};
 
@@ -130,4 +130,39 @@ async fn what_a_user_may_not_do_is_told_as_such() {
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     assert!(!error.is_retryable(), "{error}");
     assert_eq!(get(&store, "card:1").await.as_deref(), Some("there"));
+}
+
+/// A permission or a type that is wrong may show when a part of a write is done already.
+#[tokio::test]
+async fn a_write_that_was_half_done_is_told_as_one_whose_effect_is_unknown() {
+    let server = Server::start();
+    let rules = ["on", ">secret", "~*", "&*", "+@all", "-zadd"];
+    let mut command = vec!["ACL", "SETUSER", "user"];
+    command.extend(rules);
+    server.command(&command);
+    let store = connect(config(&server).username("user").password("secret")).await.unwrap();
+    let mut subscription = store.extensions().change_feed.unwrap().subscribe().await.unwrap();
+    // In a script the server looks when it comes to it.
+    let new = put_write("card:1", "{}").expecting(Expect::Absent);
+    let error = write(&store, vec![new]).await.unwrap_err();
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("{}"), "half done");
+    assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert_ne!(subscription.changes().await.unwrap(), Changes::Records(vec![]));
+    // In a transaction it looks before.
+    let error = try_put(&store, "card:2", "{}").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert_eq!(get(&store, "card:2").await, None);
+
+    let store = open(&server).await;
+    server.command(&["SET", "{pstate:default}:/keys:card", "no index"]);
+    let error = try_put(&store, "card:3", "{}").await.unwrap_err();
+    assert_eq!(get(&store, "card:3").await.as_deref(), Some("{}"), "half done");
+    assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    // The script looks before it begins.
+    let new = put_write("card:4", "{}").expecting(Expect::Absent);
+    let error = write(&store, vec![new]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert_eq!(get(&store, "card:4").await, None);
 }
