@@ -44,8 +44,9 @@ const MOST_READ: usize = 1_000;
 /// Whatever goes wrong ends the subscription.
 ///
 /// The answer also says whether the server is still the one that is written to. In a Cluster every primary is
-/// followed, and asked whether it still takes the same servers for primaries, and whether it is in touch with
-/// most of them. If not, the subscription ends.
+/// followed, also one that has no slot yet, because it is written to while it takes one over; and each is asked
+/// whether it still takes the same servers for primaries, and whether it is in touch with most of them. If not,
+/// the subscription ends.
 ///
 /// Redis 8 can be told to leave sending to threads (`io-threads`); then an acknowledgement may go out a turn
 /// before the message, and be told by the next call but one.
@@ -77,13 +78,11 @@ async fn subscribe(store: &Arc<Store>) -> Result<Subscription> {
         Ok(Link { host: host.clone(), tracking, under_way: None })
     });
     let links = try_join_all(follow).await.map_err(failed)?;
-    let mut followed = primaries;
-    followed.sort_unstable();
     let mut subscription = Subscription {
         store: Arc::downgrade(store),
         published,
         links,
-        followed,
+        followed: primaries,
         inbox,
         told: Told::default(),
     };

@@ -53,6 +53,8 @@ type Asking = Shared<BoxFuture<'static, Result<Arc<Topology>, Failure>>>;
 #[derive(Debug)]
 pub(crate) struct Topology {
     shards: Vec<Shard>,
+    /// Whoever may be written to, in order: a primary that has no slot yet, too, while it is taking one over.
+    primaries: Vec<(String, u16)>,
     /// For each slot the number of its shard.
     slots: Vec<Option<u16>>,
     asked: Instant,
@@ -221,7 +223,7 @@ impl Cluster {
     /// The primaries, asked for anew.
     pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
         let topology = self.shared.ask().await?;
-        Ok(topology.shards.iter().map(|shard| shard.primary.clone()).collect())
+        Ok(topology.primaries.clone())
     }
 
     pub(crate) fn node(&self, (host, port): &(String, u16)) -> Result<Arc<Node>, Failure> {
@@ -294,7 +296,7 @@ fn after_failure(
 
 /// What a server is asked about the Cluster.
 pub(crate) fn question() -> Vec<Cmd> {
-    ["SLOTS", "INFO"]
+    ["SLOTS", "INFO", "NODES"]
         .map(|about| {
             let mut command = redis::cmd("CLUSTER");
             command.arg(about);
@@ -310,10 +312,7 @@ pub(crate) fn check_followed(
     answers: Vec<Value>,
     followed: &[(String, u16)],
 ) -> Result<(), Failure> {
-    let topology = Topology::check(address, host, answers)?;
-    let mut primaries: Vec<_> = topology.shards.into_iter().map(|shard| shard.primary).collect();
-    primaries.sort_unstable();
-    if primaries == followed {
+    if Topology::check(address, host, answers)?.primaries == followed {
         return Ok(());
     }
     let why = "the servers that are written to have changed";
@@ -372,7 +371,7 @@ impl Servers {
     async fn ask_all(&self) -> Result<Arc<Topology>, Failure> {
         let mut places: Vec<(String, u16)> = self.config.nodes.clone();
         if let Some(topology) = &*self.topology.lock() {
-            places.extend(topology.shards.iter().map(|shard| shard.primary.clone()));
+            places.extend(topology.primaries.iter().cloned());
             places.extend(topology.shards.iter().flat_map(|shard| shard.replicas.clone()));
         }
         places.sort_unstable();
@@ -402,12 +401,34 @@ impl Topology {
     fn check(address: &str, host: &str, answers: Vec<Value>) -> Result<Self, Failure> {
         let mut answers = answers.into_iter();
         let slots = answers.next().ok_or_else(|| Failure::cut_short(address))?;
-        let info = answers.next().and_then(|info| bytes(info).ok().flatten()).unwrap_or_default();
-        if !String::from_utf8_lossy(&info).contains("cluster_state:ok") {
+        let mut next = || {
+            let text = answers.next().and_then(|text| bytes(text).ok().flatten());
+            text.map(|text| String::from_utf8_lossy(&text).into_owned())
+        };
+        let (Some(info), Some(nodes)) = (next(), next()) else {
+            return Err(Failure::cut_short(address));
+        };
+        if !info.contains("cluster_state:ok") {
             let why = "it is not in touch with most of the Cluster, or slots are served by nobody";
             return Err(Failure::unavailable(format!("{address}: {why}")));
         }
-        Self::parse(slots, host).map_err(|_| Failure::cut_short(address))
+        let mut topology = Self::parse(slots, host).map_err(|_| Failure::cut_short(address))?;
+        topology.add_primaries_without_slots(&nodes, host);
+        Ok(topology)
+    }
+
+    /// Of what `CLUSTER NODES` gives, takes the primaries that have no slot. One that has failed is written
+    /// to no more; one that has a slot, too, is in `CLUSTER SLOTS`.
+    fn add_primaries_without_slots(&mut self, nodes: &str, asked: &str) {
+        let nodes: Vec<Listed> = nodes.lines().filter_map(Listed::parse).collect();
+        let by_name = |shard: &Shard| nodes.iter().any(|node| node.name == Some(&*shard.primary.0));
+        let by_name = self.shards.iter().any(by_name);
+        let empty = nodes.iter().filter(|node| node.is_empty_primary).map(|node| {
+            let host = node.name.filter(|_| by_name).unwrap_or(node.ip);
+            (if host.is_empty() { asked } else { host }.to_owned(), node.port)
+        });
+        self.primaries.extend(empty);
+        self.primaries.sort_unstable();
     }
 
     /// What `CLUSTER SLOTS` gives. A server that does not know its own name means the one it was asked by.
@@ -441,6 +462,55 @@ impl Topology {
                 *slot = u16::try_from(number).ok();
             }
         }
-        Ok(Self { shards, slots, asked: Instant::now() })
+        let primaries = shards.iter().map(|shard| shard.primary.clone()).collect();
+        Ok(Self { shards, primaries, slots, asked: Instant::now() })
+    }
+}
+
+/// A line of what `CLUSTER NODES` gives: `id ip:port@bus[,name] flags … link-state slot …`.
+struct Listed<'a> {
+    ip: &'a str,
+    port: u16,
+    name: Option<&'a str>,
+    is_empty_primary: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (place, flags) = (words.nth(1)?, words.next()?);
+        // A slot that is on its way stands in brackets.
+        let has_slots = words.skip(5).any(|slot| !slot.starts_with('['));
+        let has = |flag| flags.split(',').any(|found| found == flag);
+        let mut place = place.split(',');
+        let (ip, port) = place.next()?.split('@').next()?.rsplit_once(':')?;
+        Some(Self {
+            ip,
+            port: port.parse().ok()?,
+            // What else may follow is no name: `shard-id=…`.
+            name: place.next().filter(|name| !name.is_empty() && !name.contains('=')),
+            is_empty_primary: has("master") && !has_slots && !has("fail") && !has("noaddr"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primaries_without_slots_are_told_from_all_others() {
+        let empty = |line| Listed::parse(line).is_some_and(|node| node.is_empty_primary);
+        assert!(empty("a 127.0.0.1:1@2 master - 0 0 1 connected"));
+        assert!(empty("a 127.0.0.1:1@2 myself,master - 0 0 1 connected [7-<-b]"));
+        assert!(empty("a 127.0.0.1:1@2 master,fail? - 0 0 1 connected"));
+        assert!(!empty("a 127.0.0.1:1@2 master,fail - 0 0 1 disconnected"));
+        assert!(!empty("a 127.0.0.1:1@2 master - 0 0 1 connected 0-99 [7->-b]"));
+        assert!(!empty("a 127.0.0.1:1@2 slave b 0 0 1 connected"));
+        assert!(!empty("a 127.0.0.1:1@2 handshake - 0 0 1 connected"));
+        let node =
+            Listed::parse("a ::1:6379@16379,redis.internal,shard-id=x master - 0 0 1 connected");
+        let node = node.expect("a node");
+        assert_eq!((node.ip, node.port, node.name), ("::1", 6379, Some("redis.internal")));
     }
 }

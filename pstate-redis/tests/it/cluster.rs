@@ -366,6 +366,30 @@ async fn a_subscription_ends_when_another_server_is_written_to_and_goes_on_while
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_on_a_primary_that_has_no_slot_yet_is_told_or_ends_the_subscription() {
+    let mut cluster = block_in_place(Cluster::start);
+    let (store, other) = (connect(config(&cluster)).await, connect(config(&cluster)).await);
+    put(&other, "card:1", "{}").await;
+    let feed = store.extensions().change_feed.unwrap();
+    let mut before = feed.subscribe().await.unwrap();
+    block_in_place(|| {
+        let to = cluster.add_primary();
+        let slot = cluster.slot_of("{pstate:default}");
+        cluster.begin_migration(slot, to);
+        while cluster.migrate_keys(slot, to, 10) > 0 {}
+    });
+    // Nobody is told for good that the slot is there: it has to be asked for each time.
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("{}"));
+    let error = before.changes().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let mut subscription = feed.subscribe().await.unwrap();
+    put(&other, "card:1", "[]").await;
+    let expected =
+        pstate_core::ChangedRecord::new(Space::default(), key("card:1"), ChangedTo::Unknown);
+    assert_eq!(subscription.changes().await.unwrap(), Changes::Records(vec![expected]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_a_slot_is_half_moved_each_key_is_found_where_it_is() {
     let cluster = block_in_place(Cluster::start);
     let config = config(&cluster).placement(Placement::PerKey).response_timeout(SHORT);

@@ -10,6 +10,7 @@ const SLOTS: usize = 16_384;
 /// Three servers that hold the slots, and a replica of each.
 #[derive(Debug)]
 pub struct Cluster {
+    options: ServerOptions,
     servers: Vec<Server>,
 }
 
@@ -28,18 +29,8 @@ impl Cluster {
     /// # Panics
     /// If there is no `redis-server`, or they do not join.
     pub fn start_with(options: &ServerOptions) -> Self {
-        let start = |_| {
-            Server::start_with(
-                &options
-                    .clone()
-                    .set("cluster-enabled", "yes")
-                    .set("cluster-node-timeout", "1000")
-                    .set("cluster-port", &free_port().to_string())
-                    .set("repl-diskless-sync-delay", "0"),
-            )
-        };
-        let servers: Vec<Server> = (0..2 * PRIMARIES).map(start).collect();
-        let cluster = Self { servers };
+        let servers: Vec<Server> = (0..2 * PRIMARIES).map(|_| start(options)).collect();
+        let cluster = Self { options: options.clone(), servers };
         for (n, server) in cluster.servers[..PRIMARIES].iter().enumerate() {
             let first = n * SLOTS / PRIMARIES;
             let last = (n + 1) * SLOTS / PRIMARIES - 1;
@@ -47,20 +38,10 @@ impl Cluster {
             server.command(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]);
             server.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]);
         }
-        let first = &cluster.servers[0];
-        let bus = |server: &Server| {
-            let reply = server.command(&["CONFIG", "GET", "cluster-port"]);
-            reply.list()[1].text().to_owned()
-        };
         for server in &cluster.servers[1..] {
-            let (port, bus) = (server.port().to_string(), bus(server));
-            first.command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+            cluster.meet(server);
         }
-        for server in &cluster.servers {
-            server.wait_for(&["CLUSTER", "INFO"], |info| {
-                info.text().contains(&format!("cluster_known_nodes:{}", 2 * PRIMARIES))
-            });
-        }
+        cluster.wait_until_acquainted();
         for n in 0..PRIMARIES {
             let id = cluster.id(n);
             let replica = &cluster.servers[PRIMARIES + n];
@@ -69,6 +50,34 @@ impl Cluster {
         }
         cluster.wait_until_whole();
         cluster
+    }
+
+    /// Adds a primary without slots, waits until all know it, and gives its number.
+    ///
+    /// # Panics
+    /// If it does not join.
+    pub fn add_primary(&mut self) -> usize {
+        let server = start(&self.options);
+        self.meet(&server);
+        self.servers.push(server);
+        self.wait_until_acquainted();
+        self.wait_until_whole();
+        self.servers.len() - 1
+    }
+
+    /// Makes a server known to the first.
+    fn meet(&self, server: &Server) {
+        let reply = server.command(&["CONFIG", "GET", "cluster-port"]);
+        let (port, bus) = (server.port().to_string(), reply.list()[1].text());
+        self.servers[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+    }
+
+    /// Waits until each server knows all others.
+    fn wait_until_acquainted(&self) {
+        let known = format!("cluster_known_nodes:{}\r", self.servers.len());
+        for server in &self.servers {
+            server.wait_for(&["CLUSTER", "INFO"], |info| info.text().contains(&known));
+        }
     }
 
     /// The servers, the first three of which hold the slots at first.
@@ -192,7 +201,7 @@ impl Cluster {
             server.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
             server.command(&["CLIENT", "KILL", "TYPE", "replica"]);
         }
-        for server in &self.servers[PRIMARIES..] {
+        for server in &self.servers[PRIMARIES..2 * PRIMARIES] {
             server.wait_for(&["INFO", "replication"], |info| {
                 info.text().contains("master_link_status:down")
             });
@@ -255,6 +264,17 @@ impl Cluster {
     pub fn replica_of(primary: usize) -> usize {
         primary + PRIMARIES
     }
+}
+
+fn start(options: &ServerOptions) -> Server {
+    Server::start_with(
+        &options
+            .clone()
+            .set("cluster-enabled", "yes")
+            .set("cluster-node-timeout", "1000")
+            .set("cluster-port", &free_port().to_string())
+            .set("repl-diskless-sync-delay", "0"),
+    )
 }
 
 /// The id of the server that holds a slot, as `CLUSTER SLOTS` says.
