@@ -171,7 +171,9 @@ impl Copy {
     /// Whether it is the same source is told by reading the last page once more that was copied. Two
     /// copies into one target at once do not damage it: each writes what it has read. What a copy
     /// notes is gone when it is complete; then the same copy is refused as any other is, and
-    /// [`verify`](Self::verify) tells that everything is there.
+    /// [`verify`](Self::verify) tells that everything is there. If it was ended after the last page
+    /// and before that, the next one only compares, and writes nothing unless it may
+    /// [overwrite](Self::overwrite).
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if a space of the target, which is named, holds

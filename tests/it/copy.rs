@@ -234,6 +234,11 @@ async fn whatever_call_fails_the_next_copy_goes_on_where_it_was() {
             continue;
         }
         assert_eq!(ended.unwrap_err().message(), "broken");
+        if contents(&to).await == contents(&from).await {
+            // Only that the notes are removed was not acknowledged.
+            assert!(copy(from, to).verify().await.unwrap().is_equal());
+            continue;
+        }
         let counting = Arc::new(CountingLayer::new(to.clone()));
         let report = copy(from.clone(), counting.clone()).page_size(10).run().await.unwrap();
         assert!(report.is_complete(), "{interrupted}: {report}");

@@ -106,7 +106,7 @@ impl Checkpoint {
     /// Begins anew: everything is compared.
     pub(super) fn restart(&mut self) {
         let seen = std::mem::take(&mut self.seen);
-        *self = Self { compare: true, seen, ..Self::default() };
+        *self = Self { compare: true, overwrites: self.overwrites, seen, ..Self::default() };
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Prepared {
     spaces: BTreeMap<Space, Checkpoint>,
     /// Those whose checkpoint is in the target.
     noted: BTreeSet<Space>,
+    /// Whether an earlier one had copied everything that it has noted.
+    was_at_the_end: bool,
     counts: Counts,
     documents_before: u64,
     started: Instant,
@@ -76,7 +78,15 @@ impl Task {
     /// Finds out where to go on, and whether it may.
     pub(super) async fn prepare(mut self) -> Result<Prepared> {
         let started = Instant::now();
-        let (spaces, noted) = self.checkpoints().await.map_err(failure)?;
+        let (mut spaces, noted) = self.checkpoints().await.map_err(failure)?;
+        let mut found = noted.iter().filter_map(|space| spaces.get(space)).peekable();
+        let mut was_at_the_end = found.peek().is_some() && found.all(|found| found.finished);
+        if was_at_the_end && self.settings.overwrite {
+            // The target may have been used since.
+            let found = spaces.iter_mut().filter(|(space, _)| noted.contains(*space));
+            found.for_each(|(_, found)| found.restart());
+            was_at_the_end = false;
+        }
         let total = self.count(spaces.keys()).await.map_err(failure)?;
         let mut counts = Counts::default();
         for checkpoint in spaces.values() {
@@ -87,7 +97,15 @@ impl Task {
             counts.show(progress);
         });
         let documents_before = counts.documents;
-        Ok(Prepared { task: self, spaces, noted, counts, documents_before, started })
+        Ok(Prepared {
+            task: self,
+            spaces,
+            noted,
+            was_at_the_end,
+            counts,
+            documents_before,
+            started,
+        })
     }
 
     /// Where to go on in each space of the source, and for which of them that is noted.
@@ -280,8 +298,9 @@ impl Prepared {
             if settings.verify { Some(verify(steering, stores, settings).await?) } else { None };
         let equal = verification.as_ref().is_none_or(CopyVerification::is_complete);
         if equal && self.counts.failed == 0 {
-            self.remove_notes().await;
-        } else {
+            self.remove_notes().await?;
+        } else if !self.was_at_the_end {
+            // Otherwise the target may have been used since: that is overwritten only if it is asked for.
             self.restart_notes().await?;
         }
         Ok(verification)
@@ -334,16 +353,10 @@ impl Prepared {
         self.task.write_notes(notes).await
     }
 
-    /// Everything has arrived: a note that stays is in nobody's way.
-    async fn remove_notes(&mut self) {
-        let notes = self.spaces.keys().map(Checkpoint::remove).collect::<Result<_>>();
-        let removed = match notes {
-            Ok(notes) => self.task.write_notes(notes).await,
-            Err(error) => Err(error.into()),
-        };
-        if let Err(Ended::Failed(error)) = removed {
-            tracing::warn!(%error, "the notes of a copy that is complete were not removed");
-        }
+    /// Everything has arrived. A note that stays would be taken for that of an unfinished copy.
+    async fn remove_notes(&mut self) -> Result<(), Ended> {
+        let notes = self.spaces.keys().map(Checkpoint::remove).collect::<Result<_>>()?;
+        self.task.write_notes(notes).await
     }
 }
 

@@ -36,3 +36,40 @@ async fn one_that_overwrites_goes_on_where_one_that_does_was_stopped() {
     assert!(report.is_complete());
     assert_eq!(contents(&to).await, contents(&from).await);
 }
+
+#[tokio::test]
+async fn notes_that_stay_give_no_leave_to_overwrite() {
+    let (from, to) = (cards(10).await, memory());
+    let target = faults(&to);
+    // A page, a note before it and one after it; then the note is removed.
+    for _ in 0..3 {
+        target.delay(Call::Write, Duration::ZERO);
+    }
+    target.fail(Call::Write, broken());
+    let error = copy(from.clone(), target).run().await.unwrap_err();
+    assert_eq!(error.message(), "broken");
+    put(&to, "default", "card:0003", b"newer").await;
+    for _ in 0..2 {
+        let report = copy(from.clone(), to.clone()).run().await.unwrap();
+        assert_eq!(report.verification.as_ref().unwrap().different, 1, "{report}");
+        assert_eq!(contents(&to).await[3].2, b"newer");
+    }
+    let report = copy(from.clone(), to.clone()).overwrite(true).run().await.unwrap();
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(contents(&to).await, contents(&from).await);
+}
+
+#[tokio::test]
+async fn one_that_overwrites_compares_everything_though_one_like_it_has_come_to_the_end() {
+    let (from, to) = (cards(10).await, memory());
+    let target = faults(&to);
+    for _ in 0..3 {
+        target.delay(Call::Write, Duration::ZERO);
+    }
+    target.fail(Call::Write, broken());
+    copy(from.clone(), target).overwrite(true).run().await.unwrap_err();
+    put(&to, "default", "card:0003", b"newer").await;
+    let report = copy(from.clone(), to.clone()).overwrite(true).run().await.unwrap();
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(contents(&to).await, contents(&from).await);
+}
