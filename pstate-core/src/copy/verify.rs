@@ -131,7 +131,7 @@ impl<'a> Side<'a> {
             self.ended = page.next.is_none();
             self.after = page.next;
             self.records = page.records.into();
-            self.unreadable = page.unreadable;
+            self.unreadable.extend(page.unreadable);
         }
         Ok(())
     }

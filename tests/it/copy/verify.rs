@@ -1,5 +1,7 @@
 //! Comparing two stores.
 
+use pstate::{Capabilities, Extensions, Outcome, Page, Result};
+
 use super::*;
 
 #[tokio::test]
@@ -85,4 +87,60 @@ async fn a_store_that_is_gone_is_an_error_and_no_difference() {
     target.fail(Call::Scan, broken());
     let error = copy(from, target).verify().await.unwrap_err();
     assert_eq!(error.to_string(), "copy: broken");
+}
+
+#[tokio::test]
+async fn what_is_unreadable_is_told_also_if_a_page_has_nothing_else() {
+    let from: Arc<dyn Adapter> = Arc::new(FirstPageUnreadable(cards(3).await));
+    let verification = copy(from, cards(3).await).keep_failures(1).verify().await.unwrap();
+    assert_eq!((verification.unreadable, verification.failures.len()), (2, 1));
+    assert!(!verification.is_equal() && verification.missing == 0);
+}
+
+/// A store whose first page holds two records that cannot be read, and nothing else.
+#[derive(Debug)]
+struct FirstPageUnreadable(Arc<dyn Adapter>);
+
+#[async_trait::async_trait]
+impl Adapter for FirstPageUnreadable {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        Extensions::none()
+    }
+
+    async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
+        self.0.multi_get(space, keys).await
+    }
+
+    async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
+        self.0.write(space, batch).await
+    }
+
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
+        if scan.after.is_some() {
+            return self.0.scan(space, scan).await;
+        }
+        let damaged = || Error::new(ErrorKind::Corrupt, "damaged");
+        let next = Some("a:last".parse()?);
+        Ok(Page { records: Vec::new(), unreadable: vec![damaged(), damaged()], next })
+    }
+
+    async fn spaces(&self) -> Result<Vec<Space>> {
+        self.0.spaces().await
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.0.flush().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.close().await
+    }
 }
