@@ -63,6 +63,8 @@ impl ChangeFeed for RedisAdapter {
 
 async fn subscribe(store: &Arc<Store>) -> Result<Subscription> {
     store.check_open()?;
+    // If there was a subscription before, it has ended: a server may have lost something.
+    store.registry.clear();
     let published = store.hub.subscribe();
     let inbox = Arc::new(Inbox::default());
     let failed = |failure: Failure| failure.into_error(Effect::Read);

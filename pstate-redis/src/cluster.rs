@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -45,6 +45,7 @@ struct Servers {
     nodes: Mutex<HashMap<(String, u16, bool), Arc<Node>>>,
     topology: Mutex<Option<Arc<Topology>>>,
     asking: Mutex<Option<Asking>>,
+    changes: AtomicU64,
 }
 
 type Asking = Shared<BoxFuture<'static, Result<Arc<Topology>, Failure>>>;
@@ -83,6 +84,7 @@ impl Cluster {
             nodes: Mutex::default(),
             topology: Mutex::new(None),
             asking: Mutex::new(None),
+            changes: AtomicU64::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -218,6 +220,11 @@ impl Cluster {
         }
         let (host, port) = shard.primary.clone();
         Some((host, port, false))
+    }
+
+    /// How often other servers were primaries than before.
+    pub(crate) fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Acquire)
     }
 
     /// The primaries, asked for anew.
@@ -386,7 +393,10 @@ impl Servers {
         });
         let (topology, _) = select_ok(asked).await?;
         let topology = Arc::new(topology);
-        *self.topology.lock() = Some(Arc::clone(&topology));
+        let before = self.topology.lock().replace(Arc::clone(&topology));
+        if before.is_some_and(|before| before.primaries != topology.primaries) {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
         Ok(topology)
     }
 }

@@ -20,13 +20,27 @@ use crate::store::Store;
 /// although its place is known, enters it again before it is acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    entered: Mutex<HashSet<(Space, String)>>,
+    entered: Mutex<Entered>,
+}
+
+#[derive(Debug, Default)]
+struct Entered {
+    places: HashSet<(Space, String)>,
+    /// How often the primaries had changed when they were entered: a replica that has taken over may lack some.
+    changes: u64,
 }
 
 impl Registry {
-    fn knows(&self, space: &Space, entity_type: &str) -> bool {
+    fn knows(&self, space: &Space, entity_type: &str, changes: u64) -> bool {
         // The tuple is owned, and so is what is looked for; there are few writes for each of these.
-        self.entered.lock().contains(&(space.clone(), entity_type.to_owned()))
+        let entered = self.entered.lock();
+        entered.changes == changes
+            && entered.places.contains(&(space.clone(), entity_type.to_owned()))
+    }
+
+    /// Forgets what was entered: it may be lost.
+    pub(crate) fn clear(&self) {
+        self.entered.lock().places.clear();
     }
 }
 
@@ -37,13 +51,16 @@ impl Store {
         space: &Space,
         types: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), Failure> {
-        let known = |entity_type: &&str| !self.registry.knows(space, entity_type);
+        let changes = self.servers.changes();
+        let known = |entity_type: &&str| !self.registry.knows(space, entity_type, changes);
         let missing: Vec<&str> = types.into_iter().filter(known).collect();
         if missing.is_empty() { Ok(()) } else { self.enter(space, &missing).await }
     }
 
     /// Enters a space and types of records in it.
     pub(crate) async fn enter(&self, space: &Space, types: &[&str]) -> Result<(), Failure> {
+        // Before it is entered: what changes meanwhile counts.
+        let changes = self.servers.changes();
         let name = self.layout.spaces();
         let mut command = redis::cmd("SADD");
         command.arg(&name).arg(space.as_str());
@@ -58,7 +75,11 @@ impl Store {
             answer.map_err(Failure::without_effect)?;
         }
         let entered = types.iter().map(|&entity_type| (space.clone(), entity_type.to_owned()));
-        self.registry.entered.lock().extend(entered);
+        let mut known = self.registry.entered.lock();
+        if known.changes != changes {
+            *known = Entered { places: HashSet::new(), changes };
+        }
+        known.places.extend(entered);
         Ok(())
     }
 }

@@ -56,6 +56,14 @@ impl Servers {
         }
     }
 
+    /// How often it was found that other servers are written to than before.
+    pub(crate) fn changes(&self) -> u64 {
+        match self {
+            Self::Single(_) => 0,
+            Self::Cluster(cluster) => cluster.changes(),
+        }
+    }
+
     /// Sends all units at once, and gives the answers to each.
     pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
         match self {

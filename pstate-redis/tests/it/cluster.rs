@@ -390,6 +390,42 @@ async fn what_is_written_on_a_primary_that_has_no_slot_yet_is_told_or_ends_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_space_whose_entry_a_failover_has_lost_is_entered_again_by_the_next_write() {
+    for placement in [Placement::PerSpace, Placement::PerKey] {
+        let mut cluster = block_in_place(Cluster::start);
+        let store = connect(config(&cluster).placement(placement)).await;
+        let primary = cluster.holder(cluster.slot_of("pstate:/spaces"));
+        // All that such a space has lies on other servers.
+        let elsewhere = |space: &Space| match placement {
+            Placement::PerSpace => vec![format!("{{pstate:{space}}}")],
+            Placement::PerKey => vec![
+                format!("pstate:{space}:card:1"),
+                format!("pstate:/keys:{{{space}:card}}"),
+                format!("pstate:/types:{{{space}}}"),
+            ],
+        };
+        let space = (0..)
+            .map(|n| format!("space-{n}").parse::<Space>().unwrap())
+            .find(|space| {
+                let names = elsewhere(space);
+                names.iter().all(|name| cluster.holder(cluster.slot_of(name)) != primary)
+            })
+            .unwrap();
+        block_in_place(|| cluster.stop_replication());
+        let put = || Batch::atomic(vec![put_write("card:1", "{}")]);
+        store.write(&space, &put()).await.unwrap();
+        assert_eq!(store.spaces().await.unwrap(), std::slice::from_ref(&space));
+        block_in_place(|| {
+            cluster.servers_mut()[primary].kill();
+            cluster.wait_until_taken_over(Cluster::replica_of(primary));
+        });
+        assert_eq!(store.spaces().await.unwrap(), [], "{placement:?}: the replica had it not");
+        store.write(&space, &put()).await.unwrap();
+        assert_eq!(store.spaces().await.unwrap(), [space], "{placement:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_a_slot_is_half_moved_each_key_is_found_where_it_is() {
     let cluster = block_in_place(Cluster::start);
     let config = config(&cluster).placement(Placement::PerKey).response_timeout(SHORT);
