@@ -58,7 +58,8 @@ struct Settings {
 ///
 /// Copy from a store that nobody writes to. What is written to it meanwhile may be copied or not; the
 /// [verification](CopyReport::verification) shows it as a difference, and the same copy, run again,
-/// writes what differs.
+/// writes what differs; where the last page was changed it is taken for another source, and has to be
+/// allowed to [overwrite](Copy::overwrite).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -169,7 +170,7 @@ impl Copy {
     /// or the returned value is dropped.
     ///
     /// Whether it is the same source is told by reading the last page once more that was copied. Two
-    /// copies into one target at once do not damage it: each writes what it has read. What a copy
+    /// copies of one source into one target at once do not damage it: each writes what it has read. What a copy
     /// notes is gone when it is complete; then the same copy is refused as any other is, and
     /// [`verify`](Self::verify) tells that everything is there. If it was ended after the last page
     /// and before that, the next one only compares, and writes nothing unless it may
@@ -177,7 +178,7 @@ impl Copy {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if a space of the target, which is named, holds
-    /// documents already and it may not [overwrite](Self::overwrite) them; or if both stores are
+    /// documents already, also one that the source does not have, and it may not [overwrite](Self::overwrite) them; or if both stores are
     /// one. [`Config`](ErrorKind::Config) outside of a Tokio runtime. Those of the stores.
     ///
     /// # Cost

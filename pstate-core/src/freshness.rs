@@ -21,6 +21,10 @@ const DEFAULT_BOUND: Duration = Duration::from_millis(100);
 /// Timers are exact to a millisecond: below this a bound could not be kept, and nothing is stale.
 const LEAST_BOUND: Duration = Duration::from_millis(10);
 
+/// Into how many parts the bound is divided, of which one is waited for after a change was told before it is
+/// asked about: a program that writes all the time would otherwise be asking all the time.
+const TOGETHER: u32 = 20;
+
 /// How long a read waits for what others have changed before it asks the store instead of the cache.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -40,7 +44,7 @@ const EPOCHS_KEPT: u64 = 2;
 ///
 /// | store | how it is kept |
 /// |---|---|
-/// | with a [`ChangeFeed`](crate::ChangeFeed): SQLite, memory | asked what has changed, twice in the time allowed, or for each read; what has not changed stays |
+/// | with a [`ChangeFeed`](crate::ChangeFeed): SQLite, Redis, sled, memory | asked what has changed, twice in the time allowed, or for each read; what has not changed stays |
 /// | without | by a time-to-live: what was loaded is used for half to three quarters of the time allowed; with [`None`](Self::None) nothing is served from the cache |
 ///
 /// The time runs from when the other's write was acknowledged. It is kept as long as the timers of
@@ -237,11 +241,11 @@ impl Freshness {
         }
     }
 
-    /// Takes in what has changed; says whether anything has.
+    /// Takes in what has changed.
     ///
     /// # Errors
     /// If it is not known. It will be asked again after a [`PAUSE`].
-    async fn check(&self, state: &mut State) -> Result<bool> {
+    async fn check(&self, state: &mut State) -> Result<()> {
         let question = self.begun.fetch_add(1, SeqCst) + 1;
         let asked = Instant::now();
         let answer = match timeout(PATIENCE, state.source.ask(&*self.adapter)).await {
@@ -251,7 +255,8 @@ impl Freshness {
         match answer {
             Ok(answer) => {
                 (state.answered, state.asked, state.failed) = (question, asked, None);
-                Ok(self.apply(answer))
+                self.apply(answer);
+                Ok(())
             }
             Err(error) => {
                 tracing::warn!(%error, "reading from the store instead of the cache");
@@ -262,24 +267,16 @@ impl Freshness {
         }
     }
 
-    fn apply(&self, answer: Answer) -> bool {
+    fn apply(&self, answer: Answer) {
         let validity = self.cache.validity();
         match answer {
-            Answer::Changes(Changes::Everything) => {
-                validity.expire_all();
-                true
-            }
+            Answer::Changes(Changes::Everything) => validity.expire_all(),
             Answer::Changes(Changes::Records(records)) => {
-                let any = !records.is_empty();
                 for ChangedRecord { space, key, now } in records {
                     self.cache.changed(&CacheKey { space, key }, now);
                 }
-                any
             }
-            Answer::Time(passed) => {
-                validity.advance(passed, EPOCHS_KEPT);
-                false
-            }
+            Answer::Time(passed) => validity.advance(passed, EPOCHS_KEPT),
         }
     }
 
@@ -303,14 +300,15 @@ impl Freshness {
         }
     }
 
-    /// Returns when nobody reads any more, or it is not known what has changed.
+    /// Returns when nobody has read for half the bound, or it is not known what has changed.
     async fn ask_in_time(&self, state: &mut State, bound: Duration) {
+        let (mut reads, mut read_last) = (self.cache.counters().reads(), Instant::now());
         loop {
-            let hits = self.cache.counters().hits();
             let due = state.asked + state.source.interval(bound);
             tokio::select! {
                 biased;
-                () = state.source.wait() => {}
+                // What is told soon afterwards is asked about together.
+                () = state.source.wait() => sleep_until(due.min(Instant::now() + bound / TOGETHER)).await,
                 () = sleep_until(due) => {}
             }
             let left = bound.saturating_sub(state.asked.elapsed());
@@ -322,12 +320,14 @@ impl Freshness {
                 self.cache.validity().distrust();
                 check.await
             };
-            match answer {
-                Ok(changed) if changed || self.cache.counters().hits() != hits => {
-                    self.cache.validity().trust();
-                }
-                _ => return,
+            let reads_now = self.cache.counters().reads();
+            if reads_now != reads {
+                (reads, read_last) = (reads_now, Instant::now());
             }
+            if answer.is_err() || read_last.elapsed() >= bound / 2 {
+                return;
+            }
+            self.cache.validity().trust();
         }
     }
 }

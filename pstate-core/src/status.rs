@@ -112,7 +112,7 @@ impl PState {
     ///
     /// # Cost
     /// Proportional to the space. Where the adapter counts by itself
-    /// ([`CountVersions`](crate::CountVersions): SQLite, memory), one call, in which only the
+    /// ([`CountVersions`](crate::CountVersions): SQLite, sled, memory), one call, in which only the
     /// beginnings of documents are looked at: about 0.2 s for 380,000 documents of 250 bytes on
     /// SQLite (2 cores of an AMD EPYC, pages cached). Elsewhere a scan of the whole space, in pages of 1,000.
     pub async fn migration_status(&self) -> Result<MigrationStatus> {

@@ -34,6 +34,16 @@ fn handle(store: &Store, cache_bytes: u64) -> PState {
 }
 
 on_each_store! {
+    async fn absences_that_nobody_ends_keep_to_the_bound(store: Store) {
+        let pstate = handle(&store, 64 << 10);
+        let keys: Vec<String> = (0..5_000).map(|id| format!("base_card:{id}")).collect();
+        let found = pstate.multi_get(&keys).await.unwrap();
+        assert!(found.iter().all(Option::is_none));
+        let stats = pstate.stats();
+        assert!(stats.cache_bytes <= 64 << 10, "{} bytes", stats.cache_bytes);
+        assert!((100..4_000).contains(&stats.cache_entries), "{} absences", stats.cache_entries);
+    }
+
     async fn trees_and_typed_values_of_cached_documents_count(store: Store) {
         fill(&store).await;
         let pstate = handle(&store, 64 << 20);
@@ -64,7 +74,8 @@ on_each_store! {
 
     async fn building_trees_makes_others_leave(store: Store) {
         fill(&store).await;
-        let bound = 256 << 10;
+        // Room for all of them as bytes, in whichever part of the cache they come to lie.
+        let bound = 512 << 10;
         let pstate = handle(&store, bound);
         let cards = pstate.multi_get(keys()).await.unwrap();
         assert_eq!(pstate.stats().cache_entries, CARDS);

@@ -120,6 +120,20 @@ async fn everything_arrives_from_sqlite_in_memory() {
     everything_arrives(from.adapter(), memory()).await;
 }
 
+#[cfg(all(feature = "redis", feature = "sled"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_arrives_from_sled_in_redis() {
+    let (from, to) = (Store::sled(), Store::redis().await);
+    everything_arrives(from.adapter(), to.adapter()).await;
+}
+
+#[cfg(all(feature = "redis", feature = "sled"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_arrives_from_redis_in_sled() {
+    let (from, to) = (Store::redis().await, Store::sled());
+    everything_arrives(from.adapter(), to.adapter()).await;
+}
+
 #[tokio::test]
 async fn the_documents_are_there_for_a_handle_on_the_target() {
     let (from, to) = (memory(), memory());

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pstate::{
-    Adapter, Batch, CachePolicy, Capabilities, ChangeFeed, ChangeSubscription, Changes, Error,
-    ErrorKind, Extensions, Key, MemoryAdapter, Outcome, PState, Page, Record, Result, Scan, Space,
-    Staleness,
+    Adapter, Batch, CachePolicy, Capabilities, ChangeFeed, ChangeSubscription, ChangedRecord,
+    ChangedTo, Changes, Error, ErrorKind, Extensions, Key, MemoryAdapter, Outcome, PState, Page,
+    Record, Result, Scan, Space, Staleness,
 };
 use pstate_testkit::{Call, CountingLayer, Moment};
 use serde_json::json;
@@ -162,6 +162,8 @@ struct OddFeed {
 enum Mood {
     #[default]
     Good,
+    /// Has always something to tell.
+    Busy,
     Fails,
     Hangs,
 }
@@ -172,7 +174,7 @@ impl ChangeFeed for OddFeed {
         match *self.mood.lock().await {
             Mood::Fails => Err(Error::new(ErrorKind::Unavailable, "no feed")),
             Mood::Hangs => std::future::pending().await,
-            Mood::Good => Ok(Box::new(self.clone())),
+            Mood::Good | Mood::Busy => Ok(Box::new(self.clone())),
         }
     }
 }
@@ -186,11 +188,18 @@ impl ChangeSubscription for OddFeed {
             Mood::Fails => Err(Error::new(ErrorKind::Unavailable, "no feed")),
             Mood::Hangs => std::future::pending().await,
             Mood::Good => Ok(Changes::Records(Vec::new())),
+            Mood::Busy => {
+                let key = "card:9".parse()?;
+                let changed = ChangedRecord::new(Space::default(), key, ChangedTo::Unknown);
+                Ok(Changes::Records(vec![changed]))
+            }
         }
     }
 
     async fn wait(&mut self) {
-        std::future::pending::<()>().await;
+        if *self.mood.lock().await != Mood::Busy {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -345,4 +354,22 @@ async fn while_nobody_reads_nobody_asks() {
     // The first who reads asks, and then it goes on.
     text(&pstate, "card:1").await;
     assert_eq!(feed.asked.swap(0, Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_something_changes_all_the_time_nobody_asks_all_the_time() {
+    let feed = OddFeed::default();
+    *feed.mood.lock().await = Mood::Busy;
+    let (_, pstate, _) = pair(Some(feed.clone()), Staleness::AtMost(SECOND));
+    for _ in 0..100 {
+        text(&pstate, "card:1").await;
+        sleep(SECOND / 10).await;
+    }
+    // Twenty times in each second.
+    let asked = feed.asked.swap(0, Relaxed);
+    assert!((180..=220).contains(&asked), "{asked}");
+    // And when nobody reads any more, no more than for half a second.
+    sleep(1_000 * SECOND).await;
+    let asked = feed.asked.swap(0, Relaxed);
+    assert!(asked <= 12, "{asked}");
 }

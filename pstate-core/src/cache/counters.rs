@@ -141,9 +141,9 @@ impl CacheCounters {
         self.counters.iter().map(TypeCounters::evictions).sum()
     }
 
-    /// Hits of all types together.
-    pub(crate) fn hits(&self) -> u64 {
-        self.counters.iter().map(TypeCounters::hits).sum()
+    /// Reads of all types together.
+    pub(crate) fn reads(&self) -> u64 {
+        self.counters.iter().map(|counters| counters.hits() + counters.misses()).sum()
     }
 
     /// Calls `visit` with each type's name and counters.
