@@ -404,7 +404,7 @@ async fn a_space_whose_entry_a_failover_has_lost_is_entered_again_by_the_next_wr
                 format!("pstate:/types:{{{space}}}"),
             ],
         };
-        let space = (0..)
+        let space = (0..10_000)
             .map(|n| format!("space-{n}").parse::<Space>().unwrap())
             .find(|space| {
                 let names = elsewhere(space);
