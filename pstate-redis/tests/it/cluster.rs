@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pstate_core::{
-    Adapter, Atomicity, Batch, ChangedTo, Changes, ErrorKind, Expect, Key, Outcome, Result, Scan,
-    Space, Write,
+    Adapter, Atomicity, Batch, ChangeFeed, ChangeSubscription, ChangedTo, Changes, ErrorKind,
+    Expect, Key, Outcome, Result, Scan, Space, Write,
 };
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::history::History;
 use pstate_testkit::redis::{Cluster, ServerOptions};
 use pstate_testkit::{OperationLog, RecordingLayer};
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tokio::time::timeout;
 
 use crate::fixture::{
     SHORT, get, key, many, no_secret, put, put_write, scan_all, try_get, try_put,
@@ -328,6 +329,19 @@ async fn ones_own_writes_are_seen_also_where_replicas_are_read_that_lag() {
     }
 }
 
+/// Subscribes as soon as the servers agree on who is written to: until then it is refused.
+async fn subscribe_when_they_agree(feed: &dyn ChangeFeed) -> Box<dyn ChangeSubscription> {
+    let subscribed = async {
+        loop {
+            match feed.subscribe().await {
+                Ok(subscription) => return subscription,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), subscribed).await.expect("that the servers agree")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_ends_when_another_server_is_written_to_and_goes_on_while_slots_move() {
     let cluster = block_in_place(Cluster::start);
@@ -358,7 +372,7 @@ async fn a_subscription_ends_when_another_server_is_written_to_and_goes_on_while
     });
     let error = subscription.changes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    let mut subscription = feed.subscribe().await.unwrap();
+    let mut subscription = subscribe_when_they_agree(feed).await;
     put(&other, "card:1", "null").await;
     assert_eq!(subscription.changes().await.unwrap(), Changes::Records(vec![expected]));
     let new = put_write("card:2", "{}");
@@ -382,7 +396,7 @@ async fn what_is_written_on_a_primary_that_has_no_slot_yet_is_told_or_ends_the_s
     assert_eq!(get(&store, "card:1").await.as_deref(), Some("{}"));
     let error = before.changes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    let mut subscription = feed.subscribe().await.unwrap();
+    let mut subscription = subscribe_when_they_agree(feed).await;
     put(&other, "card:1", "[]").await;
     let expected =
         pstate_core::ChangedRecord::new(Space::default(), key("card:1"), ChangedTo::Unknown);
