@@ -71,7 +71,7 @@ on_each_store! {
 
     async fn without_a_choice_it_is_seen_in_time(store: Store) {
         let other = store.plain();
-        let pstate = store.plain();
+        let pstate = store.builder().build().unwrap();
         for n in 0..20 {
             other.put("card:1", &json!({"n": n})).await.unwrap();
             let expected = json!({"n": n}).to_string();

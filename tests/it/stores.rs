@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pstate::sqlite::SqliteAdapter;
-use pstate::{Adapter, Builder, MemoryAdapter, PState};
+use pstate::{Adapter, Builder, MemoryAdapter, PState, Staleness};
 use pstate_testkit::workload::{self, Deck};
 use pstate_testkit::{CountingLayer, FaultLayer};
 use tempfile::TempDir;
@@ -58,14 +58,16 @@ impl Store {
         path.exists().then_some(path)
     }
 
-    /// A handle without a schema and with a cache of its own.
+    /// A handle without a schema and with a cache of its own, beside which nobody else writes: what it has
+    /// cached stays, however long the test takes.
     pub(crate) fn plain(&self) -> PState {
-        self.builder().build().unwrap()
+        self.builder().staleness(Staleness::Unbounded).build().unwrap()
     }
 
-    /// A handle with the schema of the workload and a cache of its own.
+    /// The same with the schema of the workload.
     pub(crate) fn with_schema(&self) -> PState {
-        self.builder().schema(workload::schema().unwrap()).build().unwrap()
+        let builder = self.builder().staleness(Staleness::Unbounded);
+        builder.schema(workload::schema().unwrap()).build().unwrap()
     }
 
     pub(crate) fn builder(&self) -> Builder {

@@ -64,7 +64,7 @@ on_each_store! {
         deck.store(&store.plain()).await.unwrap();
         let counting = store.counting();
         let builder = PState::builder(counting.clone()).staleness(Staleness::Unbounded);
-        let pstate = builder.cache_bytes(128 << 10).build().unwrap();
+        let pstate = builder.cache_bytes(256 << 10).build().unwrap();
         let warm = Warm::new().prefix("base_card:").page_size(50);
         let warmed = pstate.warm(warm).unwrap().wait().await;
         assert_eq!(warmed.state, WarmState::Full);
