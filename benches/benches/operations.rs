@@ -1,28 +1,28 @@
-//! Each side of each operation for itself, on each backend, with Criterion: to compare one version with the
-//! next. How the sides relate is better seen with the binary `compare`, which interleaves them.
+//! Each contender of each operation by itself, on each backend, with Criterion, to compare one
+//! version of PState with the next. `cargo xtask bench` shows better how contenders relate: it
+//! interleaves them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pstate_benches::{
-    Backend, BackendName, Contest, Error, OnBackend, Operation, Result, Side, runtime,
-};
+use pstate_benches::operations::{Contender, Operation, Suite};
+use pstate_benches::{Backend, BackendName, Error, OnBackend, Result, grown_runtime};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-/// What one side of one operation took for so many samples.
+/// The time of one contender for a number of samples of an operation.
 async fn time<B: Backend>(
-    contest: Arc<Mutex<Contest<B>>>,
+    suite: Arc<Mutex<Suite<B>>>,
     operation: Operation,
-    side: Side,
+    contender: Contender,
     samples: u64,
 ) -> Result<Duration> {
-    let mut contest = contest.lock().await;
+    let mut suite = suite.lock().await;
     let (mut left, mut nanos, mut round) = (samples, 0.0, 0);
     while left > 0 {
-        let turn = contest.turn(operation, side, round).await?;
-        for sample in turn.into_iter().take(usize::try_from(left)?) {
+        let run = suite.run_once(operation, contender, round).await?;
+        for sample in run.into_iter().take(usize::try_from(left)?) {
             nanos += sample;
             left -= 1;
         }
@@ -32,33 +32,33 @@ async fn time<B: Backend>(
 }
 
 /// All operations on a backend.
-struct Compare<'a> {
+struct Operations<'a> {
     criterion: &'a mut Criterion,
     runtime: &'a Runtime,
 }
 
-impl OnBackend for Compare<'_> {
+impl OnBackend for Operations<'_> {
     type Output = ();
 
     fn run<B: Backend>(self, backend: BackendName) {
-        let contest = Arc::new(Mutex::new(Contest::<B>::default()));
+        let suite = Arc::new(Mutex::new(Suite::<B>::default()));
         for operation in Operation::ALL {
             if !operation.is_measured(backend, false) {
                 continue;
             }
             let name = format!("{}/{}", backend.name(), operation.name());
             let mut group = self.criterion.benchmark_group(name);
-            for &side in operation.sides() {
-                let name = match side {
-                    Side::Ours => "pstate",
-                    Side::ByHand => "by_hand",
-                    Side::Raw => "raw",
-                    Side::Plain => "plain",
-                    Side::Cache => "cache_crate",
+            for &contender in operation.contenders() {
+                let name = match contender {
+                    Contender::PState => "pstate",
+                    Contender::Baseline => "by_hand",
+                    Contender::Raw => "raw",
+                    Contender::Plain => "plain",
+                    Contender::Cache => "cache_crate",
                 };
                 group.bench_function(name, |bencher| {
                     bencher.iter_custom(|samples| {
-                        let work = time(contest.clone(), operation, side, samples);
+                        let work = time(suite.clone(), operation, contender, samples);
                         let done = self.runtime.block_on(self.runtime.spawn(work));
                         done.map_err(Error::from).flatten().expect("the benchmark's store works")
                     });
@@ -70,13 +70,13 @@ impl OnBackend for Compare<'_> {
 }
 
 fn operations(criterion: &mut Criterion) {
-    let runtime = runtime().expect("two threads");
+    let runtime = grown_runtime().expect("two threads");
     for &backend in BackendName::all() {
-        backend.run(Compare { criterion, runtime: &runtime });
+        backend.run(Operations { criterion, runtime: &runtime });
     }
 }
 
-/// Setting up a cold handle takes longer than what is measured on it: few samples are enough.
+/// Few samples: preparing a cold handle takes longer than the work that is measured on it.
 fn configured() -> Criterion {
     Criterion::default()
         .sample_size(20)

@@ -1,4 +1,4 @@
-//! The cache crate used directly, as a program would that needs nothing else.
+//! The cache crate used directly, as in a program that needs nothing else.
 
 use std::hash::{Hash, Hasher};
 
@@ -7,7 +7,7 @@ use pstate::{Key, Space};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, UnitWeighter};
 
-/// A key as PState's cache has it.
+/// A key as in PState's cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     space: Space,
@@ -15,15 +15,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// With a text of its own, not the one that it is searched with, as in a program.
+    /// A place with a copy of the key's text: in a program, too, the text that a cache holds is not
+    /// the one that it is searched with.
     ///
     /// # Errors
-    /// None for a key that is one.
+    /// None, since the text of a key is valid.
     pub fn new(space: &Space, key: &Key) -> pstate::Result<Self> {
         Ok(Self::sharing(space, &key.as_str().parse()?))
     }
 
-    /// With the same text.
+    /// A place that shares the key's text.
     pub fn sharing(space: &Space, key: &Key) -> Self {
         Self { space: space.clone(), key: key.clone() }
     }
@@ -35,7 +36,7 @@ impl Hash for Place {
     }
 }
 
-/// One that borrows, so that a look-up allocates nothing.
+/// A borrowed place, so that a look-up allocates nothing.
 #[derive(Debug, Hash)]
 struct PlaceRef<'a> {
     space: &'a Space,
@@ -53,17 +54,17 @@ impl Equivalent<Place> for PlaceRef<'_> {
 pub struct BareCache<V>(Cache<Place, V, UnitWeighter, RandomState>);
 
 impl<V: Clone> BareCache<V> {
-    /// Room for so many.
+    /// A cache with room for `room` values.
     pub fn new(room: usize, hasher: RandomState) -> Self {
         Self(Cache::with(room, room as u64, UnitWeighter, hasher, DefaultLifecycle::default()))
     }
 
-    /// Keeps a value.
+    /// Caches a value.
     pub fn insert(&self, place: Place, value: V) {
         self.0.insert(place, value);
     }
 
-    /// What is kept.
+    /// The cached value.
     #[inline]
     pub fn get(&self, space: &Space, key: &str) -> Option<V> {
         self.0.get(&PlaceRef { space, key })

@@ -1,7 +1,8 @@
 //! How many instructions the most frequent work takes.
 //!
-//! Unlike times, these are the same on a machine that is busy. They are counted by callgrind in functions of
-//! the binary `instructions` of `pstate-benches`, built without any backend but the memory.
+//! Unlike times, instructions are the same on a busy machine. Callgrind counts them in functions of
+//! the binary `instructions` of `pstate-benches`, which is built without any backend but the
+//! memory.
 
 use std::process::Command;
 
@@ -11,8 +12,8 @@ use crate::tools;
 /// How often the binary does each piece of work.
 const TIMES: u64 = 1_000;
 
-/// For each piece of work the most instructions that one may take: what it took when this was last set, on
-/// x86-64 with Rust 1.95, and about a tenth.
+/// For each piece of work the most instructions that one may take: what it took when this was last
+/// set, on x86-64 with Rust 1.95, and about a tenth.
 const BOUNDS: [(&str, u64); 6] = [
     ("get_warm", 430),
     ("get_warm_typed", 495),

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask --help`.
 
+mod bench;
 mod cargo;
 mod features;
 mod instructions;
@@ -30,49 +31,8 @@ enum Command {
         /// Only tests whose name contains this.
         filter: Option<String>,
     },
-    /// Measures PState against the same work done by hand, and prints the figures as a table.
-    Bench {
-        /// Arguments for the benchmark: --quick, --full, --backend NAME, --json FILE, --plot DIR, --save;
-        /// --help lists all.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Measures a sweep of a large store: beside its users, and killed half-way.
-    SweepBench {
-        /// Arguments for the benchmark: --documents N, --rate N, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Measures how much memory cached documents take, and whether the cache keeps to its bound.
-    CacheBench {
-        /// Arguments for the benchmark: --documents N, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Measures reads of what is cached, against the cache crate used directly.
-    HitsBench {
-        /// Arguments for the benchmark: --documents N,N, --rounds N, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Measures what it costs to read the same documents by a preload, and one by one.
-    ConcurrentBench {
-        /// Arguments for the benchmark: --references N, --rounds N, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Measures for how long a process goes on to read what another one has replaced.
-    StalenessBench {
-        /// Arguments for the benchmark: --writes N, --bounds MS,MS, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Moves documents from SQLite to sled to a Redis Cluster and back, each move killed half-way.
-    MovingBench {
-        /// Arguments for the benchmark: --documents N, --json FILE.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    /// Measures PState beside the same work done by hand, or something else; --help lists the suites.
+    Bench(bench::Bench),
     /// Counts the instructions of the most frequent work, and fails if they have become more.
     Instructions,
     /// Runs everything random for longer; fails with the command that shows it again.
@@ -90,14 +50,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test { filter } => test(filter.as_deref()),
-        Command::Bench { arguments } => compare(&arguments),
-        Command::SweepBench { arguments } => bench("sweep", &arguments),
-        Command::CacheBench { arguments } => bench("cache", &arguments),
-        Command::HitsBench { arguments } => bench("hits", &arguments),
-        Command::ConcurrentBench { arguments } => bench("concurrent", &arguments),
-        Command::StalenessBench { arguments } => bench("staleness", &arguments),
-        Command::MovingBench { arguments } => tools::require("redis-server", "redis-server")
-            .and_then(|()| bench("moving", &arguments)),
+        Command::Bench(bench) => bench.run(),
         Command::Instructions => instructions::check(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Lint => lint::check(),
@@ -152,29 +105,4 @@ fn kill(package: &str) -> Result<(), Failed> {
     let kill = ["test", "--package", package, "--test", "conformance", "--", "durability::kill"];
     let (passed, _) = cargo_captured(&environment, &kill)?;
     if passed { Ok(()) } else { Err(Failed(format!("{package} has lost something"))) }
-}
-
-fn compare(arguments: &[String]) -> Result<(), Failed> {
-    let chosen = arguments.iter().any(|argument| argument.starts_with("--backend"));
-    let redis = arguments.iter().any(|argument| argument.contains("redis"));
-    let shows = ["--help", "--from"].map(str::to_owned);
-    if !arguments.iter().any(|argument| shows.contains(argument)) && (redis || !chosen) {
-        tools::require("redis-server", "redis-server")?;
-    }
-    bench("compare", arguments)
-}
-
-fn bench(binary: &str, arguments: &[String]) -> Result<(), Failed> {
-    let run = [
-        "run",
-        "--release",
-        "--package",
-        "pstate-benches",
-        "--features",
-        "pstate-benches/moving",
-        "--bin",
-        binary,
-        "--",
-    ];
-    cargo(run.into_iter().chain(arguments.iter().map(String::as_str)))
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use pstate::{Adapter, MemoryAdapter};
 
 use crate::Result;
-use crate::backend::Backend;
-use crate::by_hand;
+use crate::baseline;
 
-/// PState's own store in memory; by hand, a `BTreeMap` of texts behind a lock.
+use super::contract::Backend;
+
+/// PState's own store in memory; the baseline is a `BTreeMap` of texts behind a lock.
 #[derive(Debug)]
 pub struct Memory {
     adapter: Arc<MemoryAdapter>,
 }
 
 impl Backend for Memory {
-    type ByHand = by_hand::Memory;
+    type Baseline = baseline::Memory;
 
     const IS_SHARED: bool = false;
 
@@ -32,8 +33,8 @@ impl Backend for Memory {
         self.adapter.clone()
     }
 
-    async fn by_hand(&self) -> Result<by_hand::Memory> {
-        Ok(by_hand::Memory::default())
+    async fn baseline(&self) -> Result<baseline::Memory> {
+        Ok(baseline::Memory::default())
     }
 
     async fn stored_bytes(&self) -> Result<Option<u64>> {

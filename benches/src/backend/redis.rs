@@ -1,4 +1,4 @@
-//! A Redis server of its own, on the loopback interface, that keeps everything in memory.
+//! A new Redis server on the loopback interface, all in memory.
 
 use std::sync::Arc;
 
@@ -8,16 +8,17 @@ use pstate_testkit::redis::Server;
 use redis::aio::MultiplexedConnection;
 
 use crate::Result;
-use crate::backend::Backend;
-use crate::by_hand;
+use crate::baseline;
 
-/// A server that both sides use, under different keys, and that saves nothing on a disk.
+use super::contract::Backend;
+
+/// A server that PState and the baseline use under different keys. It saves nothing on a disk.
 #[derive(Debug)]
 pub struct Redis {
     adapter: Arc<RedisAdapter>,
-    /// To ask the server about itself.
+    /// Asks the server about itself.
     connection: MultiplexedConnection,
-    /// How much memory it used while it was empty.
+    /// How much memory the empty server used.
     empty_bytes: u64,
     server: Server,
 }
@@ -29,13 +30,13 @@ impl Redis {
 }
 
 impl Backend for Redis {
-    type ByHand = by_hand::Redis;
+    type Baseline = baseline::Redis;
 
     const IS_SHARED: bool = false;
 
     async fn create() -> Result<Self> {
         let server = Server::start();
-        let mut connection = by_hand::redis_connection(&Self::url(&server)).await?;
+        let mut connection = baseline::redis_connection(&Self::url(&server)).await?;
         let empty_bytes = info(&mut connection, "used_memory").await?.parse()?;
         let adapter = Arc::new(RedisAdapter::connect(&Self::url(&server)).await?);
         Ok(Self { adapter, connection, empty_bytes, server })
@@ -50,8 +51,8 @@ impl Backend for Redis {
         self.adapter.clone()
     }
 
-    async fn by_hand(&self) -> Result<by_hand::Redis> {
-        by_hand::Redis::connect(&Self::url(&self.server)).await
+    async fn baseline(&self) -> Result<baseline::Redis> {
+        baseline::Redis::connect(&Self::url(&self.server)).await
     }
 
     async fn stored_bytes(&self) -> Result<Option<u64>> {
@@ -64,7 +65,7 @@ impl Backend for Redis {
     }
 }
 
-/// What the server says about one thing.
+/// What the server says about itself under a name.
 async fn info(connection: &mut MultiplexedConnection, name: &str) -> Result<String> {
     let text: String = redis::cmd("INFO").query_async(connection).await?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

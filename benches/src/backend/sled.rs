@@ -1,4 +1,4 @@
-//! A sled database in the directory for temporary files.
+//! A sled database in a temporary directory.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,14 @@ use pstate::sled::{SledAdapter, SledConfig};
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::backend::Backend;
-use crate::by_hand;
+use crate::baseline;
 
-/// What each side's database keeps in memory.
+use super::contract::Backend;
+
+/// How much each database keeps in memory.
 pub(crate) const CACHE_BYTES: u64 = 128 << 20;
 
-/// Two databases, since nobody else can open one that is open; each write is flushed in both.
+/// Two databases, since sled opens a database only once. Each write flushes in both.
 #[derive(Debug)]
 pub struct Sled {
     adapter: Arc<SledAdapter>,
@@ -30,7 +31,7 @@ impl Sled {
 }
 
 impl Backend for Sled {
-    type ByHand = by_hand::Sled;
+    type Baseline = baseline::Sled;
 
     const IS_SHARED: bool = false;
 
@@ -49,8 +50,8 @@ impl Backend for Sled {
         self.adapter.clone()
     }
 
-    async fn by_hand(&self) -> Result<by_hand::Sled> {
-        by_hand::Sled::open(&self.directory.path().join("by-hand"), CACHE_BYTES)
+    async fn baseline(&self) -> Result<baseline::Sled> {
+        baseline::Sled::open(&self.directory.path().join("by-hand"), CACHE_BYTES)
     }
 
     async fn stored_bytes(&self) -> Result<Option<u64>> {

@@ -1,4 +1,4 @@
-//! One SQLite file in the directory for temporary files.
+//! An SQLite file in a temporary directory.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,14 @@ use pstate::sqlite::{SqliteAdapter, SqliteConfig, Synchronous};
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::backend::Backend;
-use crate::by_hand;
+use crate::baseline;
 
-/// The page cache of each connection, PState's and the others.
+use super::contract::Backend;
+
+/// The page cache of each connection, PState's and the baseline's.
 pub(crate) const PAGE_CACHE_BYTES: u64 = 16 << 20;
 
-/// A file on which both sides work, each with connections of its own, with `synchronous=FULL`.
+/// A file that PState and the baseline share, each with connections of its own, `synchronous=FULL`.
 #[derive(Debug)]
 pub struct Sqlite {
     adapter: Arc<SqliteAdapter>,
@@ -35,7 +36,7 @@ impl Sqlite {
 }
 
 impl Backend for Sqlite {
-    type ByHand = by_hand::Sqlite;
+    type Baseline = baseline::Sqlite;
 
     const IS_SHARED: bool = true;
 
@@ -54,8 +55,8 @@ impl Backend for Sqlite {
         self.adapter.clone()
     }
 
-    async fn by_hand(&self) -> Result<by_hand::Sqlite> {
-        by_hand::Sqlite::open(self.path(), PAGE_CACHE_BYTES)
+    async fn baseline(&self) -> Result<baseline::Sqlite> {
+        baseline::Sqlite::open(self.path(), PAGE_CACHE_BYTES)
     }
 
     async fn stored_bytes(&self) -> Result<Option<u64>> {

@@ -1,7 +1,7 @@
 //! Work whose instructions are counted by `cargo xtask instructions`, under callgrind.
 //!
-//! The work is in functions whose names begin with `measured_`, and callgrind is told to count in those; what
-//! prepares it is not counted. It is done [`TIMES`] times.
+//! Callgrind counts in functions whose names begin with `measured_`, and not in what prepares the
+//! work. Each function does its work [`TIMES`] times.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -20,14 +20,14 @@ const TIMES: usize = 1_000;
 /// Room for everything.
 const CACHE_BYTES: u64 = 64 << 20;
 
-/// Does a piece of work, for its instructions to be counted.
+/// Does a piece of work whose instructions callgrind counts.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which one.
+    /// Which piece of work.
     work: Work,
 }
 
-/// What is counted.
+/// The work whose instructions are counted.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Work {
@@ -37,7 +37,7 @@ enum Work {
     GetWarmTyped,
     /// A document of the store in memory that is not cached.
     GetCold,
-    /// Reading what is to be preloaded, and deciding in which order.
+    /// Parsing a preload and planning its reads.
     PlanPreload,
     /// Following a deck's references to 100 cards that are cached.
     PreloadCached,
@@ -47,7 +47,7 @@ enum Work {
 
 /// A card as a program declares it.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "decoded, not looked at")]
+#[expect(dead_code, reason = "only decoded")]
 struct Card {
     front: String,
     rank: u64,
@@ -85,7 +85,7 @@ async fn count(work: Work) -> Result<()> {
             measured_get_warm_typed(&pstate, &keys)?;
         }
         Work::GetCold => {
-            // So that only what a read needs is counted, not what the first one sets up.
+            // The first read sets up more than a read needs, so it precedes the count.
             pstate.get(small.key()).await?;
             measured_get(&pstate, &keys)?;
         }
@@ -143,7 +143,7 @@ fn measured_migrate(schema: &Schema, old: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a future gives that waits for nothing but its turn: without a runtime's own instructions.
+/// The output of a future that never waits, without a runtime's own instructions.
 fn now<T>(future: impl Future<Output = T>) -> Result<T> {
     const TURNS: usize = 8;
     let mut future = pin!(future);
@@ -153,5 +153,5 @@ fn now<T>(future: impl Future<Output = T>) -> Result<T> {
             return Ok(output);
         }
     }
-    Err("it waits for somebody else".into())
+    Err("the future waits".into())
 }
