@@ -2,10 +2,11 @@
 //! migrations, and the [`Adapter`] trait that storage implements.
 //!
 //! Programs depend on `pstate`, which re-exports all of this together with the adapters that its
-//! features choose. Whoever writes an adapter depends on this crate.
+//! features choose. Authors of adapters depend on this crate.
 //!
 //! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> pstate_core::Result<()> {
 //! use std::sync::Arc;
 //! use pstate_core::{MemoryAdapter, PState};
 //! use serde_json::json;
@@ -19,7 +20,8 @@
 //!     assert_eq!(card.get("front")?, Some(&json!("hola")));
 //! }
 //! pstate.close().await?;
-//! # Ok::<(), pstate_core::Error>(()) }).unwrap();
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! | to | see |
@@ -31,84 +33,46 @@
 //! | store them elsewhere | [`Adapter`], [`MemoryAdapter`], [`RetryLayer`], [`TimeoutLayer`] |
 //! | move between stores | [`copy()`] |
 
-mod adapter;
 mod background;
-mod backoff;
 mod cache;
-mod cache_policy;
-mod changes;
-mod collection;
-mod control;
-mod copy;
-mod detached;
-pub mod difference;
 mod document;
 mod engine;
-mod error;
-mod flush;
-mod freshness;
-mod gather;
-mod key;
-mod layer;
-mod memory;
-mod memory_size;
-mod migrate;
-mod migrated;
-mod migration_writer;
-mod n_plus_one;
-mod pace;
+mod handle;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod model;
 mod preload;
-mod pstate;
-mod record;
-mod reference;
 mod runtime;
 pub mod schema;
-mod space;
-mod stats;
-mod status;
-mod sweep;
+mod storage;
 mod telemetry;
-mod versions;
-mod warm;
-mod write_back;
 
-pub use adapter::{
-    Adapter, Atomicity, Capabilities, CountVersions, Durability, Extensions, Page, Scan,
+pub use background::{
+    Copy, CopyDifference, CopyDifferenceKind, CopyFailure, CopyPhase, CopyProgress, CopyReport,
+    CopyVerification, DryRun, DryRunCounts, Job, JobChanges, MigrationStatus, MigrationWriter,
+    Problem, ProblemKind, Sample, SpaceDigest, SpaceVerification, Sweep, SweepCheckpoint,
+    SweepFailure, SweepReport, TypeStatus, Warm, WarmProgress, WarmReport, copy,
 };
-pub use cache_policy::CachePolicy;
-pub use changes::{
-    ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes, HubSubscription,
-};
-pub use collection::Collection;
-pub use copy::{
-    Copy, CopyDifference, CopyDifferenceKind, CopyFailure, CopyProgress, CopyReport, CopyState,
-    CopyVerification, RunningCopy, SpaceDigest, SpaceVerification, copy,
-};
-pub use document::{Document, Object};
-pub use error::{Error, ErrorKind, Result, Retry};
-pub use flush::{FlushReport, FlushTrigger};
-pub use freshness::Staleness;
-pub use key::{AsKey, Key, KeyRef};
-pub use layer::{RetryLayer, TimeoutLayer};
-pub use memory::MemoryAdapter;
-pub use migration_writer::MigrationWriter;
-pub use n_plus_one::{NPlusOne, SingleReads};
-pub use preload::{Comparison, Dangling, Explanation, Filter, Loaded, Order, Path, Preload};
-pub use pstate::{Builder, DocumentPage, PState, ScanQuery, WriteBatch};
-pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
-pub use reference::Ref;
-pub use schema::Schema;
-pub use space::Space;
-pub use stats::{CacheStats, PreloadStats, Stats, SweepStats, WriteBackStats};
-pub use status::{MigrationStatus, TypeStatus};
-pub use sweep::{
-    DryRun, DryRunCounts, Problem, ProblemKind, RunningSweep, Sample, Sweep, SweepCheckpoint,
-    SweepFailure, SweepProgress, SweepReport, SweepState,
-};
+pub use cache::{CachePolicy, Staleness};
+pub use document::Document;
+pub use handle::{Builder, Collection, DocumentPage, PState, ScanQuery, WriteBatch};
 #[cfg(feature = "metrics")]
-pub use telemetry::metrics::{Metric, MetricKind, MetricsBridge};
-pub use telemetry::{
-    CacheChange, CacheReads, ChangedFields, Event, Observer, Operation, Thresholds,
+pub use metrics::{Metric, MetricKind, MetricsBridge};
+pub use model::{
+    AsKey, Batch, BatchMode, Change, Error, ErrorKind, Expect, Key, KeyRef, Object, Outcome,
+    Record, Ref, Result, Revision, Space, VersionCounts, Write, diff as difference,
 };
-pub use versions::VersionCounts;
-pub use warm::{RunningWarm, Warm, WarmProgress, WarmState};
+pub use preload::{
+    Comparison, Dangling, Explanation, Filter, Loaded, NPlusOne, Order, Path, Preload, SingleReads,
+};
+pub use schema::Schema;
+pub use storage::{
+    Adapter, Atomicity, Capabilities, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord,
+    ChangedTo, Changes, CountVersions, Durability, Extensions, HubSubscription, MemoryAdapter,
+    Page, RetryLayer, Scan, TimeoutLayer,
+};
+pub use telemetry::{
+    CacheChange, CacheReads, CacheStats, ChangedFields, Event, FlushReport, FlushTrigger, JobState,
+    Observer, Operation, PreloadStats, Stats, SweepProgress, SweepStats, Thresholds,
+    WriteBackStats,
+};

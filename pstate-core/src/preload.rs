@@ -2,13 +2,21 @@
 
 mod filter;
 mod loaded;
+mod n_plus_one;
+mod order;
 mod parse;
 mod plan;
 mod spec;
+mod value_order;
+mod walk;
 
 pub use filter::{Comparison, Filter};
 pub use loaded::{Dangling, Loaded};
+pub(crate) use n_plus_one::Detector;
+pub use n_plus_one::{NPlusOne, SingleReads};
+pub use order::Order;
 pub use plan::Explanation;
-pub use spec::{Order, Path, Preload};
+pub use spec::{Path, Preload};
 
-pub(crate) use plan::{Plan, Walk};
+pub(crate) use plan::Plan;
+pub(crate) use walk::Walk;

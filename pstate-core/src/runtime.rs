@@ -1,15 +1,23 @@
 //! Tasks, time and locks: those of Tokio and `parking_lot`, or of a model checker.
 //!
-//! Whatever of this crate runs at the same time as something else takes them from here. What is in
-//! `tokio::sync` is the same in both cases: it asks no runtime for anything.
+//! All concurrent code of this crate takes them from here. What is in `tokio::sync` is the same in
+//! both cases: it asks no runtime for anything.
 
+mod backoff;
+mod shield;
 #[cfg(feature = "_shuttle")]
 mod shuttle;
+mod task_tracker;
+mod wait;
 
+pub(crate) use backoff::{backoff, unavailable_delay};
+pub(crate) use shield::shield;
 #[cfg(feature = "_shuttle")]
 pub(crate) use shuttle::{
     Handle, Instant, Mutex, MutexGuard, RandomState, sleep, sleep_until, timeout,
 };
+pub(crate) use task_tracker::{Closing, TaskTracker};
+pub(crate) use wait::wait_until;
 #[cfg(not(feature = "_shuttle"))]
 pub(crate) use {
     foldhash::fast::RandomState,

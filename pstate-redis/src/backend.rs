@@ -115,8 +115,12 @@ impl Adapter for RedisAdapter {
     }
 
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        let outcomes = self.store.write(space, batch).await;
-        outcomes.map_err(|error| error.in_operation("write").in_space(space))
+        let write = async {
+            self.store.check_open()?;
+            batch.check(&self.capabilities())?;
+            self.store.write(space, batch).await
+        };
+        write.await.map_err(|error| error.in_operation("write").in_space(space))
     }
 
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {

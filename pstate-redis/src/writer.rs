@@ -4,7 +4,6 @@ use pstate_core::{
     Batch, BatchMode, Change, Error, ErrorKind, Expect, Outcome, Result, Space, Write,
 };
 
-use crate::backend::MAX_BATCH;
 use crate::config::Placement;
 use crate::error::{Effect, Failure};
 use crate::store::Store;
@@ -20,16 +19,6 @@ impl Store {
     pub(crate) async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
         self.check_open()?;
         let writes = &batch.writes;
-        if writes.len() > MAX_BATCH {
-            let why = format!("{} writes, at most {MAX_BATCH} are made at once", writes.len());
-            return Err(Error::new(ErrorKind::Unsupported, why));
-        }
-        let per_key = self.layout.placement == Placement::PerKey;
-        if batch.mode == BatchMode::Atomic && writes.len() > 1 && per_key {
-            let why = "records are placed by key, so only one at a time is atomic";
-            return Err(Error::new(ErrorKind::Unsupported, why));
-        }
-        batch.validate()?;
         if writes.is_empty() {
             return Ok(Vec::new());
         }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, CountVersions, Extensions, Key, Outcome,
-    Page, Record, Result, Scan, Space, VersionCounts,
+    Adapter, Atomicity, Batch, Capabilities, CountVersions, Extensions, Key, Outcome, Page, Record,
+    Result, Scan, Space, VersionCounts,
 };
 
 use crate::config::{Flush, SledConfig};
 use crate::database::Database;
 use crate::multi_get::multi_get;
 use crate::scan;
-use crate::transaction::{Transaction, check_len};
+use crate::transaction::Transaction;
 use crate::writer::{Writer, size};
 
 /// How many writes, and bytes of values, are stored in place: about 0.1 ms.
@@ -118,14 +118,9 @@ impl Adapter for SledAdapter {
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
         let located = |error: pstate_core::Error| error.in_operation("write").in_space(space);
         self.database.check_open().map_err(located)?;
-        batch.validate().map_err(located)?;
+        batch.check(&self.capabilities()).map_err(located)?;
         if batch.writes.is_empty() {
             return Ok(Vec::new());
-        }
-        if batch.mode == BatchMode::Atomic {
-            for write in &batch.writes {
-                check_len(write, space, self.database.config.max_value_len)?;
-            }
         }
         let written = match self.write_in_place(space, batch) {
             Some(written) => written,

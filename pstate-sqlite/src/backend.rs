@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, BatchMode, Capabilities, CountVersions, ErrorKind, Extensions, Key,
-    Outcome, Page, Record, Result, Scan, Space, VersionCounts,
+    Adapter, Atomicity, Batch, Capabilities, CountVersions, ErrorKind, Extensions, Key, Outcome,
+    Page, Record, Result, Scan, Space, VersionCounts,
 };
 use tokio::task::spawn_blocking;
 
@@ -17,7 +17,6 @@ use crate::connection::Database;
 use crate::error::During;
 use crate::multi_get::multi_get;
 use crate::readers::{Readers, stopped};
-use crate::transaction::check_len;
 use crate::writer::Writer;
 use crate::{backup, scan};
 
@@ -210,14 +209,9 @@ impl Adapter for SqliteAdapter {
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
         let located = |error: pstate_core::Error| error.in_operation("write").in_space(space);
         self.readers.check_open().map_err(located)?;
-        batch.validate().map_err(located)?;
+        batch.check(&self.capabilities()).map_err(located)?;
         if batch.writes.is_empty() {
             return Ok(Vec::new());
-        }
-        if batch.mode == BatchMode::Atomic {
-            for write in &batch.writes {
-                check_len(write, space, self.database.config.max_value_len)?;
-            }
         }
         self.writer.write(space.clone(), batch.clone()).await.map_err(located)
     }

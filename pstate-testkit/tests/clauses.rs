@@ -7,8 +7,7 @@ use pstate_testkit::conformance::Suite;
 /// The documentation of the trait, as headings, paragraphs and list items. Each item of code ends
 /// the section before it, like a heading.
 fn paragraphs() -> Vec<String> {
-    let source = include_str!("../../pstate-core/src/adapter.rs");
-    let source = source.split_once("pub struct Capabilities").map_or(source, |(before, _)| before);
+    let source = include_str!("../../pstate-core/src/storage/adapter.rs");
     let mut paragraphs = vec![String::new()];
     for line in source.lines() {
         let doc = line.trim_start().strip_prefix("///").map(str::trim);

@@ -14,9 +14,9 @@ on_each_store! {
     async fn malformed_keys_and_references(store: Store) {
         let pstate = store.plain();
         let message = async |key: &str| pstate.get(key).await.unwrap_err().to_string();
-        assert_eq!(message("").await, "key \"\": no ':' between type and id");
-        assert_eq!(message("base card:1").await, "key \"base card:1\": ' ' at byte 4; a type matches [a-z][a-z0-9_]*");
-        assert_eq!(message("card:a\u{7}").await, "key \"card:a\\u{7}\": control character '\\u{7}' at byte 6");
+        assert_eq!(message("").await, "get: key \"\": no ':' between type and id");
+        assert_eq!(message("base card:1").await, "get: key \"base card:1\": ' ' at byte 4; a type matches [a-z][a-z0-9_]*");
+        assert_eq!(message("card:a\u{7}").await, "get: key \"card:a\\u{7}\": control character '\\u{7}' at byte 6");
         assert_eq!(
             pstate.space("ACME").unwrap_err().to_string(),
             "space \"ACME\": 'A' at byte 0; a name matches [a-z0-9][a-z0-9_-]*"
@@ -52,7 +52,7 @@ on_each_store! {
         );
         assert_eq!(
             message("crads").await,
-            "preload: base_deck has no field `crads`; fields that hold references: cards"
+            "preload: base_deck:1: base_deck has no field `crads`; fields that hold references: cards"
         );
         assert_eq!(
             message("cards*1001").await,
@@ -127,7 +127,7 @@ on_each_store! {
     async fn a_key_that_is_twice_in_one_batch(store: Store) {
         let pstate = store.plain();
         let error = pstate.multi_put([("card:1", json!({})), ("card:1", json!({}))]).await.unwrap_err();
-        assert_eq!(error.to_string(), "write: card:1: the key is twice in one batch");
+        assert_eq!(error.to_string(), "multi_put: card:1: duplicate key in batch");
         let batch = pstate.batch().put("card:1", &json!({})).delete("card:1");
         assert_eq!(batch.commit().await.unwrap_err().kind(), ErrorKind::InvalidInput);
         assert!(pstate.get("card:1").await.unwrap().is_none());
@@ -247,7 +247,7 @@ async fn a_corrupt_row_fails_alone() {
     let error = fresh.get("card:1").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "card:1: not valid JSON: EOF while parsing a string at line 1 column 13"
+        "get: card:1: not valid JSON: EOF while parsing a string at line 1 column 13"
     );
     let scanned: Vec<_> = fresh.scan("").stream().collect().await;
     let errors: Vec<String> =

@@ -192,7 +192,7 @@ on_each_store! {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert_eq!(error.to_string(), "batch: card:1: what is stored is not what was expected");
+        assert_eq!(error.to_string(), "batch: card:1: the stored revision does not match the expected one");
         assert_eq!(text(&pstate, "card:2").await, "");
 
         pstate.batch().put("card:2", &json!({})).delete("card:1").commit().await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use pstate::{
-    Adapter, Batch, CopyDifferenceKind, CopyState, Error, ErrorKind, Key, MemoryAdapter, PState,
+    Adapter, Batch, CopyDifferenceKind, Error, ErrorKind, JobState, Key, MemoryAdapter, PState,
     Record, Scan, Space, Write, copy,
 };
 use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment};
@@ -199,7 +199,7 @@ async fn a_target_that_holds_documents_is_refused() {
     );
     assert_eq!(contents(&to).await.len(), 1);
     let error = copy(from.clone(), from).run().await.unwrap_err();
-    assert_eq!(error.to_string(), "copy: source and target are one and the same");
+    assert_eq!(error.to_string(), "copy: source and target are the same store");
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn whatever_call_fails_the_next_copy_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn one_that_was_stopped_goes_on_where_it_was() {
+async fn one_that_was_canceled_resumes_where_it_was() {
     let (from, to) = (cards(100).await, memory());
     put(&from, "zebra", "card:1", b"1").await;
     let target = faults(&to);
@@ -278,14 +278,13 @@ async fn one_that_was_stopped_goes_on_where_it_was() {
     };
     let copying = copy(from.clone(), target).page_size(10).start().await.unwrap();
     held.reached().await;
-    let stopping = tokio::spawn(copying.stop());
-    tokio::task::yield_now().await;
+    copying.cancel();
     held.release();
-    let stopped = stopping.await.unwrap().unwrap();
-    // The page at hand was still done.
+    let stopped = copying.wait().await.unwrap();
+    // The current page was still done.
     assert!(!stopped.finished && !stopped.is_complete());
     assert_eq!((stopped.documents, stopped.verification.as_ref()), (20, None));
-    assert!(stopped.to_string().starts_with("stopped: 20 documents of 30 bytes"), "{stopped}");
+    assert!(stopped.to_string().starts_with("canceled: 20 documents of 30 bytes"), "{stopped}");
     let report = copy(from.clone(), to.clone()).page_size(10).run().await.unwrap();
     assert_eq!((report.documents_before, report.documents, report.written), (20, 101, 101));
     assert!(report.is_complete());
@@ -357,8 +356,8 @@ async fn a_narrow_target_gets_no_more_than_it_takes() {
     assert_eq!(
         failures,
         [
-            "default: card:0005: a document of 2000 bytes, by-key takes at most 1000",
-            "zebra: card:long: a document of 2000 bytes, by-key takes at most 1000",
+            "default: card:0005: a value of 2000 bytes; this store takes at most 1000",
+            "zebra: card:long: a value of 2000 bytes; this store takes at most 1000",
         ]
     );
     assert_eq!(report.verification.as_ref().unwrap().missing, 2);
@@ -400,10 +399,10 @@ async fn while_a_store_is_unavailable_it_waits_but_not_for_ever() {
 
     let to = memory();
     let target = faults(&to);
-    let mut copying = copy(from.clone(), target.clone()).start().await.unwrap();
+    let copying = copy(from.clone(), target.clone()).start().await.unwrap();
     target.disconnect();
-    let waiting = copying.changed().await;
-    assert_eq!(waiting.state, CopyState::Waiting);
+    let waiting = copying.changes().next().await.unwrap();
+    assert_eq!(waiting.state, JobState::Waiting);
     assert_eq!(waiting.unavailable.unwrap().kind(), ErrorKind::Unavailable);
     let begin = Instant::now();
     let error = copying.wait().await.unwrap_err();
@@ -418,9 +417,10 @@ async fn the_rate_is_kept_and_can_be_changed_and_it_can_pause() {
     let from = cards(1_000).await;
     let begin = Instant::now();
     let copying = copy(from, memory()).rate(100).page_size(50);
-    let mut copying = copying.start().await.unwrap();
+    let copying = copying.start().await.unwrap();
+    let mut changes = copying.changes();
     assert_eq!(copying.progress().total, Some(1_000));
-    while copying.changed().await.done < 500 {}
+    while changes.next().await.unwrap().done < 500 {}
     let passed = begin.elapsed().as_secs_f64();
     assert!((4.0..=5.0).contains(&passed), "{passed} s");
     let progress = copying.progress();
@@ -429,26 +429,27 @@ async fn the_rate_is_kept_and_can_be_changed_and_it_can_pause() {
     assert_eq!(progress.space, Some(Space::default()));
 
     copying.pause();
-    while copying.changed().await.state != CopyState::Paused {}
+    while changes.next().await.unwrap().state != JobState::Paused {}
     let done = copying.progress().done;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(copying.progress().done, done);
     copying.resume();
     copying.set_rate(0);
     let resumed = Instant::now();
-    while copying.changed().await.done < 1_000 {}
+    while changes.next().await.unwrap().done < 1_000 {}
     assert!(resumed.elapsed() < Duration::from_secs(1));
-    while !copying.changed().await.is_ended() {}
+    while changes.next().await.is_some() {}
     let progress = copying.progress();
-    assert_eq!((progress.state, progress.verified), (CopyState::Finished, 1_000));
+    assert_eq!((progress.state, progress.verified), (JobState::Finished, 1_000));
     assert!(copying.wait().await.unwrap().is_complete());
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_is_dropped_stops() {
     let (from, to) = (cards(100).await, memory());
-    let mut copying = copy(from, to.clone()).rate(10).page_size(10).start().await.unwrap();
-    while copying.changed().await.done < 20 {}
+    let copying = copy(from, to.clone()).rate(10).page_size(10).start().await.unwrap();
+    let mut changes = copying.changes();
+    while changes.next().await.unwrap().done < 20 {}
     drop(copying);
     tokio::time::sleep(Duration::from_secs(60)).await;
     let cards = contents(&to).await.iter().filter(|(space, ..)| space.is_default()).count();

@@ -64,7 +64,7 @@ async fn each_attempt_of_a_read_has_its_own_limit() {
     let held: Vec<_> = (0..3).map(|_| faults.hold(Call::Read, Moment::Before)).collect();
     let started = Instant::now();
     let error = pstate.get("card:1").await.unwrap_err();
-    assert_eq!(error.to_string(), "multi_get: took longer than 1s");
+    assert_eq!(error.to_string(), "get: card:1: took longer than 1s");
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, true));
     assert_eq!(counting.take().reads, 3);
     assert!(started.elapsed() >= 3 * LIMIT);

@@ -13,6 +13,7 @@ mod freshness;
 mod layers;
 mod migrations;
 mod n_plus_one;
+mod outside_runtime;
 mod preload;
 mod processes;
 mod resolved;

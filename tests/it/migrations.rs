@@ -84,7 +84,7 @@ on_each_store! {
         let pstate = store.builder().schema(failing()).build().unwrap();
         let error = pstate.get("base_card:1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Schema);
-        assert_eq!(error.to_string(), "base_card:1: migration step 1 -> 2: no front");
+        assert_eq!(error.to_string(), "get: base_card:1: migration step 1 -> 2: no front");
         assert_eq!(pstate.stats().failed_migrations, 1);
         pstate.flush().await.unwrap();
         assert_eq!(stored(&store, "base_card:1").await, r#"{"$v":1,"back":"x"}"#);
@@ -126,7 +126,7 @@ on_each_store! {
         let error = store.builder().schema(refusing).build().unwrap().get("deck:1").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "deck:1: version 2 is newer than the schema's 1, and newer documents are refused"
+            "get: deck:1: version 2 is newer than the schema's 1, and newer documents are refused"
         );
         let down = Schema::new([Entity::new("deck", 1)
             .field(string("title").required())

@@ -112,6 +112,6 @@ async fn an_error_reaches_all_who_wait_and_is_not_remembered() {
     faults.fail(Call::Read, Error::new(ErrorKind::Unavailable, "gone for a moment"));
     let pstate = PState::builder(faults).schema(workload::schema().unwrap()).build().unwrap();
     let error = pstate.multi_get(["base_card:1", "base_card:2"]).await.unwrap_err();
-    assert_eq!(error.to_string(), "multi_get: gone for a moment");
+    assert_eq!(error.to_string(), "multi_get: base_card:1: gone for a moment");
     assert!(pstate.get("base_card:1").await.unwrap().is_none());
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pstate::schema::{Entity, NewerDocuments, integer, patterns, string};
 use pstate::{
-    Adapter, Batch, Error, ErrorKind, Key, MemoryAdapter, PState, ProblemKind, Scan, Schema, Space,
-    SweepState, Write,
+    Adapter, Batch, Error, ErrorKind, JobState, Key, MemoryAdapter, PState, ProblemKind, Scan,
+    Schema, Space, Write,
 };
 use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment};
 use serde_json::{Value, json};
@@ -312,10 +312,10 @@ async fn the_rate_is_kept_and_can_be_changed() {
     let setup = in_memory(1_000).await;
     let pstate = setup.handle();
     let started = tokio::time::Instant::now();
-    let mut sweep = pstate.migrate_all().page_size(100).rate(50).start().await.unwrap();
+    let sweep = pstate.migrate_all().page_size(100).rate(50).start().await.unwrap();
     tokio::time::sleep(Duration::from_millis(4_500)).await;
     // A page of fifty each second.
-    let progress = sweep.changed().await;
+    let progress = sweep.changes().next().await.unwrap();
     assert_eq!((progress.done, progress.total), (250, Some(1_001)));
     assert!((49.0..=63.0).contains(&progress.rate), "{progress}");
     let seconds = progress.remaining.unwrap().as_secs();
@@ -338,7 +338,7 @@ async fn it_pauses_resumes_and_keeps_its_lease_meanwhile() {
     sweep.pause();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let paused = sweep.progress();
-    assert_eq!(paused.state, SweepState::Paused);
+    assert_eq!(paused.state, JobState::Paused);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!(sweep.progress().done, paused.done);
     // An hour later nobody else gets the space.
@@ -346,7 +346,7 @@ async fn it_pauses_resumes_and_keeps_its_lease_meanwhile() {
     let error = other.migrate_all().start().await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Conflict, true));
     assert!(
-        error.message().contains("somebody else is sweeping this space: 30 documents done"),
+        error.message().contains("another sweep of this space is running: 30 documents done"),
         "{error}"
     );
     sweep.set_rate(0);
@@ -361,7 +361,8 @@ async fn one_that_was_stopped_goes_on_where_it_was() {
     let pstate = setup.handle();
     let sweep = pstate.migrate_all().page_size(10).rate(10).start().await.unwrap();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let report = sweep.stop().await.unwrap();
+    sweep.cancel();
+    let report = sweep.wait().await.unwrap();
     assert_eq!((report.finished, report.done), (false, 30));
     let checkpoint = pstate.migration_status().await.unwrap().sweep.unwrap();
     assert!(!checkpoint.running && !checkpoint.finished);
@@ -421,7 +422,7 @@ async fn it_waits_while_the_store_is_unavailable() {
     setup.faults.disconnect();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let progress = sweep.progress();
-    assert_eq!((progress.state, progress.done), (SweepState::Waiting, 20));
+    assert_eq!((progress.state, progress.done), (JobState::Waiting, 20));
     assert!(progress.unavailable.is_some());
     setup.faults.reconnect();
     sweep.set_rate(0);
@@ -467,7 +468,8 @@ async fn a_new_schema_begins_anew() {
     let pstate = setup.handle();
     let sweep = pstate.migrate_all().page_size(10).rate(10).start().await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    sweep.stop().await.unwrap();
+    sweep.cancel();
+    sweep.wait().await.unwrap();
     let next = Schema::new([Entity::new("card", 3)
         .step(1, 2, patterns::rename("text", "front"))
         .step(2, 3, |_| Ok(()))])

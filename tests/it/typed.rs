@@ -98,10 +98,10 @@ on_each_store! {
         let again = pstate.create_linked("deck:es", "cards", "card:2", &card("c")).await.unwrap_err();
         assert_eq!(again.to_string(), "create_linked: card:2: exists already");
         let orphan = pstate.create_linked("deck:xx", "cards", "card:3", &card("d")).await.unwrap_err();
-        assert_eq!(orphan.to_string(), "create_linked: deck:xx: there is no such parent");
+        assert_eq!(orphan.to_string(), "create_linked: deck:xx: the parent document does not exist");
         assert!(pstate.get("card:3").await.unwrap().is_none());
         let wrong = pstate.create_linked("deck:es", "name", "card:3", &card("d")).await.unwrap_err();
-        assert_eq!(wrong.to_string(), "create_linked: deck:es: member `name` is no collection");
+        assert_eq!(wrong.to_string(), "create_linked: deck:es: member `name` is not a collection");
     }
 
     async fn links_made_by_many_tasks_are_all_kept(store: Store) {

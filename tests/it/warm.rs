@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{Batch, ErrorKind, MemoryAdapter, PState, Staleness, Warm, WarmState, Write};
+use pstate::{Batch, ErrorKind, JobState, MemoryAdapter, PState, Staleness, Warm, Write};
 use pstate_testkit::{Call, FaultLayer, Moment, workload};
 use serde_json::json;
 use tokio::time::Instant;
@@ -23,8 +23,10 @@ on_each_store! {
         for (warm, total, done) in warms {
             let counting = store.counting();
             let pstate = PState::builder(counting.clone()).build().unwrap();
-            let warmed = pstate.warm(warm.page_size(7)).unwrap().wait().await;
-            assert_eq!((warmed.state, warmed.total, warmed.done), (WarmState::Finished, total, done));
+            let warming = pstate.warm(warm.page_size(7)).unwrap();
+            assert_eq!(warming.progress().total, total);
+            let warmed = warming.wait().await.unwrap();
+            assert_eq!((warmed.finished, warmed.done), (true, done));
             assert_eq!((warmed.absent, warmed.failed), (0, 0));
             counting.take();
             pstate.multi_get(&keys).await.unwrap();
@@ -39,7 +41,7 @@ on_each_store! {
             plain.put_at(1, deck.card_key(card), &deck.old_card(card)).await.unwrap();
         }
         let pstate = store.with_schema();
-        let warmed = pstate.warm(Warm::new().prefix("base_card:")).unwrap().wait().await;
+        let warmed = pstate.warm(Warm::new().prefix("base_card:")).unwrap().wait().await.unwrap();
         assert_eq!(warmed.done, 10);
         assert_eq!(pstate.stats().migrations, 10);
         pstate.flush().await.unwrap();
@@ -52,11 +54,12 @@ on_each_store! {
         let damaged = Batch::each(vec![Write::put("card:2".parse().unwrap(), *b"[1]")]);
         store.adapter().write(plain.current_space(), &damaged).await.unwrap();
         let warm = Warm::new().keys(["card:1", "card:2", "card:3"]).unwrap();
-        let warmed = store.plain().warm(warm).unwrap().wait().await;
-        assert_eq!(warmed.state, WarmState::Finished);
+        let warmed = store.plain().warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.finished && !warmed.cache_full, "{warmed}");
         assert_eq!((warmed.done, warmed.absent, warmed.failed), (1, 1, 1));
         assert_eq!(warmed.failures[0].kind(), ErrorKind::Corrupt);
-        assert!(warmed.to_string().starts_with("1 of 3: 1 absent, 1 failed"), "{warmed}");
+        let shown = "finished: 1 done, 1 absent, 1 failed";
+        assert!(warmed.to_string().starts_with(shown), "{warmed}");
     }
 
     async fn it_ends_when_the_cache_is_full(store: Store) {
@@ -66,13 +69,13 @@ on_each_store! {
         let builder = PState::builder(counting.clone()).staleness(Staleness::Unbounded);
         let pstate = builder.cache_bytes(256 << 10).build().unwrap();
         let warm = Warm::new().prefix("base_card:").page_size(50);
-        let warmed = pstate.warm(warm).unwrap().wait().await;
-        assert_eq!(warmed.state, WarmState::Full);
+        let warmed = pstate.warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.cache_full && !warmed.finished, "{warmed}");
         assert!((150..1_000).contains(&warmed.done), "{warmed}");
         let none = store.builder().cache_bytes(0).build().unwrap();
         let warm = Warm::new().prefix("base_card:").page_size(50);
-        let warmed = none.warm(warm).unwrap().wait().await;
-        assert_eq!(warmed.state, WarmState::Full);
+        let warmed = none.warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.cache_full && !warmed.finished, "{warmed}");
     }
 
     async fn what_somebody_writes_meanwhile_is_not_overtaken(store: Store) {
@@ -84,7 +87,7 @@ on_each_store! {
         held.reached().await;
         pstate.put("card:1", &json!({"n": 2})).await.unwrap();
         held.release();
-        warming.wait().await;
+        warming.wait().await.unwrap();
         assert_eq!(pstate.get("card:1").await.unwrap().unwrap().as_str(), r#"{"n":2}"#);
     }
 
@@ -94,7 +97,7 @@ on_each_store! {
         plain.space("other").unwrap().put("card:1", &json!({"of": "other"})).await.unwrap();
         let pstate = store.plain();
         let other = pstate.space("other").unwrap();
-        other.warm(Warm::new().prefix("card:")).unwrap().wait().await;
+        other.warm(Warm::new().prefix("card:")).unwrap().wait().await.unwrap();
         let reads = pstate.stats().reads;
         let card = other.get("card:1").await.unwrap().unwrap();
         assert_eq!(card.get("of").unwrap().unwrap(), "other");
@@ -129,46 +132,73 @@ async fn the_rate_is_kept_and_can_be_changed() {
     let (pstate, _) = paused_store(1_000).await;
     let begin = Instant::now();
     let warm = Warm::new().prefix("base_card:").rate(100).page_size(50);
-    let mut warming = pstate.warm(warm).unwrap();
-    while warming.changed().await.done < 500 {}
+    let warming = pstate.warm(warm).unwrap();
+    let mut changes = warming.changes();
+    while changes.next().await.unwrap().done < 500 {}
     let passed = begin.elapsed().as_secs_f64();
     assert!((4.0..=5.0).contains(&passed), "{passed} s");
     assert!((90.0..=120.0).contains(&warming.progress().rate), "{}", warming.progress());
     warming.set_rate(0);
-    let warmed = warming.wait().await;
-    assert_eq!((warmed.state, warmed.done), (WarmState::Finished, 1_000));
+    let warmed = warming.wait().await.unwrap();
+    assert_eq!((warmed.finished, warmed.done), (true, 1_000));
     assert!(begin.elapsed() < Duration::from_secs(6));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_when_it_is_told_to_or_dropped_or_the_handle_is_closed() {
+async fn it_ends_when_it_is_canceled_or_dropped_or_the_handle_is_closed() {
     let (pstate, _) = paused_store(1_000).await;
     let warm = || Warm::new().prefix("base_card:").rate(10).page_size(10);
-    let mut warming = pstate.warm(warm()).unwrap();
-    while warming.changed().await.done < 20 {}
-    let stopped = warming.stop().await;
-    assert_eq!(stopped.state, WarmState::Stopped);
-    assert!(stopped.done < 50, "{stopped}");
+    let warming = pstate.warm(warm()).unwrap();
+    let mut changes = warming.changes();
+    while changes.next().await.unwrap().done < 20 {}
+    warming.cancel();
+    let canceled = warming.wait().await.unwrap();
+    assert!(!canceled.finished && canceled.done < 50, "{canceled}");
+    let mut last = None;
+    while let Some(progress) = changes.next().await {
+        last = Some(progress.state);
+    }
+    assert_eq!(last, Some(JobState::Canceled));
 
     drop(pstate.warm(warm()).unwrap());
-    let mut warming = pstate.warm(warm()).unwrap();
-    warming.changed().await;
+    let warming = pstate.warm(warm()).unwrap();
+    warming.changes().next().await.unwrap();
     let begin = Instant::now();
     pstate.close().await.unwrap();
     // Closing waits for all of them.
     assert!(begin.elapsed() < Duration::from_secs(1));
-    assert_eq!(warming.wait().await.state, WarmState::Stopped);
+    assert!(!warming.wait().await.unwrap().finished);
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_the_store_is_unavailable_it_waits() {
     let (pstate, faults) = paused_store(100).await;
     faults.disconnect();
-    let mut warming = pstate.warm(Warm::new().prefix("base_card:")).unwrap();
-    let waiting = warming.changed().await;
-    assert_eq!(waiting.state, WarmState::Waiting);
+    let warming = pstate.warm(Warm::new().prefix("base_card:")).unwrap();
+    let waiting = warming.changes().next().await.unwrap();
+    assert_eq!(waiting.state, JobState::Waiting);
     assert_eq!(waiting.unavailable.unwrap().kind(), ErrorKind::Unavailable);
     faults.reconnect();
-    let warmed = warming.wait().await;
-    assert_eq!((warmed.state, warmed.done, warmed.failed), (WarmState::Finished, 100, 0));
+    let warmed = warming.wait().await.unwrap();
+    assert_eq!((warmed.finished, warmed.done, warmed.failed), (true, 100, 0));
+}
+
+#[test]
+fn a_job_whose_runtime_has_shut_down_has_failed_and_says_so() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (pstate, warming) = runtime.block_on(async {
+        let (pstate, _) = paused_store(100).await;
+        let warm = Warm::new().prefix("base_card:").rate(1).page_size(1);
+        let warming = pstate.warm(warm).unwrap();
+        warming.changes().next().await.unwrap();
+        (pstate, warming)
+    });
+    drop(runtime);
+    let progress = warming.progress();
+    assert_eq!(progress.state, JobState::Failed);
+    assert_eq!(progress.unavailable.unwrap().kind(), ErrorKind::Unavailable);
+    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = other.block_on(warming.wait()).unwrap_err();
+    assert_eq!(error.to_string(), "warm: the runtime that the job ran on has shut down");
+    drop(pstate);
 }

@@ -1,9 +1,11 @@
-//! Formatting, lints and documentation of the whole workspace.
+//! Layers, texts, formatting, lints and documentation of the whole workspace.
 
 use crate::cargo::{Failed, cargo, cargo_captured};
 use crate::features::ADDITIVE;
+use crate::own_sources;
 
 pub(crate) fn check() -> Result<(), Failed> {
+    own_sources::check()?;
     cargo(["fmt", "--all", "--check"])?;
     let everything = ["--locked", "--workspace", "--features", ADDITIVE];
     let clippy = ["clippy", "--all-targets"].iter().chain(&everything).copied();

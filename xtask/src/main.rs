@@ -7,6 +7,7 @@ mod instructions;
 mod lint;
 mod monitoring;
 mod msrv;
+mod own_sources;
 mod soak;
 mod tools;
 
@@ -37,8 +38,14 @@ enum Command {
     Instructions,
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
-    /// Checks formatting, lints and documentation.
+    /// Checks layers, texts, formatting, lints and documentation.
     Lint,
+    /// Shows what each layer may import and what it imports; fails if that points upwards.
+    Layers {
+        /// Updates the list in ARCHITECTURE.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// Tests alert rules and dashboard by promtool, against what the example has exposed.
     Monitoring(monitoring::Monitoring),
     /// Builds each feature of each package alone.
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
         Command::Instructions => instructions::check(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Lint => lint::check(),
+        Command::Layers { write } => own_sources::show(write),
         Command::Monitoring(monitoring) => monitoring::run(&monitoring),
         Command::Features => features::check_each_alone(),
         Command::Msrv => msrv::check(),

@@ -111,7 +111,7 @@ impl Store {
     }
 
     pub(crate) fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        batch.validate()?;
+        batch.check_distinct()?;
         check_number(batch.writes.len())?;
         if batch.mode == BatchMode::Atomic && batch.writes.len() > 1 {
             let message = "single keys are written atomically, not batches";

@@ -108,7 +108,7 @@ impl Default for CacheCounters {
 }
 
 impl CacheCounters {
-    /// How many types are told apart.
+    /// How many types are counted separately.
     #[cfg(feature = "metrics")]
     pub(crate) const MAX_TYPES: u16 = MAX_TYPES;
 

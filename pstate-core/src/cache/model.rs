@@ -9,10 +9,18 @@ use shuttle::scheduler::{DfsScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::atomic::{self, Ordering::SeqCst};
 use shuttle::{Config, Runner};
 
+use std::sync::Arc;
+
 use self::Task::{Change, ChangeBack, Expire, KeepUnchecked, Load, LoseLoad, Write};
-use super::*;
-use crate::record::{Record, Revision};
-use crate::telemetry::Thresholds;
+use super::cache::Cache;
+use super::flight::FlightResults;
+use super::key::CacheKey;
+use super::load_guard::{Announced, LoadGuard};
+use super::write_guard::WriteGuard;
+use crate::document::Document;
+use crate::model::{Record, Revision, Space};
+use crate::storage::ChangedTo;
+use crate::telemetry::{Telemetry, Thresholds};
 
 /// A cache, and a store that holds the number of its last write.
 struct Model {
@@ -29,12 +37,12 @@ enum Task {
     /// A load that gets lost.
     LoseLoad,
     Write,
-    /// Somebody else writes, and it is told which record has changed.
+    /// Another process writes, and the cache learns which record has changed.
     Change,
-    /// What is cached has expired; somebody else writes, then writes back what was there, and only
-    /// that is told.
+    /// What is cached has expired; another process writes, then writes back what was there, and the
+    /// cache learns of the second write only.
     ChangeBack,
-    /// Somebody else writes, and it is told that something has changed.
+    /// Another process writes, and the cache learns that something has changed.
     Expire,
     /// A defect: what was loaded is kept, whatever was written meanwhile.
     KeepUnchecked,
@@ -69,24 +77,28 @@ impl Model {
                 cache.changed(&key(), ChangedTo::Revision(revision(number)));
             }),
             ChangeBack => self.write_and_write_back(),
-            Expire => self.write_elsewhere(|cache, _| cache.validity().expire_all()),
+            Expire => self.write_elsewhere(|cache, _| cache.epochs().expire_all()),
         }
     }
 
     /// Fails if what it loads is older than a write that was acknowledged before.
     async fn load(&self, task: Task) {
         let acknowledged = self.acknowledged.load(SeqCst);
-        let valid_since = self.cache.validity().since();
-        let (flight, mut guard) = Flight::new(&self.cache);
-        let loaded = match self.cache.begin_load(&key(), &flight, 0, valid_since) {
-            BeginLoad::Hit(loaded) => loaded,
-            BeginLoad::Join(other, at) => match other.join(at).await.0 {
+        let mut guard = LoadGuard::new(&self.cache, &Space::default());
+        let (CacheKey { space, key }, min_epoch) = (key(), self.cache.epochs().min_epoch());
+        let announced = match self.cache.get(&space, key.borrow(), min_epoch) {
+            Ok(hit) => Announced::Hit(hit.document),
+            Err(miss) => guard.announce(&key, miss, min_epoch),
+        };
+        let loaded = match announced {
+            Announced::Hit(loaded) => loaded,
+            Announced::Elsewhere(other, at) => match other.join(at).await.0 {
                 Ok(loaded) => loaded,
                 // It was lost.
                 Err(_) => return,
             },
-            BeginLoad::Lead(_) | BeginLoad::Alone => {
-                guard.push(key(), None);
+            Announced::Here(_) => {
+                let epoch = guard.flight().epoch();
                 let loaded = Some(document(self.store.load(SeqCst)));
                 if matches!(task, LoseLoad) {
                     return;
@@ -94,7 +106,8 @@ impl Model {
                 let results: FlightResults = Arc::from([Ok(loaded.clone())]);
                 guard.finish(&results);
                 if matches!(task, KeepUnchecked) {
-                    self.cache.keep(&key(), loaded.clone(), flight.epoch());
+                    let key = CacheKey { space, key };
+                    self.cache.keep(&key, loaded.clone(), epoch);
                 }
                 loaded
             }
@@ -107,7 +120,7 @@ impl Model {
     }
 
     fn write(&self) {
-        let guard = self.cache.begin_write(vec![key()]);
+        let guard = WriteGuard::begin(&self.cache, vec![key()]);
         let number = self.store.fetch_add(1, SeqCst) + 1;
         guard.settle([Some(Some(document(number)))]);
         self.acknowledged.fetch_max(number, SeqCst);
@@ -121,9 +134,9 @@ impl Model {
     }
 
     fn write_and_write_back(&self) {
-        let epoch = self.cache.validity().now();
+        let epoch = self.cache.epochs().now();
         self.cache.keep(&key(), Some(document(2)), epoch);
-        self.cache.validity().expire_all();
+        self.cache.epochs().expire_all();
         self.store.store(1, SeqCst);
         self.store.store(2, SeqCst);
         self.cache.changed(&key(), ChangedTo::Revision(revision(2)));
@@ -131,8 +144,8 @@ impl Model {
     }
 }
 
-/// Runs tasks side by side in all schedules of a scheduler, and says how many those were. Afterwards
-/// a load gives what is stored, and no key is pending.
+/// Runs tasks side by side in all schedules of a scheduler, and says how many those were.
+/// Afterwards a load gives what is stored, and no key is pending.
 fn check<const N: usize>(scheduler: impl Scheduler + 'static, tasks: [Task; N]) {
     let mut config = Config::new();
     config.silence_warnings = true;

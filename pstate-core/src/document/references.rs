@@ -7,20 +7,18 @@ use serde::de::{
 };
 use serde_json::Value;
 
-use super::{Document, MemberName, without_content};
-use crate::error::{Error, Result};
-use crate::key::Key;
-use crate::reference::REF_MEMBER;
+use crate::model::json::without_content;
+use crate::model::{Error, Key, MemberName, REF_MEMBER, Result};
 
-/// The references in each of the members, in the order in which they are written; `None` for a member
-/// that the document does not have.
+/// The references in each of the members, in the order in which they are written; `None` for a
+/// member that the document does not have.
 ///
 /// One pass over the text, whatever the number of members.
-pub(crate) fn collect(document: &Document, members: &[&str]) -> Result<Vec<Option<Vec<Key>>>> {
+pub(super) fn collect(text: &str, members: &[&str]) -> Result<Vec<Option<Vec<Key>>>> {
     let mut found = vec![None; members.len()];
-    serde_json::Deserializer::from_str(document.as_str())
+    serde_json::Deserializer::from_str(text)
         .deserialize_map(Members { members, found: &mut found })
-        .map_err(|error| Error::corrupt(without_content(&error)).at_key(document.key()))?;
+        .map_err(|error| Error::corrupt(without_content(&error)))?;
     Ok(found)
 }
 
@@ -192,19 +190,10 @@ impl<'de> Visitor<'de> for References<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::record::{Record, Revision};
-
-    fn document(text: &str) -> Document {
-        let record =
-            Record { bytes: Arc::from(text.as_bytes()), revision: Revision::from_number(0) };
-        Document::load("deck:1".parse().unwrap(), record).unwrap()
-    }
 
     fn keys(text: &str, member: &str) -> Result<Vec<String>> {
-        let found = collect(&document(text), &[member])?;
+        let found = collect(text, &[member])?;
         Ok(found[0].iter().flatten().map(ToString::to_string).collect())
     }
 
@@ -229,17 +218,17 @@ mod tests {
     fn anything_else_is_an_error_that_names_the_place() {
         let message = |text| keys(text, "a").unwrap_err().to_string();
         assert!(message(r#"{"a":"u:1"}"#).starts_with(
-            "deck:1: member `a`: expected a reference or a collection of references, found a string"
+            "member `a`: expected a reference or a collection of references, found a string"
         ));
         assert!(
             message(r#"{"a":[{"$ref":"u:1"},"u:2"]}"#)
-                .starts_with("deck:1: member `a`, entry 1: expected a reference, found a string")
+                .starts_with("member `a`, entry 1: expected a reference, found a string")
         );
         assert!(message(r#"{"a":{"x":{"$ref":"nothing"}}}"#).starts_with(
-            "deck:1: member `a`, entry x: expected a reference, found key \"nothing\": no ':' between"
+            "member `a`, entry x: expected a reference, found key \"nothing\": no ':' between"
         ));
         assert!(message(r#"{"a":{"x":{"y":1}}}"#).starts_with(
-            "deck:1: member `a`, entry x: expected a reference, found an object without `$ref`"
+            "member `a`, entry x: expected a reference, found an object without `$ref`"
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! Choosing and ordering documents by what they hold.
+//! Choosing documents by what they hold.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::spec::Order;
+use super::value_order::compare;
 use crate::document::Document;
-use crate::error::Result;
+use crate::model::Result;
 
 /// A condition on a document.
 #[derive(Clone)]
@@ -80,65 +80,6 @@ impl Filter {
                 Ok(comparison.holds(compare(found, value)))
             }
         }
-    }
-}
-
-/// The order of two values of one kind; `None` for values that have none.
-fn compare(a: &Value, b: &Value) -> Option<Ordering> {
-    match (a, b) {
-        (Value::Null, Value::Null) => Some(Ordering::Equal),
-        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
-        (Value::Number(a), Value::Number(b)) => match (a.as_i128(), b.as_i128()) {
-            (Some(a), Some(b)) => Some(a.cmp(&b)),
-            (Some(a), None) => Some(compare_exactly(a, b.as_f64()?)),
-            (None, Some(b)) => Some(compare_exactly(b, a.as_f64()?).reverse()),
-            (None, None) => a.as_f64()?.partial_cmp(&b.as_f64()?),
-        },
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => None,
-    }
-}
-
-/// Without rounding the whole number, so that the order of three is the same whichever two are
-/// compared.
-fn compare_exactly(whole: i128, float: f64) -> Ordering {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates beyond all whole numbers of JSON"
-    )]
-    let truncated = float.trunc() as i128;
-    whole.cmp(&truncated).then(0.0_f64.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
-}
-
-impl Order {
-    /// Sorts documents; those that the field does not tell apart stay in their order.
-    pub(super) fn sort(&self, documents: &mut Vec<&Document>) -> Result<()> {
-        let mut keyed = Vec::with_capacity(documents.len());
-        for &document in documents.iter() {
-            keyed.push((document.get(&self.field)?.unwrap_or(&Value::Null), document));
-        }
-        keyed.sort_by(|(a, _), (b, _)| self.compare(a, b));
-        documents.clear();
-        documents.extend(keyed.into_iter().map(|(_, document)| document));
-        Ok(())
-    }
-
-    fn compare(&self, a: &Value, b: &Value) -> Ordering {
-        if a.is_null() || b.is_null() {
-            return a.is_null().cmp(&b.is_null());
-        }
-        let ordering = rank(a).cmp(&rank(b)).then_with(|| compare(a, b).unwrap_or(Ordering::Equal));
-        if self.descending { ordering.reverse() } else { ordering }
-    }
-}
-
-fn rank(value: &Value) -> u8 {
-    match value {
-        Value::Bool(_) => 0,
-        Value::Number(_) => 1,
-        Value::String(_) => 2,
-        Value::Array(_) | Value::Object(_) => 3,
-        Value::Null => 4,
     }
 }
 

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use crate::document::Document;
-use crate::error::{Error, Result};
-use crate::key::{Key, KeyMap, KeySet};
+use crate::model::{Error, Key, KeyMap, KeySet, Result};
 
 /// The documents of a preload. It holds them itself: following references in it reads nothing and
 /// cannot miss, whatever the cache does meanwhile.

@@ -1,21 +1,44 @@
 //! The dotted form of a preload.
 
+use std::str::FromStr;
+
 use serde_json::Value;
 
 use super::filter::{Comparison, Filter};
-use super::spec::{Order, Path};
-use crate::error::{Error, Result};
+use super::order::Order;
+use super::spec::{Path, Preload};
+use crate::model::{Error, Result};
 
 /// How deeply paths and braces may be nested; keeps hostile text from exhausting the stack.
 const MAX_NESTING: usize = 64;
 
 /// Parses `path, path, ...`.
-pub(super) fn paths(text: &str) -> Result<Vec<Path>> {
+fn paths(text: &str) -> Result<Vec<Path>> {
     let mut parser = Parser { text, at: 0, nesting: 0 };
     let paths = parser.list()?;
     match parser.peek() {
         None => Ok(paths),
         Some(_) => parser.fail("',' or the end"),
+    }
+}
+
+impl FromStr for Preload {
+    type Err = Error;
+
+    /// Parses the dotted form.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) with the position of what is wrong.
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(Self { paths: paths(text)?, keep_going: false })
+    }
+}
+
+impl TryFrom<&str> for Preload {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
     }
 }
 

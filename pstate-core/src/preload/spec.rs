@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 
 use super::filter::Filter;
-use super::parse;
-use crate::error::{Error, Result};
+use super::order::Order;
 
 /// How deep `field*` goes if no depth is given.
 const DEFAULT_DEPTH: NonZeroU32 = NonZeroU32::new(16).unwrap();
@@ -63,28 +61,6 @@ pub(super) struct Options {
     pub(super) limit: Option<usize>,
     pub(super) filters: Vec<Filter>,
     pub(super) order: Option<Order>,
-}
-
-/// The field that documents are ordered by, and the direction.
-///
-/// Missing and null come last in either direction; before them booleans, numbers, text, and what
-/// has no order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    pub(super) field: String,
-    pub(super) descending: bool,
-}
-
-impl Order {
-    /// From least to greatest.
-    pub fn ascending(field: &str) -> Self {
-        Self { field: field.to_owned(), descending: false }
-    }
-
-    /// From greatest to least.
-    pub fn descending(field: &str) -> Self {
-        Self { field: field.to_owned(), descending: true }
-    }
 }
 
 impl Preload {
@@ -163,29 +139,10 @@ impl Options {
 }
 
 impl From<&str> for Path {
-    /// A field of this name; unlike in [`Preload::from_str`], the text is not parsed.
+    /// A field of this name; unlike in [`Preload::from_str`](std::str::FromStr), the text is not
+    /// parsed.
     fn from(field: &str) -> Self {
         Self::new(field)
-    }
-}
-
-impl FromStr for Preload {
-    type Err = Error;
-
-    /// Parses the dotted form.
-    ///
-    /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) with the position of what is wrong.
-    fn from_str(text: &str) -> Result<Self> {
-        Ok(Self { paths: parse::paths(text)?, keep_going: false })
-    }
-}
-
-impl TryFrom<&str> for Preload {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<Self> {
-        text.parse()
     }
 }
 

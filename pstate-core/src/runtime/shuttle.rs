@@ -1,5 +1,5 @@
 //! The same names, played by the model checker [shuttle](https://docs.rs/shuttle), which decides at
-//! each lock and each wait who goes on. Only as much as this crate uses.
+//! each lock and each wait which task continues. Only as much as this crate uses.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -39,7 +39,7 @@ impl Handle {
         Entered
     }
 
-    /// Starts a task, which goes on if the handle is dropped.
+    /// Starts a task, which continues if the handle is dropped.
     #[expect(clippy::unused_self, reason = "like Tokio's")]
     pub(crate) fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
     where
@@ -78,12 +78,12 @@ impl JoinError {
 
 /// A point in a time that only timers move: one that the checker lets go on moves it to where that
 /// timer is due. So timers end in any order, after anything else that can happen, each at its
-/// earliest when it is due, and nobody waits for them.
+/// earliest when it is due, and no test waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
 thread_local! {
-    /// Goes on from one schedule to the next: only differences matter.
+    /// Continues from one schedule to the next: only differences matter.
     static NOW: Cell<Instant> = const { Cell::new(Instant(Duration::ZERO)) };
 }
 

@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use super::entity::Entity;
 use super::field::{Field, FieldType};
-use crate::document::{MemberName, VERSION_MEMBER, Version};
-use crate::key::KeyRef;
-use crate::reference::REF_MEMBER;
+use crate::model::json::{MemberName, VERSION_MEMBER, Version};
+use crate::model::{KeyRef, REF_MEMBER};
 
 /// Checks a whole document; returns its `$v`.
 pub(crate) struct DocumentCheck<'a>(pub(crate) &'a Entity);

@@ -1,19 +1,11 @@
 //! Entity types: a version, fields, and the steps between versions.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::check_type_name;
 use super::field::Field;
-use crate::document::{Object, VERSION_MEMBER};
-use crate::error::{Error, Result};
-
-/// Why a migration step failed. Anything that is an error, or text.
-///
-/// The reason is shown to whoever reads the document: it should not quote the document.
-pub type StepError = Box<dyn std::error::Error + Send + Sync>;
-
-type Run = dyn Fn(&mut Object) -> Result<(), StepError> + Send + Sync;
+use super::step::{Step, StepError};
+use crate::model::key::{MAX_TYPE_LEN, is_entity_type};
+use crate::model::{Error, Object, Result, VERSION_MEMBER};
 
 /// One declared entity type.
 #[derive(Clone)]
@@ -23,20 +15,6 @@ pub struct Entity {
     fields: Vec<Field>,
     up: Vec<Step>,
     down: Vec<Step>,
-}
-
-/// A whole-document step between two neighbouring versions.
-#[derive(Clone)]
-pub(crate) struct Step {
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-    run: Arc<Run>,
-}
-
-impl Step {
-    pub(crate) fn run(&self, document: &mut Object) -> Result<(), StepError> {
-        (self.run)(document)
-    }
 }
 
 impl Entity {
@@ -69,7 +47,7 @@ impl Entity {
         to: u32,
         run: impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static,
     ) -> Self {
-        self.up.push(Step { from, to, run: Arc::new(run) });
+        self.up.push(Step::new(from, to, run));
         self
     }
 
@@ -83,7 +61,7 @@ impl Entity {
         to: u32,
         run: impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static,
     ) -> Self {
-        self.down.push(Step { from, to, run: Arc::new(run) });
+        self.down.push(Step::new(from, to, run));
         self
     }
 
@@ -152,6 +130,18 @@ impl Entity {
         check_steps(name, self.version, &self.down, Direction::Down)?;
         Ok(self)
     }
+}
+
+/// Refuses a malformed entity type, saying where it was declared.
+fn check_type_name(name: &str, declared: impl FnOnce() -> String) -> Result<()> {
+    if is_entity_type(name) {
+        return Ok(());
+    }
+    Err(Error::schema(format!(
+        "{}: {name:?} is no entity type; a type matches [a-z][a-z0-9_]* and has at most {} bytes",
+        declared(),
+        MAX_TYPE_LEN,
+    )))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::StepError;
-use crate::document::Object;
+use super::step::StepError;
+use crate::model::Object;
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,8 @@
 //! document into [`Entity::step`](super::Entity::step). Reading brings a document up to date:
 //!
 //! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> pstate_core::Result<()> {
 //! use std::sync::Arc;
 //! use pstate_core::schema::{Entity, Schema, has_many, patterns, string};
 //! use pstate_core::{MemoryAdapter, PState};
@@ -29,15 +30,15 @@
 //!     pstate.get("deck:es").await?.unwrap().as_str(),
 //!     r#"{"$v":2,"cards":{"hola":{"$ref":"card:hola"}},"name":"Spanish"}"#
 //! );
-//! # Ok::<(), pstate_core::Error>(()) }).unwrap();
+//! # Ok(())
+//! # }
 //! ```
 
 use serde_json::{Value, json};
 
-use super::StepError;
 use super::field::OldField;
-use crate::document::Object;
-use crate::key::Key;
+use super::step::StepError;
+use crate::model::{Key, Object};
 
 type FieldResult = Result<Option<Value>, StepError>;
 
@@ -108,7 +109,7 @@ pub fn from_path(path: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send + S
 
 /// The value of the member that had this name before.
 ///
-/// The old member stays, so that a program of the older version goes on finding it; a later step
+/// The old member stays, so that a program of the older version still finds it; a later step
 /// with [`remove`] cleans up. To move it at once, use [`rename`].
 ///
 /// ```
@@ -227,7 +228,8 @@ pub fn to_text(old: &OldField<'_>) -> FieldResult {
 ///
 /// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(list("tags").migrate(patterns::split_text(",")))])?;
-/// assert_eq!(schema.migrate("deck", &json!({"tags": "a, b,"}))?, json!({"$v": 2, "tags": ["a", "b"]}));
+/// let deck = schema.migrate("deck", &json!({"tags": "a, b,"}))?;
+/// assert_eq!(deck, json!({"$v": 2, "tags": ["a", "b"]}));
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn split_text(
@@ -286,10 +288,11 @@ pub fn wrap_text(member: &str) -> impl Fn(&OldField<'_>) -> FieldResult + Send +
 /// use pstate_core::schema::{Entity, Schema, string};
 /// use serde_json::json;
 ///
-/// let schema = Schema::new([Entity::new("card", 2).field(string("script").required().migrate(|old| {
+/// let script = string("script").required().migrate(|old| {
 ///     let front = old.document.get("front").and_then(|front| front.as_str()).ok_or("no front")?;
 ///     Ok(Some(json!(if front.is_ascii() { "latin" } else { "other" })))
-/// }))])?;
+/// });
+/// let schema = Schema::new([Entity::new("card", 2).field(script)])?;
 /// assert_eq!(
 ///     schema.migrate("card", &json!({"front": "hola"}))?,
 ///     json!({"$v": 2, "front": "hola", "script": "latin"})

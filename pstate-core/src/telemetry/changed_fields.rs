@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::document::VERSION_MEMBER;
+use crate::model::VERSION_MEMBER;
 
-/// The members that a migration has changed, added or removed. They are found out when somebody asks.
+/// The members that a migration has changed, added or removed. They are found when an observer asks
+/// for them.
 #[derive(Clone, Copy)]
 pub struct ChangedFields<'a> {
     before: &'a str,

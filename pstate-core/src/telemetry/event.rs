@@ -1,16 +1,15 @@
-//! What can happen.
+//! Events.
 
 use std::time::Duration;
 
-use super::{ChangedFields, Operation};
-use crate::error::Error;
-use crate::flush::FlushTrigger;
-use crate::key::KeyRef;
-use crate::record::Outcome;
-use crate::space::Space;
-use crate::sweep::SweepProgress;
+use super::changed_fields::ChangedFields;
+use super::flush_report::FlushTrigger;
+use super::operation::Operation;
+use super::sweep_progress::SweepProgress;
+use crate::model::{Error, KeyRef, Outcome, Space};
 
-/// Something that a handle, one of its clones or siblings has done; told to [observers](super::Observer).
+/// Something that a handle, one of its clones or siblings has done; told to
+/// [observers](crate::Observer).
 ///
 /// It borrows what it names, and holds no contents of documents.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ pub enum Event<'a> {
         space: &'a Space,
         /// Under which key.
         key: KeyRef<'a>,
-        /// Whether it was in the cache, so that nobody asked the store.
+        /// Whether it was in the cache, so that the store was not asked.
         from_cache: bool,
         /// Whether this read, or the one that it shared, has brought it up to date.
         migrated: bool,
@@ -37,8 +36,8 @@ pub enum Event<'a> {
         /// of the cache that were not [timed](crate::Builder::time_cache_reads).
         duration: Option<Duration>,
     },
-    /// A document was stored or deleted by the program: one event for each write. What is written back is told
-    /// by [`Flush`](Self::Flush) and [`Sweep`](Self::Sweep).
+    /// A document was stored or deleted by the program: one event for each write. What is written
+    /// back is reported by [`Flush`](Self::Flush) and [`Sweep`](Self::Sweep).
     #[non_exhaustive]
     Put {
         /// By what.
@@ -85,7 +84,7 @@ pub enum Event<'a> {
     Flush {
         /// How many were stored.
         count: usize,
-        /// How many were not, because somebody else had written them meanwhile.
+        /// How many were not, since another writer had changed them in between.
         conflicts: usize,
         /// How many the store refused.
         failed: usize,
@@ -106,7 +105,7 @@ pub enum Event<'a> {
         /// What happened.
         change: CacheChange,
     },
-    /// A graph was loaded. Its documents are told by [`Fetch`](Self::Fetch).
+    /// A graph was loaded. Its documents are reported by [`Fetch`](Self::Fetch).
     #[non_exhaustive]
     Preload {
         /// In which space.
@@ -133,7 +132,7 @@ pub enum Event<'a> {
         done: u64,
         /// Of those: migrated and stored.
         stored: u64,
-        /// Of those: written by somebody else meanwhile.
+        /// Of those: written by others in between.
         conflicts: u64,
         /// Of those: could not be read, migrated or stored.
         failed: u64,
@@ -145,7 +144,8 @@ pub enum Event<'a> {
     Call {
         /// The adapter's [name](crate::Adapter::name).
         adapter: &'static str,
-        /// The method of [`Adapter`](crate::Adapter): `multi_get`, `write`, `scan`, `spaces`, `flush`, `close`.
+        /// The method of [`Adapter`](crate::Adapter): `multi_get`, `write`, `scan`, `spaces`,
+        /// `flush`, `close`.
         call: &'static str,
         /// In which space, if it is in one.
         space: Option<&'a Space>,
@@ -156,7 +156,8 @@ pub enum Event<'a> {
         /// Why it failed.
         error: Option<&'a Error>,
     },
-    /// An operation took longer than [`Thresholds::slow_operation`](crate::Thresholds::slow_operation).
+    /// An operation took longer than
+    /// [`Thresholds::slow_operation`](crate::Thresholds::slow_operation).
     #[non_exhaustive]
     SlowOperation {
         /// Which one.

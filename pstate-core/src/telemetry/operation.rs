@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What a program has asked a handle to do. Those that are made of others (`update` reads and writes) are
-/// told as these.
+/// What a program has asked a handle to do. Those that are made of others (`update` reads and
+/// writes) are reported as these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {

@@ -10,14 +10,15 @@ use std::time::Duration;
 /// | how many documents wait to be written back | 1,000 |
 /// | a flush | 100 ms |
 ///
-/// Each kind is warned of at most once a second; the warning says how many were suppressed since the
-/// one before.
+/// Each kind is warned of at most once a second; the warning says how many were suppressed since
+/// the one before.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pstate_core::Thresholds;
 ///
-/// let thresholds = Thresholds::default().slow_operation(Duration::from_millis(50)).long_queue(5_000);
+/// let slow = Duration::from_millis(50);
+/// let thresholds = Thresholds::default().slow_operation(slow).long_queue(5_000);
 /// # assert_ne!(thresholds, Thresholds::default());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

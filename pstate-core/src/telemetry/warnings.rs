@@ -1,4 +1,4 @@
-//! Warnings that nobody drowns in.
+//! Rate-limited warnings.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ pub(super) struct Warning(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    told: Option<Instant>,
+    logged: Option<Instant>,
     suppressed: u64,
 }
 
 impl Warning {
-    /// Whether it may be told now, and then how often it was not since the last time.
-    pub(super) fn may_be_told(&self, interval: Duration) -> Option<u64> {
+    /// Whether it should be logged now, and then how often it was suppressed since the last time.
+    pub(super) fn should_log(&self, interval: Duration) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.0.lock();
-        if state.told.is_some_and(|told| now - told < interval) {
+        if state.logged.is_some_and(|logged| now - logged < interval) {
             state.suppressed += 1;
             return None;
         }
-        state.told = Some(now);
+        state.logged = Some(now);
         Some(std::mem::take(&mut state.suppressed))
     }
 }
@@ -33,14 +33,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_told_once_in_the_interval_with_how_many_were_suppressed() {
+    async fn it_is_logged_once_per_interval_with_how_often_it_was_suppressed() {
         let (warning, second) = (Warning::default(), Duration::from_secs(1));
-        assert_eq!(warning.may_be_told(second), Some(0));
+        assert_eq!(warning.should_log(second), Some(0));
         tokio::time::advance(Duration::from_millis(999)).await;
-        assert_eq!((warning.may_be_told(second), warning.may_be_told(second)), (None, None));
+        assert_eq!((warning.should_log(second), warning.should_log(second)), (None, None));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(warning.may_be_told(second), Some(2));
+        assert_eq!(warning.should_log(second), Some(2));
         tokio::time::advance(second).await;
-        assert_eq!(warning.may_be_told(second), Some(0));
+        assert_eq!(warning.should_log(second), Some(0));
     }
 }

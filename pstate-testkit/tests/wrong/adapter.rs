@@ -217,7 +217,7 @@ impl Adapter for LogAdapter {
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
         self.check_open()?;
         if !self.is(Fault::AcceptsDuplicates) {
-            batch.validate()?;
+            batch.check_distinct()?;
         }
         self.check_limits(batch)?;
         let shared = &self.shared;

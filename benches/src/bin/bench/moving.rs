@@ -111,14 +111,12 @@ async fn move_around(documents: usize) -> Result<Vec<Move>> {
 /// Copies, and prints after each page how many documents are done.
 async fn copy_here(Task { from, to }: Task) -> Result<()> {
     let (from, to) = (pstate::open(&from).await?, pstate::open(&to).await?);
-    let mut running = pstate::copy(from, to).start().await?;
-    loop {
-        let progress = running.changed().await;
+    let copying = pstate::copy(from, to).start().await?;
+    let mut changes = copying.changes();
+    while let Some(progress) = changes.next().await {
         println!("{}", progress.done);
-        if progress.is_ended() {
-            return Ok(());
-        }
     }
+    Ok(copying.wait().await.map(drop)?)
 }
 
 /// Kills a process that copies when it has done half of it; how much it had done.

@@ -186,7 +186,7 @@ async fn refused(store: &Store, batch: &Batch, kind: ErrorKind) -> Result<(), St
         Err(error) => ensure(
             error.kind() == kind && !error.is_retryable(),
             &format!("an error of kind {kind:?} that is not to be retried"),
-            format_args!("{:?}, {:?}: {error}", error.kind(), error.retry()),
+            format_args!("{:?}, retryable {}: {error}", error.kind(), error.is_retryable()),
         ),
         Ok(outcomes) => Err(Stop::broken(
             format_args!("an error of kind {kind:?}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pstate::sqlite::SqliteAdapter;
-use pstate::{PState, RunningSweep, SweepReport, SweepState};
+use pstate::{Job, PState, SweepProgress, SweepReport};
 use pstate_benches::process::{ChildProcess, peak, reset_peak, resident};
 use pstate_benches::{Result, runtime};
 use pstate_testkit::workload::schema;
@@ -142,12 +142,10 @@ async fn sweep(pstate: &PState, settings: &Settings) -> Result<Swept> {
 }
 
 /// Waits for the end of a sweep, and prints its progress.
-async fn finish(mut sweep: RunningSweep) -> Result<SweepReport> {
-    loop {
-        let progress = sweep.changed().await;
+async fn finish(sweep: Job<SweepProgress, SweepReport>) -> Result<SweepReport> {
+    let mut changes = sweep.changes();
+    while let Some(progress) = changes.next().await {
         println!("{}", progress.done);
-        if matches!(progress.state, SweepState::Finished | SweepState::Failed) {
-            return Ok(sweep.wait().await?);
-        }
     }
+    Ok(sweep.wait().await?)
 }

@@ -1,0 +1,68 @@
+//! What the cache holds for a key, what that weighs, and what happens when it has to leave.
+
+use std::sync::Arc;
+
+use quick_cache::{Lifecycle, Weighter};
+
+use super::counters::{CacheCounters, TypeIndex};
+use super::key::CacheKey;
+use crate::document::Document;
+
+/// A document, or the knowledge that there is none.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) document: Option<Document>,
+    /// Where its type is counted, so that a hit need not look that up.
+    pub(super) counted: TypeIndex,
+    /// The epoch in which its load or write began.
+    pub(super) epoch: u64,
+    /// What the document weighed when the entry was made: the cache crate subtracts what it was
+    /// given, so the number must not change by itself.
+    weight: usize,
+}
+
+impl Entry {
+    pub(super) fn new(document: Option<Document>, counted: TypeIndex, epoch: u64) -> Self {
+        let weight = document.as_ref().map_or(0, Document::weight);
+        Self { document, counted, epoch, weight }
+    }
+}
+
+/// Weighs entries by the memory that they take.
+#[derive(Clone)]
+pub(super) struct ByBytes;
+
+impl Weighter<CacheKey, Entry> for ByBytes {
+    fn weight(&self, key: &CacheKey, entry: &Entry) -> u64 {
+        // The tables' own words for an entry (slot, links, hash), and the key's text, which the
+        // document shares.
+        let table = size_of::<CacheKey>() + size_of::<Entry>() + 5 * size_of::<usize>();
+        let text = key.key.as_str().len() + 3 * size_of::<usize>();
+        (table + text + entry.weight) as u64
+    }
+}
+
+/// The entries that leave the cache for one that comes.
+#[derive(Default)]
+pub(super) struct Eviction {
+    /// The next entry that leaves is replaced by itself, only heavier.
+    pub(super) replaces: bool,
+    /// Whether an observer wants to know which entries leave.
+    pub(super) observed: bool,
+    pub(super) evicted: Vec<CacheKey>,
+}
+
+/// Counts the entries that leave.
+#[derive(Clone)]
+pub(super) struct CountEvictions(pub(super) Arc<CacheCounters>);
+
+impl Lifecycle<CacheKey, Entry> for CountEvictions {
+    type RequestState = Eviction;
+
+    fn on_evict(&self, eviction: &mut Eviction, key: CacheKey, entry: Entry) {
+        if !std::mem::take(&mut eviction.replaces) {
+            self.0.at(entry.counted).evicted();
+            eviction.evicted.extend(eviction.observed.then_some(key));
+        }
+    }
+}

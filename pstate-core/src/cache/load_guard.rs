@@ -1,0 +1,113 @@
+//! The leader's side of a flight.
+
+use std::sync::Arc;
+
+use super::cache::{BeginLoad, Cache, Miss};
+use super::flight::{Flight, FlightResults};
+use super::key::CacheKey;
+use crate::document::Document;
+use crate::model::{Key, Record, Space};
+
+/// Which flight loads a key that was announced.
+pub(crate) enum Announced {
+    /// None: it was loaded in the meantime.
+    Hit(Option<Document>),
+    /// This one, at this place.
+    Here(usize),
+    /// Another one, at this place.
+    Elsewhere(Arc<Flight>, usize),
+}
+
+/// A flight that gathers keys of one space, and then loads them: publishes the results, or
+/// unregisters the flight when it is lost.
+pub(crate) struct LoadGuard {
+    cache: Arc<Cache>,
+    flight: Arc<Flight>,
+    space: Space,
+    keys: Vec<Key>,
+    /// What the cache had of each key, too old to be served.
+    stale: Vec<Option<Document>>,
+}
+
+impl LoadGuard {
+    /// A flight without keys, which belongs to the current epoch.
+    pub(crate) fn new(cache: &Arc<Cache>, space: &Space) -> Self {
+        Self {
+            cache: cache.clone(),
+            flight: Arc::new(Flight::new(cache.epochs().now())),
+            space: space.clone(),
+            keys: Vec::new(),
+            stale: Vec::new(),
+        }
+    }
+
+    pub(crate) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    pub(crate) fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The keys that this flight reads, in the order of their places.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Announces the load of a key that the cache lacks, so that others join it instead of loading
+    /// it as well.
+    pub(crate) fn announce(&mut self, key: &Key, miss: Miss, min_epoch: u64) -> Announced {
+        let at = self.keys.len();
+        let cache_key = CacheKey { space: self.space.clone(), key: key.clone() };
+        let stale = match self.cache.begin_load(&cache_key, &self.flight, at, miss, min_epoch) {
+            BeginLoad::Hit(document) => return Announced::Hit(document),
+            BeginLoad::Join(other, at) if Arc::ptr_eq(&other, &self.flight) => {
+                return Announced::Here(at);
+            }
+            BeginLoad::Join(other, at) => return Announced::Elsewhere(other, at),
+            BeginLoad::Lead(stale) => stale,
+            BeginLoad::Alone => None,
+        };
+        self.keys.push(cache_key.key);
+        self.stale.push(stale);
+        Announced::Here(at)
+    }
+
+    /// Adds a key without announcing it, so that its load is neither shared nor kept; at which
+    /// place.
+    pub(crate) fn add_unannounced(&mut self, key: &Key) -> usize {
+        self.keys.push(key.clone());
+        self.stale.push(None);
+        self.keys.len() - 1
+    }
+
+    /// The cached document at a place, if it is what is stored.
+    pub(crate) fn unchanged(&self, at: usize, stored: &Record) -> Option<Document> {
+        self.stale[at].clone().filter(|stale| {
+            stale.revision() == stored.revision && stale.as_bytes() == &*stored.bytes
+        })
+    }
+
+    /// Ends the load: keeps the results that no write has overtaken, then hands them to all
+    /// readers that wait.
+    pub(crate) fn finish(mut self, loaded: &FlightResults) {
+        for (key, result) in std::mem::take(&mut self.keys).into_iter().zip(loaded.iter()) {
+            self.end_load(key, result.as_ref().ok());
+        }
+        self.flight.end(Some(loaded.clone()));
+    }
+
+    fn end_load(&self, key: Key, result: Option<&Option<Document>>) {
+        let key = CacheKey { space: self.space.clone(), key };
+        self.cache.end_load(&key, &self.flight, result);
+    }
+}
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        for key in std::mem::take(&mut self.keys) {
+            self.end_load(key, None);
+        }
+        self.flight.end(None);
+    }
+}

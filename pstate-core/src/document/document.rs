@@ -1,0 +1,379 @@
+//! Documents: JSON objects as they are stored, read on demand.
+
+use std::fmt;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::derived::Derived;
+use super::learned::{Learned, MemberReferences};
+use super::{references, size};
+use crate::model::json::{validate, without_content};
+use crate::model::{Error, Key, Record, Ref, Result, Revision, Space};
+
+/// A JSON object as it is stored, with its key and revision.
+///
+/// It holds the bytes, which were validated once when they were loaded. The tree of
+/// [`Value`]s ([`value`](Document::value)) and the typed value ([`decode`](Document::decode)) are
+/// built when they are first asked for and then kept. Cloning copies a pointer; a document never
+/// changes.
+#[derive(Clone)]
+pub struct Document {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    key: Key,
+    revision: Revision,
+    version: Option<u32>,
+    shown: Shown,
+    bytes: Arc<[u8]>,
+    learned: Learned,
+    /// The cache that holds it, if one does, and the space that it holds it in.
+    owner: OnceLock<(Weak<dyn CacheOwner>, Space)>,
+}
+
+/// How what is shown relates to what is stored under the revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    AsStored,
+    /// What is stored is older, and waits to be written back.
+    Migrated,
+    /// What is stored is newer, and this only shows it as the schema's version does.
+    Downgraded,
+}
+
+/// A cache of documents, which has to know how much memory they take.
+pub(crate) trait CacheOwner: Send + Sync {
+    /// A document that the cache holds, or held before, takes more memory than before.
+    fn weight_changed(&self, space: &Space, document: &Document);
+}
+
+impl Document {
+    /// Validates what is stored under `key`.
+    ///
+    /// Costs one pass over the bytes, about 0.7 ns a byte.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for bytes that are no UTF-8, no JSON, or no object.
+    pub fn load(key: Key, record: Record) -> Result<Self> {
+        let version = validate(&record.bytes).map_err(|error| error.at_key(&key))?;
+        Ok(Self::from_valid(key, record, version))
+    }
+
+    /// A document whose bytes are known to be valid, with this `$v`.
+    pub(crate) fn from_valid(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, Shown::AsStored)
+    }
+
+    /// What an older document has become.
+    pub(crate) fn migrated(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, Shown::Migrated)
+    }
+
+    /// What a newer document looks like at the schema's version.
+    pub(crate) fn downgraded(key: Key, record: Record, version: Option<u32>) -> Self {
+        Self::new(key, record, version, Shown::Downgraded)
+    }
+
+    fn new(key: Key, record: Record, version: Option<u32>, shown: Shown) -> Self {
+        let Record { bytes, revision } = record;
+        Self {
+            inner: Arc::new(Inner {
+                key,
+                revision,
+                version,
+                shown,
+                bytes,
+                learned: Learned::default(),
+                owner: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// The key it is stored under.
+    pub fn key(&self) -> &Key {
+        &self.inner.key
+    }
+
+    /// The revision of what is stored, for [`Expect::Revision`](crate::Expect::Revision).
+    ///
+    /// For a document that was migrated by a read, it is the revision it was migrated from: once it
+    /// has been written back in the background, an expectation of that revision fails, and reading
+    /// again gives the new one. [`PState::update`](crate::PState::update) does so by itself.
+    pub fn revision(&self) -> Revision {
+        self.inner.revision
+    }
+
+    /// The schema version, `$v`; 0 for a document without.
+    pub fn version(&self) -> u32 {
+        self.inner.version.unwrap_or(0)
+    }
+
+    /// Whether what is stored is newer than what this shows.
+    pub(crate) fn is_downgraded(&self) -> bool {
+        self.inner.shown == Shown::Downgraded
+    }
+
+    /// Whether what is stored is older than what this shows.
+    pub(crate) fn is_migrated(&self) -> bool {
+        self.inner.shown == Shown::Migrated
+    }
+
+    /// The JSON text, as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.inner.bytes
+    }
+
+    /// The bytes, to be shared.
+    pub(crate) fn bytes(&self) -> &Arc<[u8]> {
+        &self.inner.bytes
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        // Validated when it was loaded; checking again costs less than keeping a second pointer.
+        std::str::from_utf8(&self.inner.bytes).unwrap_or_default()
+    }
+
+    /// The document as a tree, an [`Object`]; built on the first call and kept.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for JSON that is valid but cannot be held in
+    /// memory: numbers beyond a double's range, more than 127 levels.
+    pub fn value(&self) -> Result<&Value> {
+        if let Some(tree) = self.inner.learned.tree() {
+            return Ok(tree);
+        }
+        let (tree, bytes) = self.inner.learned.keep_tree(self.to_value()?);
+        self.grown(bytes);
+        Ok(tree)
+    }
+
+    /// One member of the document; builds the tree like [`value`](Document::value).
+    pub fn get(&self, member: &str) -> Result<Option<&Value>> {
+        Ok(self.value()?.get(member))
+    }
+
+    /// The document as a `T`; decoded on the first call and kept.
+    ///
+    /// One type is kept, the first that was asked for; others are decoded each time.
+    ///
+    /// # Errors
+    /// [`Schema`](crate::ErrorKind::Schema) if the document does not have the shape of a `T`.
+    pub fn decode<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>> {
+        if let Some(typed) = self.inner.learned.typed() {
+            return Ok(typed);
+        }
+        let size = || size::typed::<T>(self.as_str());
+        let (typed, bytes) = self.inner.learned.keep_typed(Arc::new(self.parse::<T>()?), size);
+        self.grown(bytes);
+        Ok(typed)
+    }
+
+    /// A new tree from the text.
+    pub(crate) fn to_value(&self) -> Result<Value> {
+        serde_json::from_str(self.as_str())
+            .map_err(|error| Error::corrupt(without_content(&error)).at_key(self.key()))
+    }
+
+    /// A new `T` from the text.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.as_str()).map_err(|error| {
+            let (name, why) = (std::any::type_name::<T>(), without_content(&error));
+            Error::schema(format!("cannot be read as {name}: {why}")).at_key(self.key())
+        })
+    }
+
+    /// The references in a member: of a collection (an object `id -> Ref` or an array of refs) in
+    /// the order in which they are written, of a single reference that one, none if the member is
+    /// absent or null. Builds no tree.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the member holds something else.
+    pub fn references(&self, member: &str) -> Result<Vec<Ref>> {
+        let mut found = self.member_references(&[member])?;
+        let keys = found.pop().flatten();
+        Ok(keys.iter().flat_map(|keys| keys.iter().cloned()).map(Ref::new).collect())
+    }
+
+    /// The references in each of the members, in the order in which they are written. One pass over
+    /// the text for those that were not asked for before, whatever their number.
+    pub(crate) fn member_references(&self, members: &[&str]) -> Result<Vec<MemberReferences>> {
+        if let Some(found) = self.inner.learned.references(members) {
+            return Ok(found);
+        }
+        let found = references::collect(self.as_str(), members)
+            .map_err(|error| error.at_key(self.key()))?;
+        let found: Vec<MemberReferences> =
+            found.into_iter().map(|keys| keys.map(Arc::from)).collect();
+        self.grown(self.inner.learned.keep_references(members, &found));
+        Ok(found)
+    }
+
+    /// How many bytes of memory it takes now, with what was built from it.
+    pub(crate) fn weight(&self) -> usize {
+        // Two allocations of two counters each.
+        let shared = |len: usize| size::allocation(len + 2 * size_of::<usize>());
+        let own = shared(size_of::<Inner>()) + shared(self.inner.bytes.len());
+        own + self.inner.learned.bytes()
+    }
+
+    /// Registers the cache to notify when this document grows. What was built before, or at the
+    /// same time, is in the [weight](Self::weight) that is read afterwards.
+    pub(crate) fn attach_to(&self, owner: &Weak<dyn CacheOwner>, space: &Space) {
+        // A document belongs to one handle, which has one cache: an owner that is set is this one.
+        _ = self.inner.owner.set((owner.clone(), space.clone()));
+        // Pairs with the fence in `notify_owner`: either this caller sees what was built, or the
+        // builder sees this owner.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The document with its references expanded `depth` levels deep, if that is known and valid;
+    /// see [`Derived::value`].
+    pub(crate) fn derived(&self, depth: usize, min_epoch: u64) -> Option<Arc<Value>> {
+        self.inner.learned.derived(depth, min_epoch)
+    }
+
+    /// Keeps a derived value with this document, in place of an earlier one.
+    pub(crate) fn keep_derived(&self, derived: Arc<dyn Derived>) {
+        self.inner.learned.keep_derived(derived);
+        self.notify_owner();
+    }
+
+    /// So many bytes were added to what is kept beside the text.
+    fn grown(&self, bytes: usize) {
+        if bytes > 0 {
+            self.notify_owner();
+        }
+    }
+
+    fn notify_owner(&self) {
+        fence(Ordering::SeqCst);
+        if let Some((owner, space)) = self.inner.owner.get()
+            && let Some(owner) = owner.upgrade()
+        {
+            owner.weight_changed(space, self);
+        }
+    }
+
+    /// Whether these are the same document in memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl PartialEq for Document {
+    /// Same key and same bytes.
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other) || (self.key() == other.key() && self.as_bytes() == other.as_bytes())
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("key", self.key())
+            .field("version", &self.version())
+            .field("bytes", &self.as_bytes().len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Document> {
+        let bytes = Arc::from(text.as_bytes());
+        let revision = Revision::of_content(text.as_bytes());
+        Document::load("card:1".parse().unwrap(), Record { bytes, revision })
+    }
+
+    #[track_caller]
+    fn error(text: &str) -> String {
+        load(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_the_version_wherever_it_stands() {
+        assert_eq!(load(r#"{"$v":3,"a":1}"#).unwrap().version(), 3);
+        assert_eq!(load(r#"{"a":{"$v":9},"$v":4}"#).unwrap().version(), 4);
+        assert_eq!(load(r#"{"a":1}"#).unwrap().version(), 0);
+    }
+
+    #[test]
+    fn what_is_no_object_is_corrupt_and_said_so() {
+        assert_eq!(error("[1]"), "card:1: a document is a JSON object, this is an array");
+        assert_eq!(error(" null"), "card:1: a document is a JSON object, this is null");
+        assert_eq!(error(""), "card:1: a document is a JSON object, this is nothing");
+        assert_eq!(
+            error("\u{1}"),
+            "card:1: a document is a JSON object, this is something that is not JSON"
+        );
+    }
+
+    #[test]
+    fn broken_json_is_corrupt_and_the_place_is_named() {
+        assert!(error(r#"{"a":1,}"#).ends_with("at line 1 column 8"));
+        assert!(error(r#"{"a":1} x"#).starts_with("card:1: not valid JSON: trailing characters"));
+    }
+
+    #[test]
+    fn a_version_that_is_no_number_is_corrupt_and_not_quoted() {
+        let message = error(r#"{"$v":"hunter2"}"#);
+        assert!(!message.contains("hunter2"), "{message}");
+        assert!(message.contains("expected $v to be a whole number"), "{message}");
+        assert!(error(r#"{"$v":4294967296}"#).contains("expected $v to be a whole number"));
+    }
+
+    #[test]
+    fn errors_of_typed_reads_do_not_quote_what_is_stored() {
+        #[derive(serde::Deserialize, Debug)]
+        struct Card {
+            #[expect(dead_code, reason = "only its type matters")]
+            rank: u32,
+        }
+        let document = load(r#"{"rank":"my \"secret\" rank"}"#).unwrap();
+        let message = document.decode::<Card>().unwrap_err().to_string();
+        assert!(!message.contains("secret"), "{message}");
+        assert!(message.contains("invalid type: string, expected u32 at line 1"), "{message}");
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_not_quoted_either_and_the_expectation_stays_whole() {
+        #[derive(serde::Deserialize, Debug)]
+        struct Holder {
+            #[expect(dead_code, reason = "only its type matters")]
+            owner: Ref,
+        }
+        let message = |text: &str| load(text).unwrap().decode::<Holder>().unwrap_err().to_string();
+        let expected = "expected a reference, {\"$ref\": \"type:id\"} at line 1";
+        for (text, found) in [
+            (r#"{"owner":123456789}"#, "integer"),
+            (r#"{"owner":1.25}"#, "floating"),
+            (r#"{"owner":true}"#, "boolean"),
+            (r#"{"owner":"a \"b\" c"}"#, "string"),
+            (r#"{"owner":null}"#, "null"),
+        ] {
+            let message = message(text);
+            assert!(message.contains(&format!("invalid type: {found}, {expected}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn tree_and_typed_value_are_built_once() {
+        let document = load(r#"{"a":1}"#).unwrap();
+        assert!(std::ptr::eq(document.value().unwrap(), document.clone().value().unwrap()));
+        let typed = document.decode::<Value>().unwrap();
+        assert!(Arc::ptr_eq(&typed, &document.decode::<Value>().unwrap()));
+    }
+
+    #[test]
+    fn numbers_beyond_memory_are_an_error_and_no_panic() {
+        let message = load(r#"{"a":1e999}"#).unwrap().value().unwrap_err().to_string();
+        assert!(message.contains("number out of range"), "{message}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What is made of a document's text on demand, and kept beside it.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use super::derived::Derived;
+use super::size;
+use crate::model::Key;
+use crate::runtime::Mutex;
+
+/// Of how many members the references are kept; those of further ones are collected each time.
+const MAX_MEMBERS: usize = 32;
+
+/// The references in a member; `None` for a member that the document does not have.
+pub(crate) type MemberReferences = Option<Arc<[Key]>>;
+
+/// The tree, the typed value, the references and the derived value of a document, each as soon as
+/// it was asked for.
+///
+/// What adds something here returns how many bytes it takes more, which the document reports to its
+/// cache.
+#[derive(Default)]
+pub(super) struct Learned {
+    tree: OnceLock<Box<Value>>,
+    typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// The references in the members that they were asked for, in the order of the questions.
+    references: Mutex<Vec<(Box<str>, MemberReferences)>>,
+    /// The document with its references expanded, as the last call asked for it.
+    derived: Mutex<Option<Arc<dyn Derived>>>,
+    /// How many bytes all of it takes.
+    bytes: AtomicUsize,
+}
+
+impl Learned {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
+    pub(super) fn tree(&self) -> Option<&Value> {
+        self.tree.get().map(|tree| &**tree)
+    }
+
+    /// Keeps a tree, unless there is one; the one that is kept, and the bytes that it adds.
+    pub(super) fn keep_tree(&self, tree: Value) -> (&Value, usize) {
+        let mut first = false;
+        let kept = self.tree.get_or_init(|| {
+            first = true;
+            Box::new(tree)
+        });
+        let bytes = || size::allocation(size_of::<Value>()) + size::tree(kept);
+        (kept, if first { self.add(bytes()) } else { 0 })
+    }
+
+    pub(super) fn typed<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.typed.get()?.clone().downcast().ok()
+    }
+
+    /// Keeps a typed value that takes so many bytes, unless there is one; the one to return, and
+    /// the bytes that it adds. A second type is not kept.
+    pub(super) fn keep_typed<T: Send + Sync + 'static>(
+        &self,
+        typed: Arc<T>,
+        bytes: impl FnOnce() -> usize,
+    ) -> (Arc<T>, usize) {
+        let mut first = false;
+        let kept = self.typed.get_or_init(|| {
+            first = true;
+            typed.clone()
+        });
+        let kept = kept.clone().downcast().unwrap_or(typed);
+        (kept, if first { self.add(bytes()) } else { 0 })
+    }
+
+    /// The references in each of the members, if they are known for all of them.
+    pub(super) fn references(&self, members: &[&str]) -> Option<Vec<MemberReferences>> {
+        let known = self.references.lock();
+        let find = |member: &&str| known.iter().find(|(name, _)| **name == **member);
+        members.iter().map(|member| Some(find(member)?.1.clone())).collect()
+    }
+
+    /// Keeps the references in members, and returns the bytes that they add.
+    pub(super) fn keep_references(&self, members: &[&str], found: &[MemberReferences]) -> usize {
+        let mut known = self.references.lock();
+        let before = known.capacity();
+        let mut bytes = 0;
+        for (member, found) in members.iter().zip(found) {
+            if known.len() == MAX_MEMBERS || known.iter().any(|(name, _)| **name == **member) {
+                continue;
+            }
+            // The keys' texts, and two counters for each of them and for the list.
+            let counters = 2 * size_of::<usize>();
+            let text = |key: &Key| size::allocation(key.as_str().len() + counters);
+            bytes += size::allocation(member.len());
+            bytes += found.iter().map(|keys| keys.iter().map(text).sum::<usize>()).sum::<usize>();
+            bytes +=
+                found.as_ref().map_or(0, |keys| size::allocation(size_of_val(&**keys) + counters));
+            known.push(((*member).into(), found.clone()));
+        }
+        let places = known.capacity() - before;
+        drop(known);
+        self.add(bytes + places * size_of::<(Box<str>, MemberReferences)>())
+    }
+
+    pub(super) fn derived(&self, depth: usize, min_epoch: u64) -> Option<Arc<Value>> {
+        self.derived.lock().as_ref()?.value(depth, min_epoch)
+    }
+
+    /// Keeps a derived value in place of an earlier one.
+    pub(super) fn keep_derived(&self, derived: Arc<dyn Derived>) {
+        let bytes = derived.weight();
+        let replaced = self.derived.lock().replace(derived);
+        let freed = replaced.map_or(0, |replaced| replaced.weight());
+        self.bytes.fetch_sub(freed, Relaxed);
+        self.add(bytes);
+    }
+
+    fn add(&self, bytes: usize) -> usize {
+        self.bytes.fetch_add(bytes, Relaxed);
+        bytes
+    }
+}

@@ -1,0 +1,31 @@
+//! The documents of a load, and what it took.
+
+use crate::document::Document;
+use crate::model::Result;
+use crate::runtime::Instant;
+
+/// Which call has read a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// None: it was in the cache.
+    Cache,
+    /// A call for other readers as well.
+    SharedCall,
+    /// A call of its own.
+    OwnCall,
+}
+
+/// The documents of a load, in the order of its keys, and what they cost.
+pub(crate) struct Loads {
+    pub(crate) documents: Vec<Result<Option<Document>>>,
+    /// Calls of the adapter that were made for it.
+    pub(crate) round_trips: usize,
+    /// What the cache had, if an observer wants to know.
+    pub(super) looked_up: Option<LookedUp>,
+}
+
+/// What the cache had of a load's keys, and when that was known.
+pub(super) struct LookedUp {
+    pub(super) from_cache: Vec<bool>,
+    pub(super) at: Instant,
+}

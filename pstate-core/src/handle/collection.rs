@@ -1,0 +1,197 @@
+//! Typed access to the documents of one entity type.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::stream::{Stream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::task::yield_now;
+
+use super::pstate::PState;
+use crate::document::Document;
+use crate::model::key::is_entity_type;
+use crate::model::{Error, Key, KeyRef, Object, Ref, Result, Revision};
+
+/// The documents of one entity type, read and written as `T`.
+///
+/// It is a constant that only says how documents are read; what it works on is the
+/// [`PState`] that it is given. A malformed type does not compile.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> pstate_core::Result<()> {
+/// use std::sync::Arc;
+/// use pstate_core::{Collection, MemoryAdapter, PState};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Card {
+///     front: String,
+/// }
+/// const CARDS: Collection<Card> = Collection::new("base_card");
+///
+/// let pstate = PState::builder(Arc::new(MemoryAdapter::new())).build()?;
+/// CARDS.put(&pstate, "7c9e", &Card { front: "hola".into() }).await?;
+/// let card: Arc<Card> = CARDS.get(&pstate, "7c9e").await?.unwrap();
+/// assert_eq!(card.front, "hola");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Collection<T> {
+    entity_type: &'static str,
+    item: PhantomData<fn() -> T>,
+}
+
+impl<T> Collection<T> {
+    /// The documents of this type.
+    ///
+    /// # Panics
+    /// If the type does not match `[a-z][a-z0-9_]*`; in a constant that is a compile error.
+    pub const fn new(entity_type: &'static str) -> Self {
+        assert!(is_entity_type(entity_type), "an entity type matches [a-z][a-z0-9_]*");
+        Self { entity_type, item: PhantomData }
+    }
+
+    /// The entity type.
+    pub const fn entity_type(&self) -> &'static str {
+        self.entity_type
+    }
+
+    /// The key of the document with this id.
+    pub fn key(&self, id: &str) -> Result<Key> {
+        Key::new(self.entity_type, id)
+    }
+
+    /// A reference to the document with this id.
+    pub fn reference(&self, id: &str) -> Result<Ref<T>> {
+        self.key(id).map(Ref::new)
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
+    /// The document with this id; see [`PState::get`]. Decoded once while it stays in the cache.
+    ///
+    /// # Errors
+    /// Those of [`PState::get`], and [`Schema`](crate::ErrorKind::Schema) if the document does not
+    /// have the shape of a `T`.
+    pub async fn get(&self, pstate: &PState, id: &str) -> Result<Option<Arc<T>>> {
+        let miss = match pstate.look_up(KeyRef::unchecked(self.entity_type, id)) {
+            Some(Ok(hit)) => {
+                let decoded = hit.document.map(|document| document.decode()).transpose();
+                if hit.should_yield {
+                    // A name of its own: what lives while a future waits is not kept in registers.
+                    let decoded = decoded;
+                    yield_now().await;
+                    return decoded;
+                }
+                return decoded;
+            }
+            Some(Err(miss)) => Some(miss),
+            None => None,
+        };
+        let document = Box::pin(pstate.get_from_store(self.key(id)?, "get", miss)).await?;
+        document.map(|document| document.decode()).transpose()
+    }
+
+    /// The documents with these ids, in their order; see [`PState::multi_get`].
+    pub async fn multi_get(
+        &self,
+        pstate: &PState,
+        ids: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Vec<Option<Arc<T>>>> {
+        let keys = ids.into_iter().map(|id| self.key(id.as_ref())).collect::<Result<Vec<_>>>()?;
+        let documents = pstate.multi_get(keys).await?;
+        documents.into_iter().map(|document| document.map(|it| it.decode()).transpose()).collect()
+    }
+
+    /// All documents of the type with their ids, in ascending byte order of the ids; see
+    /// [`PState::scan`].
+    pub fn scan(
+        &self,
+        pstate: &PState,
+    ) -> impl Stream<Item = Result<(Key, Arc<T>)>> + Send + Unpin + use<T> {
+        let documents = pstate.scan(&format!("{}:", self.entity_type)).stream();
+        documents.map(|document| {
+            let document = document?;
+            Ok((document.key().clone(), document.decode()?))
+        })
+    }
+}
+
+impl<T: Serialize> Collection<T> {
+    /// Stores the document with this id; see [`PState::put`].
+    pub async fn put(&self, pstate: &PState, id: &str, item: &T) -> Result<Revision> {
+        pstate.put(self.key(id)?, item).await
+    }
+
+    /// Stores several documents; see [`PState::multi_put`].
+    pub async fn multi_put<I: AsRef<str>>(
+        &self,
+        pstate: &PState,
+        items: impl IntoIterator<Item = (I, T)>,
+    ) -> Result<()> {
+        let items = items
+            .into_iter()
+            .map(|(id, item)| Ok((self.key(id.as_ref())?, item)))
+            .collect::<Result<Vec<_>>>()?;
+        pstate.multi_put(items).await
+    }
+
+    /// Removes the document with this id; see [`PState::delete`].
+    pub async fn delete(&self, pstate: &PState, id: &str) -> Result<()> {
+        pstate.delete(self.key(id)?).await
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Collection<T> {
+    /// Changes the document with this id by compare-and-swap; see [`PState::update`]. Members of
+    /// the document that `T` does not know are kept.
+    pub async fn update(
+        &self,
+        pstate: &PState,
+        id: &str,
+        mut change: impl FnMut(&mut T) -> Result<()>,
+    ) -> Result<Option<Document>> {
+        pstate
+            .edit(self.key(id)?, |document, editor| {
+                let mut item: T = document.parse()?;
+                let before = object(document, &item)?;
+                change(&mut item)?;
+                let after = object(document, &item)?;
+                let edited = editor.object_mut();
+                edited.retain(|name, _| !before.contains_key(name) || after.contains_key(name));
+                // A member that the closure left alone stays as it is, with what `T` does not know
+                // inside of it.
+                let changed = |(name, value): &(String, Value)| before.get(name) != Some(value);
+                edited.extend(after.into_iter().filter(changed));
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn object<T: Serialize>(document: &Document, item: &T) -> Result<Object> {
+    match serde_json::to_value(item) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Error::invalid_input("a document is a JSON object").at_key(document.key())),
+        Err(error) => Err(Error::invalid_input("cannot be written as JSON")
+            .caused_by(error)
+            .at_key(document.key())),
+    }
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Collection<T> {}
+
+impl<T> fmt::Debug for Collection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Collection({})", self.entity_type)
+    }
+}

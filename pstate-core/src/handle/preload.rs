@@ -1,0 +1,86 @@
+//! Loading a document together with what it refers to.
+
+use std::num::NonZeroUsize;
+
+use super::pstate::PState;
+use crate::engine::load_graph;
+use crate::model::{AsKey, Error, Result};
+use crate::preload::{Explanation, Loaded, Plan, Preload};
+
+impl PState {
+    /// Loads a document and the documents that it refers to, one read for each level of references;
+    /// `None` if there is no such document.
+    ///
+    /// What is cached is not read; what several documents refer to is read once. Documents are
+    /// migrated as in [`get`](PState::get) before their references are followed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> pstate_core::Result<()> {
+    /// # use std::sync::Arc;
+    /// # let adapter = Arc::new(pstate_core::MemoryAdapter::new());
+    /// # let pstate = pstate_core::PState::builder(adapter).build()?;
+    /// use serde_json::json;
+    ///
+    /// pstate.put("deck:es", &json!({"cards": [{"$ref": "card:1"}, {"$ref": "card:2"}]})).await?;
+    /// pstate.put("card:1", &json!({"front": "hola"})).await?;
+    /// pstate.put("card:2", &json!({"front": "adiós"})).await?;
+    ///
+    /// let loaded = pstate.preload("deck:es", "cards").await?.unwrap();
+    /// for card in loaded.follow(loaded.root(), "cards")? {
+    ///     println!("{}", card.get("front")?.unwrap());
+    /// }
+    /// assert_eq!(loaded.round_trips(), 0); // written through the cache a moment ago
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, and for a
+    /// field that the schema does not declare and the document does not have; otherwise those of
+    /// [`get`](PState::get) for any of the documents, unless the preload says to
+    /// [keep going](Preload::keep_going).
+    ///
+    /// # Cost
+    /// At most one read for each level and one for the root; more only for levels with more keys
+    /// than the store's [`max_batch`](crate::Capabilities::max_batch).
+    pub async fn preload<P>(&self, key: impl AsKey, preload: P) -> Result<Option<Loaded>>
+    where
+        P: TryInto<Preload>,
+        Error: From<P::Error>,
+    {
+        let plan = Plan::new(&preload.try_into()?)?;
+        let key = key.to_key().map_err(|error| error.in_operation("preload"))?;
+        let call = self.call("preload", Some(key.borrow()));
+        load_graph(self.engine(), call, &key, &plan, self.policy).await
+    }
+
+    /// What [`preload`](PState::preload) would do, without doing it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> pstate_core::Result<()> {
+    /// # use std::sync::Arc;
+    /// # let adapter = Arc::new(pstate_core::MemoryAdapter::new());
+    /// # let pstate = pstate_core::PState::builder(adapter).build()?;
+    /// let plan = pstate.explain("deck:es", "cards(limit: 10).translations, owner")?;
+    /// assert_eq!(
+    ///     plan.to_string(),
+    ///     "read 1: deck:es\n\
+    ///      read 2: cards(limit: 10), owner\n\
+    ///      read 3: cards.translations\n\
+    ///      at most 3 reads of what is not cached"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn explain<P>(&self, key: impl AsKey, preload: P) -> Result<Explanation>
+    where
+        P: TryInto<Preload>,
+        Error: From<P::Error>,
+    {
+        let plan = Plan::new(&preload.try_into()?)?;
+        let max_batch = self.engine().adapter().capabilities().max_batch.map(NonZeroUsize::get);
+        Ok(plan.explain(&key.to_key()?, max_batch))
+    }
+}

@@ -1,0 +1,27 @@
+//! The words of the crate: keys, spaces, records, errors, and the JSON texts of documents.
+
+pub(crate) mod as_key;
+pub mod diff;
+pub(crate) mod editor;
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod key;
+mod parse_key;
+mod parse_space;
+pub(crate) mod record;
+pub(crate) mod reference;
+pub(crate) mod space;
+pub(crate) mod version_counts;
+
+pub use as_key::AsKey;
+pub(crate) use editor::DocumentEditor;
+pub use error::{Error, ErrorKind, Result};
+pub use json::Object;
+pub(crate) use json::{MemberName, VERSION_MEMBER};
+pub use key::{Key, KeyRef};
+pub(crate) use key::{KeyMap, KeySet};
+pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
+pub(crate) use reference::REF_MEMBER;
+pub use reference::Ref;
+pub use space::Space;
+pub use version_counts::VersionCounts;

@@ -1,0 +1,40 @@
+//! Work that its caller cannot stop by going away.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
+use super::Handle;
+use crate::model::{Error, ErrorKind, Result};
+
+/// Runs `work` in place as far as it gets without waiting; the rest, if any, in a task of its own.
+///
+/// Work that is ready at once costs no task. Work that waits continues when the caller drops this
+/// future or stops polling it: others may depend on it (a shared load), and a write that has begun
+/// has to settle. The work's future is never dropped half-way while the runtime lives. A panic in
+/// it is an error for the caller.
+pub(crate) async fn shield<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let mut work = Box::pin(work);
+    let first = poll_fn(|cx| {
+        // In the runtime where it continues, wherever the caller is: its timers belong there.
+        let _entered = runtime.enter();
+        Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))))
+    });
+    match first.await {
+        Ok(Poll::Ready(result)) => return result,
+        Ok(Poll::Pending) => {}
+        Err(_) => return Err(panicked()),
+    }
+    match runtime.spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(panicked()),
+        Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime is shutting down")),
+    }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Other, "the storage adapter panicked")
+}

@@ -1,0 +1,433 @@
+//! Bringing documents up to the schema's version. Pure: text in, text out.
+
+use std::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::DeserializeSeed;
+use serde_json::Value;
+
+use super::check::{DocumentCheck, FieldCheck};
+use super::entity::Entity;
+use super::field::{Field, OldField};
+use super::schema::Schema;
+use super::step::{Step, StepError};
+use crate::model::json::{expect_object, validate, without_content};
+use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
+
+/// What a schema makes of a document that was read.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// It is served as it is stored.
+    AsStored,
+    /// It was older: the current text, to be served and written back.
+    Migrated(String),
+    /// It is newer: its text as the schema's version shows it, to be served and never written.
+    Downgraded(String),
+    /// It could not be migrated, and is served as it is stored, by option.
+    Unmigrated(Error),
+}
+
+/// Decides what a read returns for a document of a type, stored as `text` at `version`.
+pub(crate) fn read(
+    schema: &Schema,
+    entity_type: &str,
+    text: &str,
+    version: u32,
+) -> Result<Reading> {
+    let Some(entity) = schema.governing(entity_type)? else { return Ok(Reading::AsStored) };
+    let current = entity.version();
+    match version.cmp(&current) {
+        Ordering::Equal => Ok(Reading::AsStored),
+        Ordering::Less => match upgrade(entity, text, version) {
+            Ok(text) => Ok(Reading::Migrated(text)),
+            Err(error) if schema.serves_original() => Ok(Reading::Unmigrated(error)),
+            Err(error) => Err(error),
+        },
+        Ordering::Greater => match entity.steps_down(version) {
+            Some(steps) => match migrate(entity, text, |editor| run_steps(editor, steps)) {
+                Ok(text) => Ok(Reading::Downgraded(text)),
+                Err(error) if schema.serves_original() => Ok(Reading::Unmigrated(error)),
+                Err(error) => Err(error),
+            },
+            None if schema.refuses_newer() => Err(Error::schema(format!(
+                "version {version} is newer than the schema's {current}, \
+                 and newer documents are refused"
+            ))),
+            None => Ok(Reading::AsStored),
+        },
+    }
+}
+
+impl Schema {
+    /// What a read returns for a document of this type that is stored like this, for tests of
+    /// migrations. Reads and writes nothing.
+    ///
+    /// ```
+    /// use pstate_core::schema::{Entity, Schema, patterns};
+    /// use serde_json::json;
+    ///
+    /// let deck = Entity::new("deck", 2).step(1, 2, patterns::rename("title", "name"));
+    /// let schema = Schema::new([deck])?;
+    /// assert_eq!(
+    ///     schema.migrate("deck", &json!({"$v": 1, "title": "Spanish"}))?,
+    ///     json!({"$v": 2, "name": "Spanish"})
+    /// );
+    /// # Ok::<(), pstate_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`PState::get`](crate::PState::get) about a document that was found.
+    pub fn migrate(&self, entity_type: &str, document: &Value) -> Result<Value> {
+        let text = self.migrate_text(entity_type, &document.to_string())?;
+        serde_json::from_str(&text).map_err(|error| Error::corrupt(without_content(&error)))
+    }
+
+    /// [`migrate`](Self::migrate) for the text that is stored, so that what a tree does not keep
+    /// can be seen as well: numbers with more digits than a double has, the order of members.
+    ///
+    /// # Errors
+    /// Those of [`PState::get`](crate::PState::get) about a document that was found.
+    pub fn migrate_text(&self, entity_type: &str, stored: &str) -> Result<String> {
+        let version = validate(stored.as_bytes())?.unwrap_or(0);
+        match read(self, entity_type, stored, version)? {
+            Reading::AsStored | Reading::Unmigrated(_) => Ok(stored.to_owned()),
+            Reading::Migrated(text) | Reading::Downgraded(text) => Ok(text),
+        }
+    }
+}
+
+/// The text to store for a document that is put: checked, at the current version.
+///
+/// A text that says it is older is migrated first, so that nothing is stamped as something that
+/// it is not. One that says it is newer is refused.
+pub(crate) fn stamp(entity: &Entity, text: String) -> Result<String> {
+    let current = entity.version();
+    let checked = check(entity, &text);
+    // A text of another version need not fit the declaration; only its version tells.
+    let version = match &checked {
+        Ok(version) => *version,
+        Err(_) => validate_input(&text)?,
+    };
+    match version {
+        Some(version) if version < current => upgrade(entity, &text, version),
+        Some(version) if version > current => Err(Error::schema(format!(
+            "says it is version {version}, newer than the schema's {current}; \
+             it is not overwritten with an older shape"
+        ))),
+        Some(_) => {
+            checked?;
+            let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
+            let rest = text.strip_prefix(&begins).unwrap_or_default();
+            match rest.as_bytes() {
+                [b',' | b'}', ..] => Ok(text),
+                _ => migrate(entity, &text, |_| Ok(())),
+            }
+        }
+        None => checked.map(|_| with_version(current, &text)),
+    }
+}
+
+/// The text to store for a document of an older shape, which is not checked.
+pub(crate) fn stamp_at(version: u32, text: String) -> Result<String> {
+    match validate_input(&text)? {
+        None => Ok(with_version(version, &text)),
+        Some(found) if found == version => Ok(text),
+        Some(found) => {
+            Err(Error::invalid_input(format!("says it is version {found}, not {version}")))
+        }
+    }
+}
+
+/// The `$v` of a document that a caller hands in.
+pub(crate) fn validate_input(text: &str) -> Result<Option<u32>> {
+    validate(text.as_bytes()).map_err(|error| Error::invalid_input(error.message()))
+}
+
+/// Inserts `$v` in front of the first member. The text is an object without `$v`.
+fn with_version(version: u32, text: &str) -> String {
+    let members = text.trim_ascii_start().get(1..).unwrap_or_default();
+    let comma = if members.trim_ascii_start().starts_with('}') { "" } else { "," };
+    format!("{{\"{VERSION_MEMBER}\":{version}{comma}{members}")
+}
+
+fn check(entity: &Entity, text: &str) -> Result<Option<u32>> {
+    expect_object(text)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    DocumentCheck(entity)
+        .deserialize(&mut json)
+        .map_err(|error| Error::schema(without_content(&error)))
+}
+
+/// The text of an older document at the entity's version.
+pub(crate) fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<String> {
+    let Some(steps) = entity.steps_up(version) else {
+        return Err(Error::schema(format!(
+            "version {version} is older than the oldest kept step, which begins at version {}",
+            entity.oldest_kept()
+        )));
+    };
+    migrate(entity, text, |editor| {
+        run_steps(editor, steps)?;
+        migrate_fields(editor, entity)
+    })
+}
+
+fn migrate(
+    entity: &Entity,
+    text: &str,
+    run: impl FnOnce(&mut DocumentEditor<'_>) -> Result<()>,
+) -> Result<String> {
+    let mut editor = DocumentEditor::open(text)?;
+    // Steps never see a version: which one a document has is no business of theirs.
+    editor.set_version(None);
+    run(&mut editor)?;
+    DocumentCheck(entity).deserialize(editor.object()).map_err(|error| {
+        Error::schema(format!("after its migration: {}", without_content(&error)))
+    })?;
+    editor.set_version(Some(entity.version()));
+    editor.finish()
+}
+
+fn run_steps(editor: &mut DocumentEditor<'_>, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        guarded(|| step.run(editor.object_mut())).map_err(|reason| {
+            Error::schema(format!("migration step {} -> {}: {reason}", step.from, step.to))
+        })?;
+        editor.set_version(None);
+    }
+    Ok(())
+}
+
+/// Runs the migrations of the fields that do not fit. Each sees the same document, so their order
+/// does not matter.
+fn migrate_fields(editor: &mut DocumentEditor<'_>, entity: &Entity) -> Result<()> {
+    let document = editor.object();
+    let mut changes: Vec<(&Field, Option<Value>)> = Vec::new();
+    for field in entity.fields() {
+        let value = document.get(field.name());
+        let fits = value.is_some_and(|value| FieldCheck::new(field).deserialize(value).is_ok());
+        if let Some(migrate) = field.migration().filter(|_| !fits) {
+            let old = OldField { value, document, field };
+            let new = guarded(|| migrate(&old)).map_err(|reason| {
+                Error::schema(format!("migration of field `{}`: {reason}", field.name()))
+            })?;
+            changes.push((field, new));
+        }
+    }
+    for (field, new) in changes {
+        match new {
+            Some(value) => editor.object_mut().insert(field.name().to_owned(), value),
+            None => editor.object_mut().remove(field.name()),
+        };
+    }
+    Ok(())
+}
+
+/// Runs a user's step; a panic in it is a failed step.
+fn guarded<T>(step: impl FnOnce() -> Result<T, StepError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(reason)) => Err(reason.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Object;
+    use crate::schema::{
+        FailedMigrations, NewerDocuments, UndeclaredTypes, float, has_many, integer, list,
+        patterns, string,
+    };
+
+    fn read(schema: &Schema, text: &str) -> Result<Reading> {
+        let version = validate(text.as_bytes()).unwrap().unwrap_or(0);
+        super::read(schema, "deck", text, version)
+    }
+
+    fn read_with(schema: &Schema, text: &str) -> Result<String> {
+        match read(schema, text)? {
+            Reading::AsStored | Reading::Unmigrated(_) => Ok(text.to_owned()),
+            Reading::Migrated(text) | Reading::Downgraded(text) => Ok(text),
+        }
+    }
+
+    fn schema(entity: Entity) -> Schema {
+        Schema::new([entity]).unwrap()
+    }
+
+    #[test]
+    fn members_that_no_step_touches_keep_their_very_text() {
+        let schema = schema(Entity::new("deck", 2).step(1, 2, patterns::rename("a", "b")));
+        assert_eq!(
+            read_with(&schema, r#"{"$v":1,"n":123456789012345678901234567890.10,"a":1e2}"#)
+                .unwrap(),
+            r#"{"$v":2,"b":100.0,"n":123456789012345678901234567890.10}"#
+        );
+    }
+
+    #[test]
+    fn steps_run_in_order_from_the_documents_version() {
+        let append = |mark: &'static str| {
+            move |document: &mut Object| {
+                let trace = document.get("trace").and_then(Value::as_str).unwrap_or("");
+                let trace = format!("{trace}{mark}");
+                document.insert("trace".to_owned(), json!(trace));
+                Ok(())
+            }
+        };
+        let schema =
+            schema(Entity::new("deck", 4).step(3, 4, append("c")).step(1, 2, append("a")).step(
+                2,
+                3,
+                append("b"),
+            ));
+        let trace = |text| read_with(&schema, text).unwrap();
+        assert_eq!(trace(r#"{"$v":1}"#), r#"{"$v":4,"trace":"abc"}"#);
+        assert_eq!(trace(r#"{"$v":3}"#), r#"{"$v":4,"trace":"c"}"#);
+        assert_eq!(trace("{}"), r#"{"$v":4,"trace":"abc"}"#);
+        assert_eq!(trace(r#"{"$v":4,"x":1}"#), r#"{"$v":4,"x":1}"#);
+    }
+
+    #[test]
+    fn a_missing_field_reaches_its_migration() {
+        let schema = schema(
+            Entity::new("deck", 2)
+                .field(integer("size").required().migrate(patterns::constant(json!(7)))),
+        );
+        assert_eq!(read_with(&schema, "{}").unwrap(), r#"{"$v":2,"size":7}"#);
+    }
+
+    #[test]
+    fn a_field_that_fits_is_left_alone() {
+        let schema = schema(
+            Entity::new("deck", 3)
+                .field(has_many("cards", "card").migrate(patterns::ids_to_refs))
+                .field(list("tags").migrate(|_| Err("must not be called".into())))
+                .field(float("ease").migrate(|_| Err("must not be called".into()))),
+        );
+        let text = r#"{"$v":2,"cards":{"x":{"$ref":"card:x"}},"ease":1,"tags":["a"]}"#;
+        assert_eq!(
+            read_with(&schema, text).unwrap(),
+            r#"{"$v":3,"cards":{"x":{"$ref":"card:x"}},"ease":1,"tags":["a"]}"#
+        );
+    }
+
+    #[test]
+    fn failing_steps_are_typed_errors_that_name_step_and_reason() {
+        let refused = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no title".into())));
+        let error = read_with(&refused, r#"{"$v":1}"#).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Schema);
+        assert_eq!(error.message(), "migration step 1 -> 2: no title");
+
+        let panics = schema(Entity::new("deck", 2).field(integer("n").migrate(|_| panic!("boo"))));
+        let error = read_with(&panics, "{}").unwrap_err();
+        assert_eq!(error.message(), "migration of field `n`: it panicked");
+
+        let misfit =
+            schema(Entity::new("deck", 2).field(integer("n").migrate(|_| Ok(Some(json!("text"))))));
+        let error = read_with(&misfit, "{}").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "after its migration: field `n`: expected an integer, found a string"
+        );
+    }
+
+    #[test]
+    fn by_option_a_failing_step_serves_the_original() {
+        let schema = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no".into())))
+            .failed_migrations(FailedMigrations::ServeOriginal);
+        assert!(matches!(read(&schema, r#"{"$v":1}"#).unwrap(), Reading::Unmigrated(_)));
+    }
+
+    #[test]
+    fn newer_documents_pass_are_refused_or_shown_as_older() {
+        let text = r#"{"$v":3,"label":"x"}"#;
+        let plain = Entity::new("deck", 2);
+        assert_eq!(read_with(&schema(plain.clone()), text).unwrap(), text);
+        let refusing = schema(plain.clone()).newer_documents(NewerDocuments::Refuse);
+        assert_eq!(
+            read_with(&refusing, text).unwrap_err().message(),
+            "version 3 is newer than the schema's 2, and newer documents are refused"
+        );
+        let down = schema(plain.down(3, 2, patterns::rename("label", "name")));
+        assert!(matches!(read(&down, text).unwrap(), Reading::Downgraded(text)
+            if text == r#"{"$v":2,"name":"x"}"#));
+    }
+
+    #[test]
+    fn undeclared_types_pass_or_are_refused() {
+        let schema = schema(Entity::new("card", 1));
+        assert_eq!(read_with(&schema, "{}").unwrap(), "{}");
+        let strict = schema.undeclared_types(UndeclaredTypes::Refuse);
+        let error = read_with(&strict, "{}").unwrap_err();
+        assert_eq!(error.message(), "entity type `deck` is not declared in the schema");
+    }
+
+    #[test]
+    fn documents_older_than_the_oldest_kept_step_are_refused() {
+        let schema = schema(Entity::new("deck", 4).step(3, 4, |_| Ok(())));
+        assert_eq!(
+            read_with(&schema, r#"{"$v":2}"#).unwrap_err().message(),
+            "version 2 is older than the oldest kept step, which begins at version 3"
+        );
+    }
+
+    #[test]
+    fn what_is_put_is_stamped_checked_and_never_stamped_as_what_it_is_not() {
+        let entity = Entity::new("deck", 2).field(string("name").required()).step(
+            1,
+            2,
+            patterns::rename("title", "name"),
+        );
+        let entity = schema(entity).entity("deck").unwrap().clone();
+        let stamp = |text: &str| stamp(&entity, text.to_owned());
+        assert_eq!(stamp(r#"{"name":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(stamp(r#"{"name":"a","$v":2}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(stamp(r#"{"$v":1,"title":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
+        assert_eq!(
+            stamp(r#"{"$v":3,"name":"a"}"#).unwrap_err().message(),
+            "says it is version 3, newer than the schema's 2; it is not overwritten with an older shape"
+        );
+        assert!(
+            stamp(r#"{"name":1}"#)
+                .unwrap_err()
+                .message()
+                .starts_with("field `name`: expected a string, found an integer")
+        );
+        assert!(
+            stamp("{}").unwrap_err().message().starts_with("field `name` is required and missing")
+        );
+    }
+
+    #[test]
+    fn an_empty_object_is_stamped_without_a_comma() {
+        assert_eq!(with_version(1, "{}"), r#"{"$v":1}"#);
+        assert_eq!(with_version(1, " { }"), r#"{"$v":1 }"#);
+    }
+
+    proptest! {
+        #[test]
+        fn migrating_is_idempotent_and_keeps_unknown_members(
+            ids in proptest::collection::vec("[a-z0-9]{1,8}", 0..6),
+            unknown in proptest::collection::btree_map("u[a-z]{0,5}", any::<f64>().prop_filter("finite", |n| n.is_finite()), 0..5),
+        ) {
+            let schema = schema(Entity::new("deck", 2)
+                .field(has_many("cards", "card").migrate(patterns::ids_to_refs)));
+            let mut old = json!({"cards": ids});
+            for (name, number) in &unknown {
+                old[name] = json!(number);
+            }
+            let once = read_with(&schema, &old.to_string()).unwrap();
+            prop_assert_eq!(&read_with(&schema, &once).unwrap(), &once);
+            let parsed: Value = serde_json::from_str(&once).unwrap();
+            for (name, number) in &unknown {
+                prop_assert_eq!(parsed[name].as_f64(), Some(*number));
+            }
+        }
+    }
+}
