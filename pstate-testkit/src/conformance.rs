@@ -1,6 +1,7 @@
-//! The conformance suite: does a store keep the contract of [`Adapter`](pstate_core::Adapter)?
+//! The conformance suite: does an adapter keep the contract of [`Adapter`](pstate_core::Adapter)?
 //!
-//! A test target without the usual harness, a way to open and to remove a store, and one call:
+//! The suite needs a test target without the libtest harness, and a [`Harness`] that opens and
+//! removes a store:
 //!
 //! ```toml
 //! [[test]]
@@ -32,66 +33,56 @@
 //! pstate_testkit::conformance!(Memory);
 //! ```
 //!
-//! `cargo test --test conformance` runs every case as a test of its own, in parallel; the usual
-//! filters choose some: `cargo test --test conformance -- scan::`. What doesn't apply because of what
-//! the adapter declares, or because its harness can't do it, is shown as ignored with the reason.
-//! [`Settings`](crate::Settings) tells how to repeat random cases more often, and from which seed.
+//! `cargo test --test conformance` runs each case as a test of its own, in parallel. The usual
+//! filters select cases: `cargo test --test conformance -- scan::`. A case that does not apply,
+//! because of the declared capabilities or because the harness does not support it, is shown as
+//! ignored with the reason. [`Settings`](crate::Settings) sets the rounds and the seed of random
+//! cases.
 //!
-//! # What a case is
+//! # Cases
 //!
-//! Every sentence of the contract in the documentation of [`Adapter`](pstate_core::Adapter) names the
-//! cases that test it. A case that fails prints that sentence, what was expected, what was seen, the
-//! operations that led to it, and the command that shows it again.
+//! Each clause of the contract in the documentation of [`Adapter`](pstate_core::Adapter) names the
+//! cases that test it. A case that fails prints that clause, what the contract demands, what the
+//! adapter did, the operations that led to it, and the command that runs the case again.
 //!
 //! - Most cases are a few fixed steps, with the keys, values and orders that stores get wrong.
-//! - `model::sequences` runs random sequences of all methods beside a map, and shrinks what fails.
-//! - `concurrent::linearizable` records what overlapping tasks saw, and searches for an order that
-//!   explains it ([`history`](crate::history)).
+//! - `model::sequences` runs random sequences of all methods against a model, and shrinks a
+//!   sequence that fails.
+//! - `concurrent::linearizable` records the calls of concurrent tasks, and searches for an order
+//!   that explains them ([`history`](crate::history)).
 //! - `cancel::*` drop futures at every await.
-//! - `durability::kill` starts the program once more as a child, kills it while it writes, and checks
-//!   that what was acknowledged is there, and whole.
+//! - `durability::kill` starts the program again as a child process, kills it while it writes, and
+//!   checks that everything acknowledged is there, and no batch is torn.
 //!
-//! A power cut can't be tested from within a program: what declares
-//! [`Durability::Power`](pstate_core::Durability::Power) is tested like
+//! A program cannot test a power cut: the suite tests
+//! [`Durability::Power`](pstate_core::Durability::Power) like
 //! [`Durability::Process`](pstate_core::Durability::Process).
 
 mod case;
+mod case_error;
 mod cases;
-mod child;
+mod check;
+mod context;
+mod follower;
 mod harness;
-pub(crate) mod recorded;
+mod outcome_kind;
+mod poll;
+mod random_client;
+mod replay;
+mod requirement;
+mod run;
+mod runner;
+mod runtime;
+mod shorthand;
+mod store;
 mod suite;
-mod test;
+mod verdict;
 mod violation;
+mod writer_process;
 
 pub use case::Case;
 pub use harness::Harness;
-pub use suite::{Suite, Verdict};
+pub use run::run;
+pub use suite::Suite;
+pub use verdict::Verdict;
 pub use violation::Violation;
-
-use std::process::ExitCode;
-
-/// Runs the suite for one store. What `main` of a test target without harness returns.
-pub fn run(harness: impl Harness) -> ExitCode {
-    Suite::new().store("", harness).run()
-}
-
-/// The `main` of a test target that holds a store, or several with names, against the contract.
-///
-/// ```text
-/// pstate_testkit::conformance!(Memory);
-/// pstate_testkit::conformance!("small" => Sqlite::small(), "large" => Sqlite::large());
-/// ```
-#[macro_export]
-macro_rules! conformance {
-    ($harness:expr) => {
-        fn main() -> ::std::process::ExitCode {
-            $crate::conformance::run($harness)
-        }
-    };
-    ($($name:literal => $harness:expr),+ $(,)?) => {
-        fn main() -> ::std::process::ExitCode {
-            $crate::conformance::Suite::new()$(.store($name, $harness))+.run()
-        }
-    };
-}

@@ -1,11 +1,13 @@
-//! For testing adapters, schemas, and programs that use PState.
+//! Tools for testing adapters, schemas, and programs that use PState.
 //!
-//! - [`mod@conformance`] holds any adapter to the contract of [`Adapter`](pstate_core::Adapter).
-//! - [`migrations`] holds a schema's migrations to what they have to keep.
-//! - [`FaultLayer`] makes calls fail, or holds them at a chosen point until the test lets them go on,
-//!   so that a race is a sequence and not a matter of luck; or it does so at random, from a seed.
-//! - [`RecordingLayer`] tells what an adapter was asked and what it answered, and [`history`] whether
-//!   that is linearizable; [`CountingLayer`] counts round trips and keys.
+//! - [`mod@conformance`] checks an adapter against the contract of
+//!   [`Adapter`](pstate_core::Adapter).
+//! - [`migrations`] checks the migrations of a schema.
+//! - [`FaultLayer`] makes calls fail, holds them at a chosen point, or injects random faults from a
+//!   seed, so that a test of a race runs a fixed sequence.
+//! - [`RecordingLayer`] records the calls of an adapter, and [`history`] checks whether the
+//!   recording is linearizable. [`CountingLayer`] counts round trips and keys.
+//! - `redis` (feature `redis-server`) starts real Redis servers.
 //! - [`workload`] has the documents that tests and benchmarks share.
 
 pub mod conformance;
@@ -13,7 +15,6 @@ mod counting;
 mod fault;
 pub mod history;
 pub mod migrations;
-mod operation;
 mod recording;
 #[cfg(feature = "redis-server")]
 pub mod redis;
@@ -22,6 +23,5 @@ pub mod workload;
 
 pub use counting::{CountingLayer, Counts};
 pub use fault::{Call, FaultLayer, FaultRates, Hold, Moment};
-pub use operation::{Operation, Request, Response};
-pub use recording::{OperationLog, RecordingLayer};
+pub use recording::{Operation, OperationLog, RecordingLayer, Request, Response};
 pub use settings::Settings;

@@ -1,7 +1,7 @@
-//! Real Redis servers, for tests of what happens when they stop, hang, forget or move (feature
-//! `redis-server`).
+//! Real Redis servers, for tests of what happens when a server stops, hangs, loses its data or
+//! moves (feature `redis-server`).
 //!
-//! It takes a `redis-server` of version 7 on the machine: `apt-get install redis-server`.
+//! The tests need `redis-server` 7 or newer on the machine: `apt-get install redis-server`.
 //!
 //! ```no_run
 //! use pstate_testkit::redis::Server;
@@ -11,15 +11,19 @@
 //! println!("redis://127.0.0.1:{}", server.port());
 //! ```
 //!
-//! Everything here blocks the calling thread, for milliseconds, and panics when it fails: it is for
-//! tests only. A server ends when it is dropped, and also when the process that started it is killed.
+//! All functions block the calling thread, for milliseconds, and panic on failure, because they are
+//! for tests only. A server ends when it is dropped, and also when the process that started it is
+//! killed.
 
 mod client;
 mod cluster;
 mod proxy;
+mod reply;
 mod server;
+mod server_options;
 
-pub use client::Reply;
 pub use cluster::Cluster;
 pub use proxy::Proxy;
-pub use server::{Server, ServerOptions};
+pub use reply::Reply;
+pub use server::Server;
+pub use server_options::ServerOptions;

@@ -1,35 +1,35 @@
-//! How long and from which seed random tests run.
+//! Settings of random and long-running tests.
 
 use std::env;
 use std::time::Duration;
 
-/// What the environment says about random tests.
+/// Settings of random tests, usually read from the environment.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `PSTATE_TESTKIT_SEED` | where random choices begin, a number | another one in each run |
-/// | `PSTATE_TESTKIT_ROUNDS` | how often each random test is repeated | each test has its own |
+/// | `PSTATE_TESTKIT_SEED` | the seed of random choices, a number | a new one in each run |
+/// | `PSTATE_TESTKIT_ROUNDS` | the number of rounds of each random test | each test has its own |
 /// | `PSTATE_TESTKIT_TIME_LIMIT` | seconds after which a case counts as hanging | 120 |
-/// | `PSTATE_TESTKIT_HUGE` | `1`: try values of more than 2 GiB, which takes 8 GiB of memory | off |
+/// | `PSTATE_TESTKIT_HUGE` | `1`: test values of more than 2 GiB, with 8 GiB of memory | off |
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where random choices begin.
+    /// The seed of random choices.
     pub seed: u64,
-    /// How often each random test is repeated, unless it is left to the test.
+    /// The number of rounds of each random test; `None` leaves it to the test.
     pub rounds: Option<usize>,
-    /// After this a case counts as hanging.
+    /// The time after which a case counts as hanging.
     pub time_limit: Duration,
-    /// Whether values of more than 2 GiB are tried.
+    /// Whether values of more than 2 GiB are tested.
     pub huge: bool,
 }
 
 impl Settings {
     const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-    /// What the environment says.
+    /// Reads the settings from the environment.
     ///
     /// # Panics
-    /// If a variable holds something else than a number.
+    /// If a variable holds anything but a number.
     pub fn from_env() -> Self {
         let rounds = number("PSTATE_TESTKIT_ROUNDS")
             .map(|rounds| usize::try_from(rounds).unwrap_or(usize::MAX));
@@ -42,13 +42,13 @@ impl Settings {
         }
     }
 
-    /// How often to repeat a test that is repeated `default` times if nobody says otherwise.
+    /// The number of rounds of a test that has `default` rounds unless the settings say otherwise.
     pub fn rounds(&self, default: usize) -> usize {
         self.rounds.unwrap_or(default)
     }
 
-    /// The seed of one round. The first round has the seed itself, so that a failing round is
-    /// replayed by its seed and one round.
+    /// The seed of one round. The first round uses the seed itself, so that a failed round is
+    /// replayed with its own seed and one round.
     pub fn round_seed(&self, round: usize) -> u64 {
         self.seed.wrapping_add(round as u64)
     }
@@ -57,5 +57,5 @@ impl Settings {
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{variable} is to be a number, and is {text:?}")))
+    Some(number.unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
 }

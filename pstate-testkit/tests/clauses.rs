@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pstate_testkit::conformance::Suite;
 
 /// The documentation of the trait, as headings, paragraphs and list items. Each item of code ends
-/// the section before it, like a heading.
+/// the section in front of it, like a heading.
 fn paragraphs() -> Vec<String> {
     let source = include_str!("../../pstate-core/src/storage/adapter.rs");
     let mut paragraphs = vec![String::new()];
@@ -31,7 +31,7 @@ fn paragraphs() -> Vec<String> {
     paragraphs
 }
 
-/// The cases that a clause names: what stands in backticks behind `Case:` or `Cases:`.
+/// The cases that a clause names in backticks after `Case:` or `Cases:`.
 fn named(paragraph: &str) -> BTreeSet<&str> {
     let cases = paragraph.split_once("Case: ").or_else(|| paragraph.split_once("Cases: "));
     let cases = cases.map(|(_, cases)| cases).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the guide shows of the example adapter stands in the example.
+//! The code in the guide to adapters is that of the example adapter.
 
 use std::fs;
 use std::path::Path;

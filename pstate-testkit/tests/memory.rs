@@ -10,7 +10,7 @@ struct Memory;
 
 #[async_trait]
 impl Harness for Memory {
-    /// What is closed is gone, so nothing has to be found again.
+    /// Memory does not outlive its adapter, so ids need not be distinguished.
     async fn open(&self, _id: &str) -> Result<Arc<dyn Adapter>> {
         Ok(Arc::new(MemoryAdapter::new()))
     }

@@ -1,6 +1,6 @@
-//! The migration test kit passes what is right and fails what is wrong, naming the promise.
+//! `MigrationTest` passes correct migrations, and names the broken promise of wrong ones.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -26,7 +26,7 @@ fn failures(test: MigrationTest) -> Vec<Failure> {
     test.try_check().unwrap_err()
 }
 
-/// The one promise that is not kept, and why.
+/// The only broken promise, and the failure.
 fn broken(test: MigrationTest) -> (Promise, String) {
     let failures = failures(test);
     assert_eq!(failures.len(), 1, "{failures:?}");

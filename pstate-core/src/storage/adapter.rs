@@ -82,9 +82,9 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// # Contract
     /// - [`CountVersions`]: What is counted is what a scan of the whole space gives. Case:
     ///   `extensions::count_versions`.
-    /// - [`ChangeFeed`]: What was written is told to every subscription by its next call, and what
-    ///   is told can be read. Case: `extensions::change_feed`.
-    /// - [`ChangeFeed`]: What other handles to the same store have written is told likewise. Case:
+    /// - [`ChangeFeed`]: The next call of every subscription reports what was written, and what it
+    ///   reports can be read. Case: `extensions::change_feed`.
+    /// - [`ChangeFeed`]: It also reports what other handles to the same store have written. Case:
     ///   `extensions::change_feed_beside`.
     /// - [`ChangeFeed`]: A call for the changes that is dropped loses nothing. Case:
     ///   `extensions::change_feed_cancelled`.

@@ -1,19 +1,20 @@
-//! Closing while others read, write and flush.
+//! Closing a handle during reads, writes and flushes.
 
 use std::collections::BTreeSet;
 
 use shuttle::future::spawn;
 
-use crate::scenarios::old_documents;
+use crate::scenarios::put_old_documents;
 use crate::schedules::check;
 use crate::store::Store;
 use crate::user::{KEYS, User};
 
-/// What was read and is still stored as it was yesterday, is counted as left or dropped.
+/// Documents that were read, and are still stored at version 1, are counted as left or dropped.
 async fn closing() {
     let store = Store::new();
-    let (user, other) = (User::new(&store).patient(), User::new(&store).patient());
-    old_documents(&other).await;
+    let (user, other) =
+        (User::new(&store).tolerating_errors(), User::new(&store).tolerating_errors());
+    put_old_documents(&other).await;
     let reading = [spawn(read_each(user.clone())), spawn(read_each(user.clone()))];
     let others = [spawn(user.clone().flush()), spawn(put_one(user.clone())), spawn(put_one(other))];
     let report = user.pstate.close().await.unwrap();
@@ -24,22 +25,22 @@ async fn closing() {
     for task in others {
         task.await.unwrap();
     }
-    store.quiet().await;
+    store.idle().await;
     store.check();
     let stored = |key: &&str| store.stored(&user.place(key)).unwrap();
     let old = read.iter().filter(|key| stored(key)["$v"] == 1).count() as u64;
     let stats = user.pstate.stats();
     let queue = stats.write_back;
     let unstored = queue.failed + queue.dropped + queue.queued as u64;
-    assert!(old <= unstored, "{old} are as they were: {stats:?}");
-    // One that was migrated again while it waited is counted once.
+    assert!(old <= unstored, "{old} are still at version 1: {stats:?}");
+    // A document that is migrated again while it is queued counts as one write-back.
     assert!(queue.stored + queue.conflicts + unstored <= stats.migrations, "{stats:?}");
     assert_eq!(report.left, queue.queued, "{report}");
-    assert!(user.pstate.get(KEYS[0]).await.is_err(), "it is closed");
+    assert!(user.pstate.get(KEYS[0]).await.is_err(), "the handle is closed");
     assert_eq!(user.pstate.close().await.unwrap().left, 0);
 }
 
-/// The keys that could be read.
+/// Reads each key, and returns those whose read succeeded.
 async fn read_each(user: User) -> Vec<&'static str> {
     let mut read = Vec::new();
     for key in KEYS {

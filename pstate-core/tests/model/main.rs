@@ -1,12 +1,12 @@
-//! The core's own code under the model checker [shuttle](https://docs.rs/shuttle), in thousands of
-//! schedules: which task goes on is decided anew at each lock, each wait and each timer.
+//! The core under the model checker [shuttle](https://docs.rs/shuttle), in thousands of schedules:
+//! at each lock, each wait and each timer, the scheduler chooses the task that runs next.
 //!
-//! What holds in every one of them: *after everything settles, for each key the store holds either
-//! the last user write, or that write migrated.* A delete is a user write too: then it holds nothing.
-//! And the cache agrees with the store, no read was older than a write that had been acknowledged to
-//! the same handle, and nothing is left in a queue.
+//! The invariant in every schedule: *once all work has settled, the store holds for each key either
+//! the last user write, or that write migrated.* A delete is a user write too: then the store holds
+//! nothing. The cache agrees with the store, no read returned less than a write that was
+//! acknowledged to the same handle before, and no queue holds anything.
 //!
-//! A schedule that fails is printed; see [`schedules`] for how to run it again.
+//! A schedule that fails is printed; [`schedules`] describes how to replay it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,4 +15,5 @@ mod planted;
 mod scenarios;
 mod schedules;
 mod store;
+mod store_adapter;
 mod user;

@@ -1,13 +1,13 @@
-//! Defects that the scenarios have to find.
+//! Planted defects, which the scenarios must find.
 
 use std::panic::{RefUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::scenarios::{one_handle, two_handles_that_agree};
+use crate::scenarios::{one_handle, two_fresh_handles};
 use crate::schedules::check;
 use crate::store::{Fault, Store};
 
-/// Fails unless the scenario does, over a store with a fault.
+/// Checks that the scenario fails over a store with this fault.
 fn find<F: Future<Output = ()> + Send + 'static>(
     fault: Fault,
     scenario: impl Fn(Arc<Store>) -> F + Send + Sync + Copy + RefUnwindSafe + 'static,
@@ -19,16 +19,16 @@ fn find<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[test]
-fn write_backs_that_expect_nothing_are_found() {
-    find(Fault::ExpectsNothing, one_handle);
+fn write_backs_without_expectations_are_found() {
+    find(Fault::IgnoresExpectations, one_handle);
 }
 
 #[test]
-fn writes_that_are_answered_too_early_are_found() {
-    find(Fault::AnswersTooEarly, one_handle);
+fn writes_that_are_answered_early_are_found() {
+    find(Fault::AnswersEarly, one_handle);
 }
 
 #[test]
-fn changes_that_are_not_told_are_found() {
-    find(Fault::TellsNothing, two_handles_that_agree);
+fn unreported_changes_are_found() {
+    find(Fault::ReportsNothing, two_fresh_handles);
 }

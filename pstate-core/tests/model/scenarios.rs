@@ -1,4 +1,4 @@
-//! Users, handles and stores in all kinds of trouble.
+//! Scenarios: users of one or more handles, over stores that may be unreliable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,20 @@ use pstate_core::{Adapter, RetryLayer, TimeoutLayer};
 use shuttle::future::spawn;
 
 use crate::schedules::{check, check_repeatable, random};
-use crate::store::{Fault, Store, StoreAdapter};
+use crate::store::{Fault, Store};
+use crate::store_adapter::StoreAdapter;
 use crate::user::{KEYS, User, builder, small_writer};
 
-/// Yesterday's documents under all keys.
-pub(crate) async fn old_documents(user: &User) {
+/// Stores a document of version 1 under each key.
+pub(crate) async fn put_old_documents(user: &User) {
     for key in KEYS {
         user.put_old(key).await;
     }
 }
 
-/// Documents are read, which queues write-backs, while others write them, and somebody flushes.
+/// Reads, which queue write-backs, beside writes and a flush of the same documents.
 pub(crate) async fn one_handle(store: Arc<Store>) {
-    old_documents(&User::new(&store)).await;
+    put_old_documents(&User::new(&store)).await;
     let user = User::new(&store);
     let tasks = [
         spawn(user.clone().read(3)),
@@ -33,10 +34,10 @@ pub(crate) async fn one_handle(store: Arc<Store>) {
     user.check().await;
 }
 
-/// Two caches and two writers over one store.
+/// Two handles, each with a cache and a migration writer, over one store.
 async fn two_handles() {
     let store = Store::new();
-    old_documents(&User::new(&store)).await;
+    put_old_documents(&User::new(&store)).await;
     let users = [User::new(&store), User::new(&store)];
     let tasks = users.clone().map(|user| (spawn(user.clone().read(2)), spawn(user.work(3))));
     for (reading, working) in tasks {
@@ -44,16 +45,16 @@ async fn two_handles() {
         working.await.unwrap();
     }
     for user in users {
-        // Its cache need not know what the other one wrote.
+        // With unbounded staleness, the cache may lack the writes of the other handle.
         user.settle().await;
     }
     User::new(&store).check().await;
 }
 
-/// Two caches over one store that ask for each read what the other one has written.
-pub(crate) async fn two_handles_that_agree(store: Arc<Store>) {
-    let users = User::two_that_agree(&store);
-    old_documents(&users[0]).await;
+/// Two handles over one store without staleness: each read observes the writes of the other.
+pub(crate) async fn two_fresh_handles(store: Arc<Store>) {
+    let users = User::two_fresh(&store);
+    put_old_documents(&users[0]).await;
     let tasks = users.clone().map(|user| (spawn(user.clone().read(3)), spawn(user.work(3))));
     for (reading, working) in tasks {
         reading.await.unwrap();
@@ -67,13 +68,13 @@ pub(crate) async fn two_handles_that_agree(store: Arc<Store>) {
     }
 }
 
-/// The same keys in two spaces: never does anything of one get into the other.
+/// The same keys in two spaces, which must stay separate.
 async fn two_spaces() {
     let store = Store::new();
     let user = User::new(&store);
     let users = ["red", "blue"].map(|space| user.in_space(space));
     for user in &users {
-        old_documents(user).await;
+        put_old_documents(user).await;
     }
     let tasks = users.clone().map(|user| (spawn(user.clone().read(2)), spawn(user.work(2))));
     for (reading, working) in tasks {
@@ -85,10 +86,10 @@ async fn two_spaces() {
     }
 }
 
-/// Everything is migrated, while users write.
+/// A sweep beside users.
 async fn sweep() {
     let store = Store::new();
-    old_documents(&User::new(&store)).await;
+    put_old_documents(&User::new(&store)).await;
     let user = User::new(&store);
     let pstate = user.pstate.clone();
     let sweeping = spawn(async move { pstate.migrate_all().page_size(1).run().await.unwrap() });
@@ -100,19 +101,19 @@ async fn sweep() {
     user.check().await;
 }
 
-/// A store that is unavailable now and then. Meanwhile time passes, in the end more of it than a write
-/// whose effect is unknown keeps its key out of the cache.
+/// A store that is unavailable at times. The delays add up to more time than an indeterminate write
+/// keeps its key out of the cache.
 async fn unavailable() {
     unreliable(Fault::Unavailable, Duration::from_secs(100)).await;
 }
 
-/// A store that carries out writes after it has reported that they took too long. All of that takes
-/// no more than a moment.
+/// A store that applies writes after they have timed out. The delays are so short that
+/// indeterminate writes keep their keys out of the cache throughout.
 async fn late() {
     unreliable(Fault::Late, Duration::from_micros(1)).await;
 }
 
-/// A store with a fault, behind what a program may put in front of it.
+/// A store with a fault, behind the layers that a program may use.
 async fn unreliable(fault: Fault, delay: Duration) {
     let store = Store::with_fault(fault);
     let mut adapter: Arc<dyn Adapter> = Arc::new(StoreAdapter(store.clone()));
@@ -124,8 +125,8 @@ async fn unreliable(fault: Fault, delay: Duration) {
     }
     let writer = small_writer().flush_interval(delay).retry_delay(delay, delay);
     let pstate = builder(adapter).migration_writer(writer).build().unwrap();
-    let user = User::of(&store, pstate).patient();
-    old_documents(&user).await;
+    let user = User::of(&store, pstate).tolerating_errors();
+    put_old_documents(&user).await;
     let tasks = [
         spawn(user.clone().read(3)),
         spawn(user.clone().work(3)),
@@ -135,7 +136,7 @@ async fn unreliable(fault: Fault, delay: Duration) {
     for task in tasks {
         task.await.unwrap();
     }
-    store.mend();
+    store.heal();
     user.check().await;
 }
 
@@ -150,8 +151,8 @@ fn two_handles_in_any_schedule() {
 }
 
 #[test]
-fn two_handles_of_which_neither_is_stale_in_any_schedule() {
-    check(|| two_handles_that_agree(Store::new()));
+fn two_fresh_handles_in_any_schedule() {
+    check(|| two_fresh_handles(Store::new()));
 }
 
 #[test]

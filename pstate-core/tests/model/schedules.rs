@@ -2,9 +2,9 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `PSTATE_MODEL_SCHEDULES` | in how many schedules each scenario runs | 3,000 |
-//! | `PSTATE_MODEL_SEED` | where they begin, a number | another one in each run |
-//! | `PSTATE_MODEL_REPLAY` | the one schedule to run, as a failure has printed it | |
+//! | `PSTATE_MODEL_SCHEDULES` | the number of schedules of each scenario | 3,000 |
+//! | `PSTATE_MODEL_SEED` | the seed of the schedules, a number | a new one in each run |
+//! | `PSTATE_MODEL_REPLAY` | one schedule, as a failure has printed it | |
 
 use std::env;
 
@@ -15,11 +15,11 @@ use shuttle::scheduler::{
 };
 use shuttle::{Config, Runner};
 
-/// At how many places PCT interrupts the task that it prefers.
+/// The number of points at which PCT interrupts the running task.
 const INTERRUPTIONS: usize = 4;
 
-/// Runs a scenario in random schedules: two thirds choose anew at each step, one third by PCT, which
-/// lets one task run for long and interrupts it at few places.
+/// Runs a scenario in random schedules. Two thirds choose a random task at each step. One third
+/// uses PCT, which runs one task for long and interrupts it at few points.
 pub(crate) fn check<S>(scenario: impl Fn() -> S + Copy + Send + Sync + 'static)
 where
     S: Future<Output = ()> + 'static,
@@ -32,13 +32,13 @@ where
     let schedules = usize::try_from(schedules).unwrap_or(usize::MAX);
     let seed = number("PSTATE_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("PSTATE_MODEL_SEED={seed} PSTATE_MODEL_SCHEDULES={schedules}");
-    println!("One schedule is run again with PSTATE_MODEL_REPLAY='...'.");
+    println!("PSTATE_MODEL_REPLAY='...' replays one schedule.");
     let by_pct = schedules / 3;
     run(RandomScheduler::new_from_seed(seed, schedules - by_pct), scenario);
     run(PctScheduler::new_from_seed(seed, INTERRUPTIONS, by_pct), scenario);
 }
 
-/// Fails unless the same schedule does the same again: otherwise no failure could be replayed.
+/// Checks that a schedule does the same when it runs again; otherwise no failure can be replayed.
 pub(crate) fn check_repeatable<S>(scenario: impl Fn() -> S + Copy + Send + Sync + 'static)
 where
     S: Future<Output = ()> + 'static,
@@ -46,7 +46,7 @@ where
     run(UncontrolledNondeterminismCheckScheduler::new(RandomScheduler::new(100)), scenario);
 }
 
-/// Runs a scenario in all schedules that the scheduler has, and says how many those were.
+/// Runs a scenario in all schedules of the scheduler, and returns their number.
 pub(crate) fn run<S>(
     scheduler: impl Scheduler + 'static,
     scenario: impl Fn() -> S + Copy + Send + Sync + 'static,
@@ -58,18 +58,18 @@ where
     config.stack_size = 1 << 20;
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(move || {
-        // The jitter of delays.
+        // Delays have a random jitter, which must be the same in a replay.
         fastrand::seed(0);
         shuttle::future::block_on(scenario());
     })
 }
 
-/// A number below `end`, which belongs to the schedule.
+/// A random number below `end`. It is part of the schedule, so that a replay draws it again.
 pub(crate) fn random(end: usize) -> usize {
     thread_rng().gen_range(0..end)
 }
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is to be a number, and is {text:?}")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
 }

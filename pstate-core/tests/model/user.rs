@@ -1,4 +1,4 @@
-//! Those who use a handle, and what they may see.
+//! Users of a handle, and what their reads may return.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -10,33 +10,34 @@ use pstate_core::{Adapter, Builder, Error, MigrationWriter, PState, Result, Sche
 use serde_json::{Value, json};
 
 use crate::schedules::random;
-use crate::store::{Place, Store, StoreAdapter, id, migrated, parse, place};
+use crate::store::{Place, Store, id, migrated, parse, place};
+use crate::store_adapter::StoreAdapter;
 
 pub(crate) const KEYS: [&str; 2] = ["card:1", "card:2"];
 
-/// A handle, and what was acknowledged to its users.
+/// A user of a handle, who knows which writes were acknowledged.
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) pstate: PState,
     pub(crate) store: Arc<Store>,
-    /// Whether calls may fail.
-    patient: bool,
-    /// For each place the number of user writes of which a read may show the last, or a later one.
+    tolerates_errors: bool,
+    /// By place, the index of the last acknowledged user write. A read must return that write or a
+    /// later one.
     acknowledged: Arc<Mutex<BTreeMap<Place, usize>>>,
 }
 
-/// A handle whose documents were of version 1 yesterday, and are of version 2.
+/// A handle whose schema migrates documents from version 1 to 2.
 pub(crate) fn builder(adapter: Arc<dyn Adapter>) -> Builder {
     let card = Entity::new("card", 2).step(1, 2, |card| {
         card.insert("migrated".to_owned(), true.into());
         Ok(())
     });
-    // Time that passes in any order keeps no bound.
+    // The model's clock runs in any order, so no bound in time would hold.
     let staleness = Staleness::Unbounded;
     PState::builder(adapter).schema(Schema::new([card]).unwrap()).staleness(staleness)
 }
 
-/// A writer that is full soon.
+/// A migration writer with small batches and a small queue.
 pub(crate) fn small_writer() -> MigrationWriter {
     MigrationWriter::default().batch_size(1 + random(2)).queue_limit(1 + random(2))
 }
@@ -44,18 +45,18 @@ pub(crate) fn small_writer() -> MigrationWriter {
 impl User {
     pub(crate) fn of(store: &Arc<Store>, pstate: PState) -> Self {
         let (store, acknowledged) = (store.clone(), Arc::default());
-        Self { pstate, store, patient: false, acknowledged }
+        Self { pstate, store, tolerates_errors: false, acknowledged }
     }
 
-    /// One on a handle of its own.
+    /// A user of a new handle.
     pub(crate) fn new(store: &Arc<Store>) -> Self {
         let adapter = Arc::new(StoreAdapter(store.clone()));
         Self::of(store, builder(adapter).migration_writer(small_writer()).build().unwrap())
     }
 
-    /// Two, each on a handle of its own, of which neither may see less than was acknowledged to the
-    /// other.
-    pub(crate) fn two_that_agree(store: &Arc<Store>) -> [Self; 2] {
+    /// Two users of new handles without staleness: each must also observe what was acknowledged to
+    /// the other.
+    pub(crate) fn two_fresh(store: &Arc<Store>) -> [Self; 2] {
         let user = || {
             let builder = builder(Arc::new(StoreAdapter(store.clone())));
             let pstate = builder.migration_writer(small_writer()).staleness(Staleness::None);
@@ -66,13 +67,13 @@ impl User {
         [first, second]
     }
 
-    /// One whose calls may fail.
-    pub(crate) fn patient(mut self) -> Self {
-        self.patient = true;
+    /// The same user, whose calls may fail.
+    pub(crate) fn tolerating_errors(mut self) -> Self {
+        self.tolerates_errors = true;
         self
     }
 
-    /// The same on another space.
+    /// The same user in another space.
     pub(crate) fn in_space(&self, name: &str) -> Self {
         Self { pstate: self.pstate.space(name).unwrap(), ..self.clone() }
     }
@@ -85,7 +86,8 @@ impl User {
         self.acknowledged.lock().unwrap().get(&self.place(key)).copied().unwrap_or(0)
     }
 
-    /// The first user write from number `from` on that `is`, was acknowledged.
+    /// Notes that the first user write at or after index `from` for which `is` holds was
+    /// acknowledged.
     fn acknowledge(&self, key: &str, from: usize, is: impl Fn(Option<&Value>) -> bool) {
         let place = self.place(key);
         let writes = self.store.user_writes(&place);
@@ -96,20 +98,20 @@ impl User {
         }
     }
 
-    /// The result, if it is none that a user has to bear.
-    fn expect<T>(&self, result: Result<T>) -> Option<T> {
+    /// The value of a call; `None` if it failed and the user tolerates that.
+    fn value<T>(&self, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
-            Err(_) if self.patient => None,
+            Err(_) if self.tolerates_errors => None,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// What it reads, unless that fails.
+    /// Reads a document, and checks that it is not older than allowed. `None` if the read failed.
     pub(crate) async fn get(&self, key: &str) -> Option<Option<Value>> {
         let from = self.acknowledged(key);
         let read = self.pstate.get(key).await;
-        let document = self.expect(read)?;
+        let document = self.value(read)?;
         let document = document.map(|document| parse(document.as_bytes()));
         let writes = self.store.user_writes(&self.place(key));
         assert!(
@@ -130,7 +132,7 @@ impl User {
         self.acknowledge_put(key, new, done.map(drop));
     }
 
-    /// Stores a document of yesterday.
+    /// Stores a document of version 1.
     pub(crate) async fn put_old(&self, key: &str) {
         let (new, document) = self.document(key);
         let done = self.pstate.put_at(1, key, &document).await;
@@ -144,13 +146,13 @@ impl User {
             document["id"] = new.into();
             Ok(())
         });
-        if let Some(Some(_)) = self.expect(done.await) {
+        if let Some(Some(_)) = self.value(done.await) {
             self.acknowledge_put(key, new, Ok(()));
         }
     }
 
     fn acknowledge_put(&self, key: &str, new: usize, done: Result<(), Error>) {
-        if self.expect(done).is_some() {
+        if self.value(done).is_some() {
             self.acknowledge(key, 0, |write| id(write) == Some(&new.into()));
         }
     }
@@ -158,19 +160,19 @@ impl User {
     async fn delete(&self, key: &str) {
         let from = self.store.user_writes(&self.place(key)).len();
         let done = self.pstate.delete(key).await;
-        if self.expect(done).is_some() {
+        if self.value(done).is_some() {
             self.acknowledge(key, from, |write| write.is_none());
         }
     }
 
-    /// Reads.
+    /// Reads random keys.
     pub(crate) async fn read(self, times: usize) {
         for _ in 0..times {
             self.get(KEYS[random(KEYS.len())]).await;
         }
     }
 
-    /// Does this and that, and goes away in the middle of it now and then.
+    /// Makes random calls, and drops some of them before they complete.
     pub(crate) async fn work(self, times: usize) {
         for _ in 0..times {
             let key = KEYS[random(KEYS.len())];
@@ -184,7 +186,7 @@ impl User {
                 }
             };
             if random(4) == 0 {
-                begin(work, 1 + random(3)).await;
+                poll_at_most(work, 1 + random(3)).await;
             } else {
                 work.await;
             }
@@ -192,16 +194,16 @@ impl User {
     }
 
     pub(crate) async fn flush(self) {
-        self.expect(self.pstate.flush().await);
+        self.value(self.pstate.flush().await);
     }
 
-    /// Waits until nothing goes on any more, then checks the invariant.
+    /// Waits until all work has settled, then checks the invariant.
     pub(crate) async fn check(&self) {
         self.settle().await;
         self.store.check();
         for key in KEYS {
             let document = loop {
-                // A write that its user has given up may have waited to be repeated, and go on now.
+                // A dropped write may still retry, and take effect during the read.
                 let effects = self.store.effects();
                 let document = self.get(key).await;
                 if let Some(document) = document.filter(|_| self.store.effects() == effects) {
@@ -212,20 +214,21 @@ impl User {
         }
     }
 
+    /// Waits until the store is idle and the queue is empty.
     pub(crate) async fn settle(&self) {
         for _ in 0..100 {
-            self.store.quiet().await;
+            self.store.idle().await;
             self.pstate.flush().await.unwrap();
             if self.pstate.stats().write_back.queued == 0 {
                 return;
             }
         }
-        panic!("the queue is never empty");
+        panic!("the queue does not become empty");
     }
 }
 
-/// Polls some work a few times, and drops it if it has not ended.
-async fn begin(work: impl Future<Output = ()>, polls: usize) {
+/// Polls a future at most this many times, then drops it.
+async fn poll_at_most(work: impl Future<Output = ()>, polls: usize) {
     let mut work = std::pin::pin!(work);
     let mut left = polls;
     poll_fn(|cx| {

@@ -1,5 +1,6 @@
-//! All cases.
+//! The cases of the suite, one file for each area.
 
+mod all;
 mod bytes;
 mod cancel;
 mod change_feed;
@@ -16,27 +17,4 @@ mod scan;
 mod spaces;
 mod write;
 
-use super::case::Case;
-
-/// The cases in an order in which the first that fails tells most.
-pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    [
-        multi_get::CASES,
-        write::CASES,
-        expect::CASES,
-        scan::CASES,
-        spaces::CASES,
-        keys::CASES,
-        bytes::CASES,
-        lifecycle::CASES,
-        errors::CASES,
-        extensions::CASES,
-        change_feed::CASES,
-        cancel::CASES,
-        concurrent::CASES,
-        model::CASES,
-        durability::CASES,
-    ]
-    .into_iter()
-    .flatten()
-}
+pub(super) use all::all;

@@ -1,28 +1,23 @@
-//! What a broken promise looks like to the one who has to mend it.
-
-use std::env;
 use std::fmt;
 
-use super::case::Case;
-
-/// A promise of the contract that an adapter did not keep.
+/// A violation of the contract. `Display` prints a report.
 #[derive(Debug, Clone)]
 pub struct Violation {
     /// The name of the case.
     pub case: &'static str,
-    /// The promise, as the documentation of [`Adapter`](pstate_core::Adapter) has it.
+    /// The clause, as in the documentation of [`Adapter`](pstate_core::Adapter).
     pub clause: &'static str,
-    /// What the contract asks for.
+    /// What the contract demands.
     pub expected: String,
-    /// What was seen instead.
+    /// What the adapter did instead.
     pub got: String,
-    /// The operations that led to it, in the order in which they were asked.
+    /// The operations that led to it, in order.
     pub operations: Vec<String>,
-    /// The command that shows it again.
+    /// The command that runs the case again.
     pub replay: String,
 }
 
-/// How many operations are shown; the last ones matter most.
+/// The number of operations shown: the last ones matter most.
 const SHOWN: usize = 40;
 
 impl fmt::Display for Violation {
@@ -46,20 +41,4 @@ impl fmt::Display for Violation {
 
 fn indent(text: &str) -> String {
     text.replace('\n', "\n          ")
-}
-
-/// The command that runs one case of this program again.
-pub(super) fn replay(name: &str, case: &Case, seed: u64) -> String {
-    let random = if case.random {
-        format!("PSTATE_TESTKIT_SEED={seed} PSTATE_TESTKIT_ROUNDS=1 ")
-    } else {
-        String::new()
-    };
-    let package = env::var("CARGO_PKG_NAME").map(|name| format!(" -p {name}")).unwrap_or_default();
-    let target = env::current_exe().ok();
-    let target = target.as_ref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
-    // Cargo appends a dash and a digest.
-    let target =
-        target.map_or("conformance", |name| name.rsplit_once('-').map_or(name, |(name, _)| name));
-    format!("{random}cargo test{package} --test {target} -- --exact {name}")
 }

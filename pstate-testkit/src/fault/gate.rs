@@ -1,10 +1,6 @@
-//! Points where a call waits until somebody lets it pass.
-
-use std::sync::Arc;
-
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A point that one call comes to and passes once.
+/// A point that one call reaches, and passes once the gate is open.
 #[derive(Debug)]
 pub(super) struct Gate {
     reached: Semaphore,
@@ -18,37 +14,23 @@ impl Default for Gate {
 }
 
 impl Gate {
+    /// Reaches the gate, and waits until it is open.
     pub(super) async fn pass(&self) {
         self.reached.add_permits(1);
-        // The gate is never closed, so this is never an error.
-        let _ = self.open.acquire().await.map(SemaphorePermit::forget);
+        take_permit(&self.open).await;
+    }
+
+    /// Waits until a call has reached the gate.
+    pub(super) async fn reached(&self) {
+        take_permit(&self.reached).await;
+    }
+
+    pub(super) fn open(&self) {
+        self.open.add_permits(1);
     }
 }
 
-/// A call that is held, or will be; see [`FaultLayer::hold`](super::FaultLayer::hold). When it is
-/// dropped, the call goes on.
-#[derive(Debug)]
-pub struct Hold {
-    gate: Arc<Gate>,
-}
-
-impl Hold {
-    pub(super) fn of(gate: Arc<Gate>) -> Self {
-        Self { gate }
-    }
-
-    /// Returns when the call has come to the point where it is held.
-    pub async fn reached(&self) {
-        // The gate is never closed, so this is never an error.
-        let _ = self.gate.reached.acquire().await.map(SemaphorePermit::forget);
-    }
-
-    /// Lets the call go on.
-    pub fn release(self) {}
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.gate.open.add_permits(1);
-    }
+async fn take_permit(semaphore: &Semaphore) {
+    // `acquire` fails only on a closed semaphore, and a gate never closes its semaphores.
+    let _ = semaphore.acquire().await.map(SemaphorePermit::forget);
 }

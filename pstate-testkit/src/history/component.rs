@@ -1,31 +1,12 @@
-//! Sets of cells that no call connects, and the calls of each.
-
 use std::collections::HashMap;
 
-use super::transition::{State, Test, Transition};
-use super::{History, Value};
+use super::action::Value;
+use super::history::History;
+use super::step::Step;
+use super::transition::{State, Transition};
 
-/// A call, as the checker sees it.
-#[derive(Debug, Clone)]
-pub(super) struct Step {
-    /// Which call of the history it is.
-    pub(super) call: usize,
-    pub(super) invoked: u64,
-    /// `None`: it may take effect at any time, or never.
-    pub(super) returned: Option<u64>,
-    pub(super) transition: Transition,
-}
-
-impl Step {
-    /// Whether the step says anything: one without a return does so only if it may have changed
-    /// something.
-    fn matters(&self) -> bool {
-        let possible = self.transition.tests.iter().all(|(_, test)| *test != Test::Never);
-        self.returned.is_some() || possible && !self.transition.writes.is_empty()
-    }
-}
-
-/// Cells that calls connect, numbered from 0, and those calls in the order of their invocation.
+/// A set of cells that calls connect, numbered from 0, and those calls in the order of their
+/// invocations.
 #[derive(Debug, Clone)]
 pub(super) struct Component {
     pub(super) initial: State,
@@ -33,8 +14,8 @@ pub(super) struct Component {
 }
 
 impl Component {
-    /// What there was of it when the clock had this tick: later calls are not there, and calls
-    /// that return later have not returned.
+    /// The component as it was at a tick: later calls are missing, and calls that return later have
+    /// no return.
     pub(super) fn until(&self, tick: u64) -> Self {
         let mut steps = self.steps.clone();
         steps.retain_mut(|step| {
@@ -43,57 +24,57 @@ impl Component {
         });
         Self { initial: self.initial.clone(), steps }
     }
-}
 
-/// Splits a history into components. Calls that say nothing are in none.
-pub(super) fn split(history: &History) -> Vec<Component> {
-    let mut cells = Forest::default();
-    let mut steps = Vec::new();
-    for (number, call) in history.calls.iter().enumerate() {
-        let step = Step {
-            call: number,
-            invoked: call.invoked,
-            returned: call.returned,
-            transition: Transition::from(&call.action),
-        };
-        let cell = step.transition.cells().next();
-        if let Some(cell) = cell.filter(|_| step.matters()) {
-            step.transition.cells().for_each(|other| cells.join(cell, other));
-            steps.push((cell, step));
+    /// Splits a history into components. Calls that constrain no order belong to none.
+    pub(super) fn split(history: &History) -> Vec<Self> {
+        let mut cells = DisjointSets::default();
+        let mut steps = Vec::new();
+        for (number, call) in history.calls.iter().enumerate() {
+            let step = Step {
+                call: number,
+                invoked: call.invoked,
+                returned: call.returned,
+                transition: Transition::from(&call.action),
+            };
+            let cell = step.transition.cells().next();
+            if let Some(cell) = cell.filter(|_| step.matters()) {
+                step.transition.cells().for_each(|other| cells.join(cell, other));
+                steps.push((cell, step));
+            }
         }
-    }
-    steps.sort_by_key(|(_, step)| step.invoked);
+        steps.sort_by_key(|(_, step)| step.invoked);
 
-    let initial: HashMap<usize, Value> =
-        history.initial.iter().map(|&(cell, value)| (cell as usize, value)).collect();
-    let mut components: Vec<Component> = Vec::new();
-    let mut numbers = HashMap::new();
-    let mut places = HashMap::new();
-    for (cell, mut step) in steps {
-        let number = *numbers.entry(cells.root(cell)).or_insert_with(|| {
-            components.push(Component { initial: Vec::new(), steps: Vec::new() });
-            components.len() - 1
-        });
-        let component = &mut components[number];
-        for cell in step.transition.cells() {
-            places.entry(cell).or_insert_with(|| {
-                component.initial.push(initial.get(&cell).copied());
-                component.initial.len() - 1
+        let initial: HashMap<usize, Value> =
+            history.initial.iter().map(|&(cell, value)| (cell as usize, value)).collect();
+        let mut components: Vec<Self> = Vec::new();
+        let mut numbers = HashMap::new();
+        let mut places = HashMap::new();
+        for (cell, mut step) in steps {
+            let number = *numbers.entry(cells.root(cell)).or_insert_with(|| {
+                components.push(Self { initial: Vec::new(), steps: Vec::new() });
+                components.len() - 1
             });
+            let component = &mut components[number];
+            for cell in step.transition.cells() {
+                places.entry(cell).or_insert_with(|| {
+                    component.initial.push(initial.get(&cell).copied());
+                    component.initial.len() - 1
+                });
+            }
+            step.transition = step.transition.renumbered(|cell| places[&cell]);
+            component.steps.push(step);
         }
-        step.transition = step.transition.renumbered(|cell| places[&cell]);
-        component.steps.push(step);
+        components
     }
-    components
 }
 
-/// Disjoint sets of cells.
+/// Disjoint sets of cells: union-find with path halving.
 #[derive(Default)]
-struct Forest {
+struct DisjointSets {
     parents: HashMap<usize, usize>,
 }
 
-impl Forest {
+impl DisjointSets {
     fn root(&mut self, mut cell: usize) -> usize {
         while let Some(&parent) = self.parents.get(&cell) {
             if let Some(&above) = self.parents.get(&parent) {

@@ -34,7 +34,7 @@ fn is_linearizable(calls: &[Call]) -> bool {
     match History::new(calls.to_vec()).check() {
         Ok(()) => true,
         Err(Unaccepted::Violation(violation)) => {
-            // What is shown has to be a violation by itself.
+            // The reported calls must be a violation by themselves.
             let alone = violation.history().check();
             assert!(matches!(alone, Err(Unaccepted::Violation(_))), "{violation}");
             false
@@ -128,7 +128,8 @@ fn cells_that_nothing_connects_are_judged_apart() {
     assert_eq!(violation.history().calls.len(), 2, "{violation}");
 }
 
-/// All orders of a few calls, and all choices of those that never returned: slow, and plainly right.
+/// Tries all orders of a few calls, with each subset of those that never returned: slow and
+/// obviously correct.
 fn some_order_explains(calls: &[Call]) -> bool {
     fn place(left: &[&Call], cells: [Option<Value>; 2]) -> bool {
         if left.iter().all(|call| call.returned.is_none()) {

@@ -1,23 +1,21 @@
-//! What one call, or several in a row, ask of the cells and do to them.
+use super::action::{Action, Cell, Expectation, Value};
 
-use super::{Action, Cell, Expectation, Value};
-
-/// What the cells of a component hold.
+/// The values of the cells of a component.
 pub(super) type State = Vec<Option<Value>>;
 
-/// What a call asks of one cell.
+/// A condition on the content of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Test {
-    /// It holds exactly this.
+    /// The cell holds exactly this.
     Exactly(Option<Value>),
-    /// It holds anything else than this.
+    /// The cell holds anything but this.
     Except(Option<Value>),
-    /// The impossible.
+    /// Impossible.
     Never,
 }
 
 impl Test {
-    /// The test that an expectation held, or that it did not; `None` if that is always so.
+    /// The test that an expectation held, or did not hold; `None` if the test always passes.
     fn of(expectation: Expectation, held: bool) -> Option<Self> {
         Some(match (expectation, held) {
             (Expectation::Any, true) | (Expectation::Never, false) => return None,
@@ -37,7 +35,7 @@ impl Test {
         }
     }
 
-    /// Whether something might pass both tests.
+    /// Whether some content passes both tests.
     fn compatible(self, other: Self) -> bool {
         match (self, other) {
             (Self::Exactly(content), test) | (test, Self::Exactly(content)) => test.holds(content),
@@ -47,15 +45,15 @@ impl Test {
     }
 }
 
-/// Tests of cells, and what those cells and others hold afterwards if all tests pass.
+/// The effect of a call: tests of cells, and writes that follow if all tests pass.
 ///
-/// Calls that take effect one right after the other are a transition too: see
+/// Calls that take effect in direct succession compose to one transition: see
 /// [`after`](Self::after).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Transition {
-    /// Ascending, without repetition; a cell may have several.
+    /// Ascending, without duplicates; a cell may have several tests.
     pub(super) tests: Vec<(usize, Test)>,
-    /// Ascending, at most one for each cell.
+    /// Ascending, at most one write for each cell.
     pub(super) writes: Vec<(usize, Option<Value>)>,
 }
 
@@ -67,7 +65,7 @@ impl Transition {
         Self { tests, writes }
     }
 
-    /// The same with other numbers for the cells.
+    /// The same transition with other numbers for the cells.
     pub(super) fn renumbered(&self, number: impl Fn(usize) -> usize) -> Self {
         Self::new(
             self.tests.iter().map(|&(cell, test)| (number(cell), test)).collect(),
@@ -83,11 +81,12 @@ impl Transition {
         self.tests.iter().any(|&(tested, _)| tested == cell)
     }
 
+    /// What the transition writes to a cell.
     pub(super) fn written(&self, cell: usize) -> Option<Option<Value>> {
         self.writes.iter().find(|(written, _)| *written == cell).map(|&(_, content)| content)
     }
 
-    /// Both in a row as one transition; `None` if this one cannot come right after the other.
+    /// The composition of `first` and this transition; `None` if this one cannot directly follow.
     pub(super) fn after(&self, first: &Self) -> Option<Self> {
         let mut tests = first.tests.clone();
         for &(cell, test) in &self.tests {

@@ -1,29 +1,27 @@
-//! Who writes which value, and who sees it.
-
 use std::collections::HashMap;
 
-use super::Value;
-use super::component::Step;
+use super::action::Value;
+use super::step::Step;
 use super::transition::Test;
 
-/// When a step is out of the way: an unknown one never is.
+/// The return of a step of unknown outcome.
 const NEVER: u64 = u64::MAX;
 
-/// Where each value of each cell comes from, and where it is seen.
+/// An index of the steps that write or observe each value of each cell.
 pub(super) struct Values {
     uses: HashMap<(usize, Option<Value>), Uses>,
-    /// For each cell: the last return of a step that may see anything but one value.
+    /// By cell, the last return of a step that accepts anything but one value.
     excepts: HashMap<usize, u64>,
 }
 
 #[derive(Default)]
 struct Uses {
-    /// When steps return that write the value, and which; ascending.
+    /// The steps that write the value, by their returns; ascending.
     writers: Vec<(u64, usize)>,
-    /// The same of steps that have to see it.
+    /// The steps that must observe the value, by their returns; ascending.
     readers: Vec<(u64, usize)>,
-    /// The last return of a step that sees exactly this, if it takes effect.
-    seen_until: u64,
+    /// The last return of a step that observes the value if it takes effect.
+    observed_until: u64,
 }
 
 impl Values {
@@ -39,7 +37,7 @@ impl Values {
                 match test {
                     Test::Exactly(content) => {
                         let uses = uses.entry((cell, content)).or_default();
-                        uses.seen_until = uses.seen_until.max(returned);
+                        uses.observed_until = uses.observed_until.max(returned);
                         if step.returned.is_some() {
                             uses.readers.push((returned, number));
                         }
@@ -59,20 +57,20 @@ impl Values {
         Self { uses, excepts }
     }
 
-    /// The last return of a step that might tell whether this one took effect; 0 if none can.
+    /// The last return of a step that could observe whether this one took effect; 0 if none could.
     ///
-    /// From then on, an order of the steps that are left remains one if this step is taken out of
-    /// it: wherever it was, nobody looks at its cells before they are written again.
-    pub(super) fn seen_until(&self, step: &Step) -> u64 {
-        let seen = step.transition.writes.iter().map(|written| {
-            let exactly = self.uses.get(written).map_or(0, |uses| uses.seen_until);
+    /// From then on, this step can be removed from any order of the remaining steps: no step
+    /// observes its cells before they are overwritten.
+    pub(super) fn observed_until(&self, step: &Step) -> u64 {
+        let observed = step.transition.writes.iter().map(|written| {
+            let exactly = self.uses.get(written).map_or(0, |uses| uses.observed_until);
             exactly.max(self.excepts.get(&written.0).copied().unwrap_or_default())
         });
-        seen.max().unwrap_or_default()
+        observed.max().unwrap_or_default()
     }
 
-    /// Whether a step that is still to come has to see this, and none that is still to come can
-    /// write it. Steps that have returned by `now` are past, and so are those that `is_past` says.
+    /// Whether a future step must observe this content, and no future step can write it. Past steps
+    /// are those that have returned by `now`, and those for which `is_past` holds.
     pub(super) fn is_missing(
         &self,
         cell: usize,
@@ -80,11 +78,11 @@ impl Values {
         now: u64,
         is_past: impl Fn(usize) -> bool,
     ) -> bool {
-        let to_come = |steps: &[(u64, usize)]| {
+        let any_future = |steps: &[(u64, usize)]| {
             let later = steps.iter().rev().take_while(|(returned, _)| *returned > now);
             later.into_iter().any(|&(_, step)| !is_past(step))
         };
         let uses = self.uses.get(&(cell, content));
-        uses.is_some_and(|uses| to_come(&uses.readers) && !to_come(&uses.writers))
+        uses.is_some_and(|uses| any_future(&uses.readers) && !any_future(&uses.writers))
     }
 }

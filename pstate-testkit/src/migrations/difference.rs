@@ -1,13 +1,11 @@
-//! Where what came out differs from what was expected.
-
 use pstate_core::difference::differences;
 use serde_json::Value;
 
-/// How many places are named.
+/// The number of places shown.
 const SHOWN: usize = 5;
 
-/// The places in which `got` differs from `expected`, by the path of members; `None` if nowhere.
-/// The version is not compared.
+/// Describes where `got` differs from `expected`, by the paths of members; `None` if nowhere. The
+/// version is not compared.
 pub(super) fn difference(expected: &Value, got: &Value) -> Option<String> {
     let show = |value: &Option<Value>| value.as_ref().map_or("nothing".into(), Value::to_string);
     let places = differences(expected, got);

@@ -5,17 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::OldDocument;
+use super::old_document::OldDocument;
 
-/// Where it is said what a document is to become.
-#[derive(Debug, Clone)]
-pub(super) enum Expected {
-    /// Nowhere.
-    Unknown,
-    File(PathBuf),
-}
-
-/// The documents of a directory: `<type>/v<version>/<name>.json`.
+/// Reads the documents of a directory: `<type>/v<version>/<name>.json`.
 pub(super) fn read(directory: &Path) -> Result<Vec<OldDocument>, String> {
     let mut documents = Vec::new();
     for of_type in entries(directory)? {
@@ -37,7 +29,7 @@ pub(super) fn read(directory: &Path) -> Result<Vec<OldDocument>, String> {
                     version,
                     name: path.display().to_string(),
                     document: read_one(&path)?,
-                    expected: Expected::File(path.with_file_name(format!("{name}.expected.json"))),
+                    expected: Some(path.with_file_name(format!("{name}.expected.json"))),
                 });
             }
         }
@@ -47,7 +39,7 @@ pub(super) fn read(directory: &Path) -> Result<Vec<OldDocument>, String> {
 
 pub(super) fn read_one(path: &Path) -> Result<Value, String> {
     let text = fs::read_to_string(path).map_err(|error| {
-        format!("{}: {error}; PSTATE_UPDATE_GOLDEN=1 writes what is expected", path.display())
+        format!("{}: {error}; set PSTATE_UPDATE_GOLDEN=1 to write expected results", path.display())
     })?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

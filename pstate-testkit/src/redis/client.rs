@@ -1,50 +1,17 @@
-//! A client that knows as little as possible, so that it shares no mistake with what is tested.
+//! A minimal client. It shares no code, and so no mistake, with the client under test.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// What a server answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// A word or a text.
-    Text(String),
-    /// A number.
-    Number(i64),
-    /// Nothing.
-    Nil,
-    /// Several answers.
-    List(Vec<Reply>),
-    /// It refuses.
-    Error(String),
-}
+use super::reply::Reply;
 
-impl Reply {
-    /// The text.
-    ///
-    /// # Panics
-    /// If it is something else.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            other => panic!("a text, not {other:?}"),
-        }
-    }
-
-    /// The parts of a list.
-    ///
-    /// # Panics
-    /// If it is something else.
-    pub fn list(&self) -> &[Reply] {
-        match self {
-            Self::List(items) => items,
-            other => panic!("a list, not {other:?}"),
-        }
-    }
-}
-
-/// Sends one command over a connection of its own.
-pub(super) fn ask(socket: &Path, password: Option<&str>, command: &[&str]) -> io::Result<Reply> {
+/// Sends one command over a new connection.
+pub(super) fn send_command(
+    socket: &Path,
+    password: Option<&str>,
+    command: &[&str],
+) -> io::Result<Reply> {
     let stream = UnixStream::connect(socket)?;
     let mut reader = BufReader::new(&stream);
     if let Some(password) = password {

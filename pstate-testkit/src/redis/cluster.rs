@@ -1,13 +1,12 @@
-//! A Cluster of real servers.
+use super::reply::Reply;
+use super::server::{Server, free_port};
+use super::server_options::ServerOptions;
 
-use super::client::Reply;
-use super::server::{Server, ServerOptions, free_port};
-
-/// How many servers hold slots; each has one replica.
+/// The number of servers that hold slots at first; each has one replica.
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// Three servers that hold the slots, and a replica of each.
+/// A Redis Cluster: three primaries, and a replica of each.
 #[derive(Debug)]
 pub struct Cluster {
     options: ServerOptions,
@@ -15,19 +14,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the servers, joins them, and waits until all slots are served and all replicas have what
-    /// their primaries have.
+    /// Starts a cluster, and waits until all slots are served and all replicas are in sync.
     ///
     /// # Panics
-    /// If there is no `redis-server`, or they do not join.
+    /// If `redis-server` is not installed, or the servers do not form a cluster.
     pub fn start() -> Self {
         Self::start_with(&ServerOptions::new())
     }
 
-    /// The same, with options for each of the servers.
+    /// Starts a cluster with options for each of the servers.
     ///
     /// # Panics
-    /// If there is no `redis-server`, or they do not join.
+    /// If `redis-server` is not installed, or the servers do not form a cluster.
     pub fn start_with(options: &ServerOptions) -> Self {
         let servers: Vec<Server> = (0..2 * PRIMARIES).map(|_| start(options)).collect();
         let cluster = Self { options: options.clone(), servers };
@@ -41,31 +39,31 @@ impl Cluster {
         for server in &cluster.servers[1..] {
             cluster.meet(server);
         }
-        cluster.wait_until_acquainted();
+        cluster.wait_until_all_known();
         for n in 0..PRIMARIES {
             let id = cluster.id(n);
             let replica = &cluster.servers[PRIMARIES + n];
-            // It may not have heard yet that the other one holds slots.
+            // The command fails until the replica has learned that the primary holds slots.
             replica.wait_for(&["CLUSTER", "REPLICATE", &id], |reply| reply.text() == "OK");
         }
         cluster.wait_until_whole();
         cluster
     }
 
-    /// Adds a primary without slots, waits until all know it, and gives its number.
+    /// Adds a primary without slots, waits until all servers know it, and returns its index.
     ///
     /// # Panics
-    /// If it does not join.
+    /// If the server does not join.
     pub fn add_primary(&mut self) -> usize {
         let server = start(&self.options);
         self.meet(&server);
         self.servers.push(server);
-        self.wait_until_acquainted();
+        self.wait_until_all_known();
         self.wait_until_whole();
         self.servers.len() - 1
     }
 
-    /// Makes a server known to the first.
+    /// Introduces a server to the first one.
     fn meet(&self, server: &Server) {
         let reply = server.command(&["CONFIG", "GET", "cluster-port"]);
         let (port, bus) = (server.port().to_string(), reply.list()[1].text());
@@ -73,35 +71,38 @@ impl Cluster {
     }
 
     /// Waits until each server knows all others.
-    fn wait_until_acquainted(&self) {
-        let known = format!("cluster_known_nodes:{}\r", self.servers.len());
+    fn wait_until_all_known(&self) {
+        let count = u64::try_from(self.servers.len()).ok();
         for server in &self.servers {
-            server.wait_for(&["CLUSTER", "INFO"], |info| info.text().contains(&known));
+            server.wait_for(&["CLUSTER", "INFO"], |info| {
+                info.info_number("cluster_known_nodes") == count
+            });
         }
     }
 
-    /// The servers, the first three of which hold the slots at first.
+    /// The servers: the primaries, their replicas, then the primaries that were added.
     pub fn servers(&self) -> &[Server] {
         &self.servers
     }
 
-    /// The servers, to be killed and started again.
+    /// The servers, for killing and restarting them.
     pub fn servers_mut(&mut self) -> &mut [Server] {
         &mut self.servers
     }
 
-    /// Where it can be reached: `127.0.0.1:1,127.0.0.1:2,…`.
+    /// The addresses of all servers: `127.0.0.1:1,127.0.0.1:2,…`.
     pub fn hosts(&self) -> String {
         let host = |server: &Server| format!("127.0.0.1:{}", server.port());
         self.servers.iter().map(host).collect::<Vec<_>>().join(",")
     }
 
-    /// The id that the others know a server by.
+    /// The node id of a server.
     pub fn id(&self, server: usize) -> String {
         self.servers[server].command(&["CLUSTER", "MYID"]).text().to_owned()
     }
 
-    /// Waits until all servers agree that all slots are served, and all replicas are connected.
+    /// Waits until all servers agree that all slots are served, and all replicas are connected to
+    /// their primaries.
     ///
     /// # Panics
     /// If that takes more than half a minute.
@@ -120,10 +121,10 @@ impl Cluster {
         }
     }
 
-    /// Which server holds a slot now.
+    /// The index of the server that holds a slot.
     ///
     /// # Panics
-    /// If none does.
+    /// If no server holds it.
     pub fn holder(&self, slot: u16) -> usize {
         let holds = |server: &Server| {
             let id = server.command(&["CLUSTER", "MYID"]);
@@ -135,7 +136,8 @@ impl Cluster {
             .expect("a server that holds the slot")
     }
 
-    /// Begins to move a slot to another server: keys that are not there any more are asked for there.
+    /// Begins to migrate a slot to another server. From now on its holder redirects requests for
+    /// missing keys to the new server.
     pub fn begin_migration(&self, slot: u16, to: usize) {
         let from = self.holder(slot);
         let (slot, from_id, to_id) = (slot.to_string(), self.id(from), self.id(to));
@@ -143,7 +145,7 @@ impl Cluster {
         self.servers[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
     }
 
-    /// Moves at most so many keys of a slot whose migration has begun; gives how many there were.
+    /// Moves up to `count` keys of a migrating slot, and returns the number of moved keys.
     pub fn migrate_keys(&self, slot: u16, to: usize, count: usize) -> usize {
         let from = self.holder(slot);
         let (slot, count) = (slot.to_string(), count.to_string());
@@ -159,7 +161,7 @@ impl Cluster {
         keys.len()
     }
 
-    /// Ends the migration of a slot, and waits until all servers know.
+    /// Ends the migration of a slot, and waits until all servers know its new holder.
     ///
     /// # Panics
     /// If that takes more than half a minute.
@@ -172,30 +174,26 @@ impl Cluster {
         for server in &self.servers {
             server.wait_for(&["CLUSTER", "SLOTS"], knows);
         }
-        // Whoever takes a slot next has to know how far the numbers have gone by which claims are compared.
-        let epoch = |info: &Reply| {
-            let mut lines = info.text().lines();
-            let epoch = lines.find_map(|line| line.trim().strip_prefix("cluster_current_epoch:"));
-            epoch.and_then(|epoch| epoch.parse::<u64>().ok())
-        };
+        // The next server to claim a slot compares its epoch: it must know the current one.
+        let epoch = |info: &Reply| info.info_number("cluster_current_epoch");
         let last = epoch(&self.servers[to].command(&["CLUSTER", "INFO"]));
         for server in &self.servers {
             server.wait_for(&["CLUSTER", "INFO"], |info| epoch(info) >= last);
         }
     }
 
-    /// Which slot a key lies in.
+    /// The slot of a key.
     ///
     /// # Panics
-    /// If the server does not say.
+    /// If the server does not reply with a number.
     pub fn slot_of(&self, key: &str) -> u16 {
         match self.servers[0].command(&["CLUSTER", "KEYSLOT", key]) {
             Reply::Number(slot) => u16::try_from(slot).unwrap_or_default(),
-            other => panic!("a slot, not {other:?}"),
+            other => panic!("expected a slot, got {other:?}"),
         }
     }
 
-    /// Cuts all replicas off from their primaries, so that they lag until the end.
+    /// Cuts all replicas off from their primaries for good, so that they lag.
     pub fn stop_replication(&self) {
         for server in &self.servers[..PRIMARIES] {
             server.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
@@ -208,8 +206,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until all replicas have what their primaries have, and all servers know. Something has to have been
-    /// written to each primary.
+    /// Waits until all replicas are in sync and all servers list them. Each primary must have
+    /// received a write.
     ///
     /// # Panics
     /// If that takes more than half a minute.
@@ -224,43 +222,37 @@ impl Cluster {
         }
     }
 
-    /// Waits until a replica has what its primary has now.
+    /// Waits until a replica has all writes that its primary has now.
     ///
     /// # Panics
     /// If that takes more than half a minute.
     pub fn wait_until_replicated(&self, primary: usize, replica: usize) {
-        let offset = |info: &Reply, name: &str| {
-            let mut lines = info.text().lines();
-            let offset = lines.find_map(|line| line.trim().strip_prefix(name));
-            offset.and_then(|offset| offset.parse::<u64>().ok())
-        };
         let info = self.servers[primary].command(&["INFO", "replication"]);
-        let written = offset(&info, "master_repl_offset:");
+        let written = info.info_number("master_repl_offset");
         self.servers[replica].wait_for(&["INFO", "replication"], |info| {
-            offset(info, "slave_repl_offset:") >= written
+            info.info_number("slave_repl_offset") >= written
         });
     }
 
-    /// Makes a replica take over from its primary, in order.
+    /// Promotes a replica by a manual failover, and waits until it is a primary.
     ///
     /// # Panics
-    /// If it does not within half a minute.
+    /// If that takes more than half a minute.
     pub fn fail_over(&self, replica: usize) {
         self.servers[replica].command(&["CLUSTER", "FAILOVER"]);
-        self.servers[replica]
-            .wait_for(&["ROLE"], |role| role.list()[0] == Reply::Text("master".to_owned()));
+        self.wait_until_taken_over(replica);
     }
 
-    /// Waits until a replica has taken over from a primary that is gone.
+    /// Waits until a replica has taken over from its primary.
     ///
     /// # Panics
-    /// If it does not within half a minute.
+    /// If that takes more than half a minute.
     pub fn wait_until_taken_over(&self, replica: usize) {
         self.servers[replica]
             .wait_for(&["ROLE"], |role| role.list()[0] == Reply::Text("master".to_owned()));
     }
 
-    /// The server that is the replica of a primary at first.
+    /// The index of the server that starts as the replica of a primary.
     pub fn replica_of(primary: usize) -> usize {
         primary + PRIMARIES
     }
@@ -277,7 +269,7 @@ fn start(options: &ServerOptions) -> Server {
     )
 }
 
-/// The id of the server that holds a slot, as `CLUSTER SLOTS` says.
+/// The node id of the holder of a slot, in a reply to `CLUSTER SLOTS`.
 fn holder_in(ranges: &Reply, slot: u16) -> Option<String> {
     ranges.list().iter().find_map(|range| match range.list() {
         [Reply::Number(first), Reply::Number(last), node, ..] => {

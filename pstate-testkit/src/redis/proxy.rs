@@ -1,5 +1,3 @@
-//! A connection that can be cut where one wants.
-
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -7,7 +5,7 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Forwards a port of its own to a server's, until it is told to cut.
+/// A proxy in front of a server that can cut, refuse or hold back connections.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -17,22 +15,21 @@ pub struct Proxy {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Answers are held no more.
-    let_go: Condvar,
+    /// Notified when answers are no longer held.
+    released: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is forwarded at the moment, so that it can be cut.
+    /// Both ends of all open connections.
     connections: Vec<TcpStream>,
-    /// After so many bytes more from the program to the server, everything is cut.
+    /// The number of bytes that may still pass to the server before all connections are cut.
     requests_left: Option<usize>,
-    /// After so many bytes more from the server to the program.
+    /// The number of bytes that may still pass to the client before all connections are cut.
     answers_left: Option<usize>,
-    /// Nobody gets through.
     refuses: bool,
     holds_answers: bool,
-    ended: bool,
+    is_dropped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +39,7 @@ enum Direction {
 }
 
 impl Proxy {
-    /// A proxy before the server on this port.
+    /// Starts a proxy in front of the server on this port.
     ///
     /// # Panics
     /// If there is no free port.
@@ -53,11 +50,11 @@ impl Proxy {
         let shared = Arc::clone(&proxy);
         thread::spawn(move || {
             for client in listener.incoming() {
-                if shared.state.lock().ended {
+                if shared.state.lock().is_dropped {
                     return;
                 }
                 if let Ok(client) = client {
-                    // A server that is gone closes the connection, as it would without a proxy.
+                    // If the server is gone, the client's connection is closed, as without a proxy.
                     let _ = forward(client, server, &shared);
                 }
             }
@@ -65,33 +62,33 @@ impl Proxy {
         Self { port, shared: proxy }
     }
 
-    /// The port that it listens on.
+    /// The port that the proxy listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Cuts all connections now. New ones get through.
+    /// Cuts all connections. New ones are forwarded.
     pub fn cut(&self) {
         self.shared.state.lock().cut();
     }
 
-    /// Cuts all connections when so many bytes more have gone to the server.
+    /// Cuts all connections once this many more bytes have passed to the server.
     pub fn cut_after_requests(&self, bytes: usize) {
         self.shared.state.lock().requests_left = Some(bytes);
     }
 
-    /// Cuts all connections when so many bytes more have come from the server.
+    /// Cuts all connections once this many more bytes have passed to the client.
     pub fn cut_after_answers(&self, bytes: usize) {
         self.shared.state.lock().answers_left = Some(bytes);
     }
 
-    /// Whether what comes from the server is held back until it is let go.
+    /// Holds back what the server sends, or releases it.
     pub fn hold_answers(&self, hold: bool) {
         self.shared.state.lock().holds_answers = hold;
-        self.shared.let_go.notify_all();
+        self.shared.released.notify_all();
     }
 
-    /// Whether new connections are closed at once.
+    /// Refuses connections, or accepts them again. Refusing also cuts all open connections.
     pub fn refuse(&self, refuse: bool) {
         let mut state = self.shared.state.lock();
         state.refuses = refuse;
@@ -104,12 +101,12 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
-        state.ended = true;
+        state.is_dropped = true;
         state.holds_answers = false;
         state.cut();
         drop(state);
-        self.shared.let_go.notify_all();
-        // So that the listener notices.
+        self.shared.released.notify_all();
+        // Wakes the listener, which then sees `is_dropped`.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
@@ -121,7 +118,7 @@ impl State {
         }
     }
 
-    /// How much of so many bytes may pass; if not all, everything is cut afterwards.
+    /// Returns how many of these bytes may pass, and whether all connections are cut afterwards.
     fn pass(&mut self, direction: Direction, bytes: usize) -> (usize, bool) {
         let left = match direction {
             Direction::Requests => &mut self.requests_left,
@@ -178,7 +175,7 @@ fn pump(
         let (pass, cut) = {
             let mut state = shared.state.lock();
             while state.holds_answers && matches!(direction, Direction::Answers) {
-                shared.let_go.wait(&mut state);
+                shared.released.wait(&mut state);
             }
             state.pass(direction, read)
         };

@@ -1,5 +1,3 @@
-//! One server.
-
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,58 +8,18 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::client::{Reply, ask};
+use super::client::send_command;
+use super::reply::Reply;
+use super::server_options::ServerOptions;
 
-/// How long a server may take to start, or to do what is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is asked meanwhile.
+/// The longest wait for a server to start, or to reach an expected state.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time between two polls while waiting.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// How often another port is tried: one that was free may be taken a moment later.
+/// The number of attempts to start: another process may take a free port first.
 const ATTEMPTS: usize = 5;
 
-/// How a server is started.
-#[derive(Debug, Clone, Default)]
-pub struct ServerOptions {
-    arguments: Vec<String>,
-    password: Option<String>,
-    tls: bool,
-}
-
-impl ServerOptions {
-    /// A server that saves nothing and whose user `default` needs no password.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A setting, as in `redis.conf`.
-    pub fn set(mut self, name: &str, value: &str) -> Self {
-        self.arguments.push(format!("--{name}"));
-        self.arguments.push(value.to_owned());
-        self
-    }
-
-    /// Every write is on the disk before it is acknowledged.
-    pub fn durable(self) -> Self {
-        self.set("appendonly", "yes").set("appendfsync", "always")
-    }
-
-    /// A password for the user `default`, that replicas know, too.
-    pub fn password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
-        self.set("requirepass", password).set("masterauth", password)
-    }
-
-    /// Speaks TLS, with a certificate and its key in PEM files. No certificate of clients is asked for.
-    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
-        self.tls = true;
-        self.set("tls-cert-file", &certificate.display().to_string())
-            .set("tls-key-file", &key.display().to_string())
-            .set("tls-ca-cert-file", &certificate.display().to_string())
-            .set("tls-auth-clients", "no")
-    }
-}
-
-/// A running `redis-server` on a port of the loopback interface, in a directory of its own.
+/// A `redis-server` on a port of the loopback interface, with a directory of its own.
 #[derive(Debug)]
 pub struct Server {
     options: ServerOptions,
@@ -70,7 +28,7 @@ pub struct Server {
     running: Option<Running>,
 }
 
-/// A shell that ends the server when its input ends: when it is dropped, or when this process dies.
+/// A shell that kills the server when its standard input ends: on drop, or when this process dies.
 #[derive(Debug)]
 struct Running {
     shell: Child,
@@ -83,46 +41,43 @@ impl Server {
     /// Starts a server with default options.
     ///
     /// # Panics
-    /// If there is no `redis-server`, or it does not start.
+    /// If `redis-server` is not installed, or does not start.
     pub fn start() -> Self {
         Self::start_with(&ServerOptions::new())
     }
 
-    /// Starts a server, and waits until it answers.
+    /// Starts a server, and waits until it responds.
     ///
     /// # Panics
-    /// If there is no `redis-server`, or it does not start.
+    /// If `redis-server` is not installed, or does not start.
     pub fn start_with(options: &ServerOptions) -> Self {
         let found = Command::new("redis-server").arg("--version").output();
-        assert!(
-            found.is_ok(),
-            "these tests need a Redis server on the machine; type: apt-get install redis-server"
-        );
+        assert!(found.is_ok(), "these tests need a Redis server: apt-get install redis-server");
         for _ in 0..ATTEMPTS {
             let directory = tempfile::tempdir().expect("a directory for the server");
             let options = options.clone();
             let mut server = Self { options, directory, port: free_port(), running: None };
-            if server.try_resume() {
+            if server.try_start() {
                 return server;
             }
         }
         panic!("redis-server does not start with {options:?}");
     }
 
-    /// The port that it listens on.
+    /// The port that the server listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The directory with all that it stores.
+    /// The directory of the server's data.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Sends one command as the user `default`, past TLS and any proxy.
+    /// Sends one command as the user `default`, bypassing TLS and any proxy.
     ///
     /// # Panics
-    /// If the server cannot be reached, or refuses.
+    /// If the server is unreachable, or replies with an error.
     pub fn command(&self, command: &[&str]) -> Reply {
         match self.try_command(command) {
             Ok(Reply::Error(error)) => panic!("{command:?}: {error}"),
@@ -131,48 +86,48 @@ impl Server {
         }
     }
 
-    /// Sends one command as the user `default`, past TLS and any proxy.
+    /// Sends one command as the user `default`, bypassing TLS and any proxy.
     ///
     /// # Errors
-    /// If the server cannot be reached.
+    /// If the server is unreachable.
     pub fn try_command(&self, command: &[&str]) -> io::Result<Reply> {
-        ask(&self.socket(), self.options.password.as_deref(), command)
+        send_command(&self.socket(), self.options.password.as_deref(), command)
     }
 
-    /// Ends the server as a crash would: `kill -9`.
+    /// Kills the process, like a crash: `SIGKILL`.
     ///
     /// # Panics
-    /// If there is no process to be killed.
+    /// If there is no process.
     pub fn kill(&mut self) {
         self.signal("-KILL");
         self.end();
     }
 
-    /// Starts it again, on the same port and with what is in its directory.
+    /// Restarts the server on the same port with the same directory.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn restart(&mut self) {
         self.end();
         for _ in 0..ATTEMPTS {
-            if self.try_resume() {
+            if self.try_start() {
                 return;
             }
         }
         panic!("the server does not start again: {}", self.log());
     }
 
-    /// Starts it again on the same port with nothing in its directory.
+    /// Restarts the server on the same port with an empty directory.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn restart_empty(&mut self) {
         self.end();
         self.directory = tempfile::tempdir().expect("a directory for the server");
         self.restart();
     }
 
-    /// Stops the process, as a machine that hangs: `SIGSTOP`.
+    /// Pauses the process, like a machine that hangs: `SIGSTOP`.
     ///
     /// # Panics
     /// If there is no process.
@@ -180,7 +135,7 @@ impl Server {
         self.signal("-STOP");
     }
 
-    /// Lets a stopped process go on: `SIGCONT`.
+    /// Resumes a paused process: `SIGCONT`.
     ///
     /// # Panics
     /// If there is no process.
@@ -188,7 +143,7 @@ impl Server {
         self.signal("-CONT");
     }
 
-    /// Asks until the answer is as it should be.
+    /// Repeats a command until the reply is as expected.
     ///
     /// # Panics
     /// If that takes more than half a minute.
@@ -199,7 +154,7 @@ impl Server {
             if reply.as_ref().is_ok_and(&expected) {
                 return;
             }
-            assert!(begin.elapsed() < PATIENCE, "{command:?} still gives {reply:?}");
+            assert!(begin.elapsed() < TIMEOUT, "{command:?} still gives {reply:?}");
             thread::sleep(INTERVAL);
         }
     }
@@ -218,8 +173,8 @@ impl Server {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Whether it runs; otherwise its port was taken.
-    fn try_resume(&mut self) -> bool {
+    /// Starts the process; `false` if it ends at once, because its port is taken.
+    fn try_start(&mut self) -> bool {
         let _ = std::fs::remove_file(self.socket());
         let port = self.port.to_string();
         let (plain, tls) = if self.options.tls { ("0", &*port) } else { (&*port, "0") };
@@ -242,10 +197,10 @@ impl Server {
         let pid = pid.trim().to_owned();
         self.running = Some(Running { shell, pid });
         let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
+        while begin.elapsed() < TIMEOUT {
             match self.try_command(&["PING"]) {
                 Ok(Reply::Error(error)) if error.starts_with("LOADING") => {}
-                // Whoever needs a password is ready to ask for it.
+                // A server that demands a password is ready, too.
                 Ok(_) => return true,
                 Err(_) if self.has_ended() => break,
                 Err(_) => {}

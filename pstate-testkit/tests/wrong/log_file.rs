@@ -1,8 +1,8 @@
-//! What the log file holds: batch after batch, each with its length.
+//! The format of the log file: batches, each with its length.
 
 use crate::store::{Place, Stored};
 
-/// Appends one change to those of a batch.
+/// Appends a change to a batch.
 pub(crate) fn encode(log: &mut Vec<u8>, place: &Place, stored: &Stored) {
     for part in
         [place.0.as_bytes(), place.1.as_bytes(), stored.key.as_str().as_bytes(), &stored.bytes]
@@ -14,7 +14,7 @@ pub(crate) fn encode(log: &mut Vec<u8>, place: &Place, stored: &Stored) {
     log.push(u8::from(stored.hidden));
 }
 
-/// Gives each change of each whole batch, and how many bytes those take.
+/// Calls `change` with each change of each complete batch, and returns the length of those batches.
 pub(crate) fn replay(bytes: &[u8], mut change: impl FnMut(Place, Stored)) -> usize {
     let number = |at: usize| {
         let bytes = bytes.get(at..at + 8)?;

@@ -1,12 +1,16 @@
-//! The suite is tested itself: each wrong adapter is failed by the case that names its fault, and
-//! the same adapter without a fault passes all of them.
+//! The test of the suite itself: for each fault, the case that must find it fails the adapter with
+//! that fault, and the same adapter without a fault passes all cases.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adapter;
+mod change_feed;
 mod fault;
 mod log_file;
+mod read;
+mod scan;
 mod store;
+mod write;
 
 use std::io;
 use std::path::PathBuf;
@@ -26,7 +30,7 @@ use crate::fault::Fault;
 #[derive(Clone, Copy)]
 struct Log {
     fault: Option<Fault>,
-    /// Atomic by key only, four writes a batch, and values of 70,000 bytes.
+    /// Declares atomicity by key, batches of four writes, and values of 70,000 bytes.
     narrow: bool,
 }
 
@@ -100,7 +104,7 @@ fn is_found(fault: Fault) -> Result<Completion, Failed> {
         .find(|case| case.name == fault.case())
         .ok_or_else(|| format!("there is no case {}", fault.case()))?;
     let mut settings = Settings::from_env();
-    if matches!(fault, Fault::Deadlocks | Fault::WaitsForTheUnpolled) {
+    if matches!(fault, Fault::Deadlocks | Fault::LocksWhileUnpolled) {
         settings.time_limit = Duration::from_secs(5);
     }
     match suite().check(fault.name(), case, &settings) {

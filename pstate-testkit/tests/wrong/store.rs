@@ -1,4 +1,4 @@
-//! An ordered map with a log file: right, unless it is told to be wrong.
+//! The store: an ordered map with a log file, correct but for its fault.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +18,7 @@ use pstate_core::{
 use crate::fault::Fault;
 use crate::log_file::{encode, replay};
 
-/// Space and key, as the store has them.
+/// The space and the key, as the store identifies a record.
 pub(crate) type Place = (String, String);
 
 #[derive(Debug, Clone)]
@@ -26,11 +26,11 @@ pub(crate) struct Stored {
     pub(crate) key: Key,
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) revision: u64,
-    /// Deleted, by one who only hides.
+    /// Deleted by [`Fault::DeletesByHiding`].
     pub(crate) hidden: bool,
 }
 
-/// What all handles of one store share.
+/// The state that all handles of one store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) fault: Option<Fault>,
@@ -42,13 +42,13 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) records: BTreeMap<Place, Stored>,
-    /// What was there before the last write.
+    /// The records before the last write.
     pub(crate) before: BTreeMap<Place, Stored>,
     pub(crate) spaces: HashSet<String>,
     pub(crate) damaged: HashSet<Place>,
     revisions: u64,
     pub(crate) log: File,
-    /// What was acknowledged and not written.
+    /// Acknowledged changes that are not in the log yet.
     pub(crate) unwritten: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Shared {
                 }
             });
             if whole < bytes.len() {
-                // What a kill has cut off was never acknowledged.
+                // A kill tore the last batch, which was never acknowledged.
                 OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
             }
         }
@@ -105,7 +105,7 @@ impl Shared {
             Some(Fault::JoinsSpaceAndKey) => (String::new(), space + &key),
             Some(Fault::FoldsCase) => (space, key.to_lowercase()),
             Some(Fault::Normalises) => (space, key.replace("e\u{301}", "\u{e9}")),
-            Some(Fault::Trims) => (space, key.trim_end().to_owned()),
+            Some(Fault::TrimsBlanks) => (space, key.trim_end().to_owned()),
             Some(Fault::CutsKeys) => {
                 let end = (0..=255.min(key.len())).rev().find(|&end| key.is_char_boundary(end));
                 (space, key[..end.unwrap_or(0)].to_owned())
@@ -123,8 +123,8 @@ impl Shared {
         Record { bytes: stored.bytes.clone(), revision }
     }
 
-    /// What is kept of a value.
-    pub(crate) fn kept(&self, bytes: &Arc<[u8]>) -> Arc<[u8]> {
+    /// What the store keeps of a value.
+    fn kept(&self, bytes: &Arc<[u8]>) -> Arc<[u8]> {
         let cut = |length: usize| Arc::from(&bytes[..length]);
         match self.fault {
             Some(Fault::CutsAt16Bits) => cut(bytes.len() & 0xffff),
@@ -155,13 +155,7 @@ impl Shared {
         }
     }
 
-    pub(crate) fn apply(
-        &self,
-        state: &mut State,
-        space: &Space,
-        write: &Write,
-        log: &mut Vec<u8>,
-    ) -> Outcome {
+    fn apply(&self, state: &mut State, space: &Space, write: &Write, log: &mut Vec<u8>) -> Outcome {
         let place = self.place(space, &write.key);
         state.spaces.insert(place.0.clone());
         state.revisions += 1;
@@ -235,18 +229,18 @@ impl Shared {
         if !log.is_empty() {
             self.append(state, &log)?;
         }
-        if !self.is(Fault::TellsTooEarly) {
-            self.tell(space, &batch.writes, &outcomes);
+        if !self.is(Fault::ReportsTooEarly) {
+            self.publish(space, &batch.writes, &outcomes);
         }
         Ok(outcomes)
     }
 
-    /// Tells what was written, or is to be: without outcomes.
-    pub(crate) fn tell(&self, space: &Space, writes: &[Write], outcomes: &[Outcome]) {
+    /// Reports changes to the subscriptions; without outcomes, before the write takes effect.
+    pub(crate) fn publish(&self, space: &Space, writes: &[Write], outcomes: &[Outcome]) {
         let default = Space::default();
-        let space = if self.is(Fault::TellsNoSpace) { &default } else { space };
+        let space = if self.is(Fault::OmitsTheSpace) { &default } else { space };
         for (n, write) in writes.iter().enumerate() {
-            if self.is(Fault::TellsNoDeletes) && write.change == Change::Delete {
+            if self.is(Fault::OmitsDeletes) && write.change == Change::Delete {
                 continue;
             }
             let outcome = outcomes.get(n).map(slice::from_ref);
@@ -254,8 +248,8 @@ impl Shared {
         }
     }
 
-    /// Appends one batch to the log: its length, and what it changes.
-    pub(crate) fn append(&self, state: &mut State, changes: &[u8]) -> Result<()> {
+    /// Appends one batch to the log: its length and its changes.
+    fn append(&self, state: &mut State, changes: &[u8]) -> Result<()> {
         let mut frame = (changes.len() as u64).to_le_bytes().to_vec();
         frame.extend_from_slice(changes);
         if self.is(Fault::AcknowledgesEarly) {

@@ -1,10 +1,13 @@
-//! Values: what is read is what was written.
+//! Values: reads return what writes stored, byte for byte.
 
 use std::sync::Arc;
 
-use crate::conformance::case::{Stop, cases, ensure, same};
-use crate::conformance::test::{Test, key};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::{CaseError, CaseResult};
+use crate::conformance::check::{ensure, ensure_eq};
+use crate::conformance::context::Context;
+use crate::conformance::shorthand::key;
+use crate::recording::Value;
 
 cases! { "bytes";
     every_byte: "What is read is what was written, byte for byte.",
@@ -15,41 +18,46 @@ cases! { "bytes";
     no_json: "Values need not be JSON, nor text.",
 }
 
-/// Writes each value, reads it back at once, and all of them once more at the end.
-async fn kept(test: &Test, values: Vec<Arc<[u8]>>) -> Result<(), Stop> {
-    let store = test.open().await?;
+/// Checks that each value is stored unchanged: read right after its write, read again at the end,
+/// and scanned.
+async fn round_trips(context: &Context, values: Vec<Arc<[u8]>>) -> CaseResult {
+    let store = context.open().await?;
     let keys: Vec<_> = (0..values.len()).map(|n| key(&format!("value:{n:03}"))).collect();
     for (key, value) in keys.iter().zip(&values) {
         store.put_bytes(key, value.clone()).await?;
         let read = store.record(key).await?.map(|record| Value(record.bytes));
-        same("the value as it was written", &Some(Value(value.clone())), &read)?;
+        ensure_eq("the value as it was written", &Some(Value(value.clone())), &read)?;
     }
     for (key, value) in keys.iter().zip(&values) {
         let read = store.record(key).await?.map(|record| Value(record.bytes));
-        same("the value as it was written", &Some(Value(value.clone())), &read)?;
+        ensure_eq("the value as it was written", &Some(Value(value.clone())), &read)?;
     }
     let scanned = store.scan("value:", 7).await?;
     let scanned: Vec<_> = scanned.into_iter().map(|(_, record)| Value(record.bytes)).collect();
     let written: Vec<_> = values.into_iter().map(Value).collect();
-    same("the values as they were written, from a scan", &written, &scanned)
+    ensure_eq("the values as they were written, from a scan", &written, &scanned)
 }
 
-async fn every_byte(test: &Test) -> Result<(), Stop> {
+async fn every_byte(context: &Context) -> CaseResult {
     let all: Vec<u8> = (0..=255).collect();
     let mut values: Vec<Arc<[u8]>> = (0..=255_u8).map(|byte| [byte].into()).collect();
     values.push(all.clone().into());
     values.push(all.into_iter().rev().collect());
-    kept(test, values).await
+    round_trips(context, values).await
 }
 
-async fn empty(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn empty(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.put("card:1", "").await?;
-    same("the empty value", &Some(Value::from("")), &store.value("card:1").await?)?;
-    same("an empty value is a record", &vec!["card:1".to_owned()], &store.scanned("", 10).await?)
+    ensure_eq("the empty value", &Some(Value::from("")), &store.value("card:1").await?)?;
+    ensure_eq(
+        "an empty value is a record",
+        &vec!["card:1".to_owned()],
+        &store.scan_keys("", 10).await?,
+    )
 }
 
-async fn numbers(test: &Test) -> Result<(), Stop> {
+async fn numbers(context: &Context) -> CaseResult {
     let texts = [
         "0.1",
         "1.0",
@@ -73,11 +81,11 @@ async fn numbers(test: &Test) -> Result<(), Stop> {
         "\u{feff}{}",
         "{}\n",
     ];
-    kept(test, texts.iter().map(|text| text.as_bytes().into()).collect()).await
+    round_trips(context, texts.iter().map(|text| text.as_bytes().into()).collect()).await
 }
 
-async fn lengths(test: &Test) -> Result<(), Stop> {
-    let limit = test.capabilities.get().and_then(|capabilities| capabilities.max_value_len);
+async fn lengths(context: &Context) -> CaseResult {
+    let limit = context.capabilities.get().and_then(|capabilities| capabilities.max_value_len);
     let limit = limit.unwrap_or(usize::MAX);
     let lengths = [
         1,
@@ -97,12 +105,12 @@ async fn lengths(test: &Test) -> Result<(), Stop> {
         1 << 20,
         (1 << 24) + 5,
     ];
-    let values = lengths.into_iter().filter(|&length| length <= limit).map(of_length);
-    kept(test, values.collect()).await
+    let values = lengths.into_iter().filter(|&length| length <= limit).map(text_of_length);
+    round_trips(context, values.collect()).await
 }
 
-/// Text without a period that a buffer's size could hide.
-fn of_length(length: usize) -> Arc<[u8]> {
+/// Text without a period, so that a misplaced buffer shows.
+fn text_of_length(length: usize) -> Arc<[u8]> {
     let mut word = 1_u32;
     (0..length)
         .map(|_| {
@@ -112,18 +120,18 @@ fn of_length(length: usize) -> Arc<[u8]> {
         .collect()
 }
 
-async fn huge(test: &Test) -> Result<(), Stop> {
-    if !test.settings.huge {
-        return Err(Stop::Ignored("set PSTATE_TESTKIT_HUGE=1; it takes 8 GiB".to_owned()));
+async fn huge(context: &Context) -> CaseResult {
+    if !context.settings.huge {
+        return Err(CaseError::ignored("set PSTATE_TESTKIT_HUGE=1; it takes 8 GiB"));
     }
     let length: usize = (1 << 31) + 5;
-    let store = test.open().await?;
+    let store = context.open().await?;
     if store.capabilities().max_value_len.is_some_and(|max| max < length) {
-        return Err(Stop::Ignored("it declares a lower max_value_len".to_owned()));
+        return Err(CaseError::ignored("it declares a lower max_value_len"));
     }
     let value: Arc<[u8]> = vec![b'a'; length].into();
     store.put_bytes(&key("card:1"), value.clone()).await?;
-    let read = store.stored("card:1").await?.bytes;
+    let read = store.existing("card:1").await?.bytes;
     ensure(
         read == value,
         &format!("a value of {length} bytes"),
@@ -131,7 +139,7 @@ async fn huge(test: &Test) -> Result<(), Stop> {
     )
 }
 
-async fn no_json(test: &Test) -> Result<(), Stop> {
+async fn no_json(context: &Context) -> CaseResult {
     let values: [&[u8]; 6] = [b"{", b"\"", b"\xff\xfe", b"\x00", b"\xed\xa0\x80", b"not { json"];
-    kept(test, values.iter().map(|&value| value.into()).collect()).await
+    round_trips(context, values.iter().map(|&value| value.into()).collect()).await
 }

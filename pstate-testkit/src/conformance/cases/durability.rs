@@ -1,4 +1,4 @@
-//! What survives the death of the process.
+//! What survives a killed process.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::Child;
@@ -7,39 +7,44 @@ use std::time::Duration;
 
 use pstate_core::{Atomicity, Key};
 
-use crate::conformance::case::{Broken, Stop, cases, ensure};
-use crate::conformance::child::{Task, WRITERS, content, keys};
-use crate::conformance::test::{Store, Test};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::{CaseError, CaseResult};
+use crate::conformance::check::ensure;
+use crate::conformance::context::Context;
+use crate::conformance::store::Store;
+use crate::conformance::writer_process::{WRITERS, WriterTask, acknowledgement, content, keys};
+use crate::recording::Value;
 
 cases! { "durability";
     #[random] kill(Durability): "The end of the process, also by a kill, takes nothing that was acknowledged and leaves no half of a batch,",
 }
 
-async fn kill(test: &Test) -> Result<(), Stop> {
-    test.open().await?.close().await?;
+async fn kill(context: &Context) -> CaseResult {
+    context.open().await?.close().await?;
+    // The last state of each writer that is known to be stored.
     let mut settled = [0; WRITERS];
-    for seed in test.rounds(20) {
-        let task =
-            Task { store: test.label.to_owned(), id: test.id(), from: settled.map(|n| n + 1) };
+    for seed in context.rounds(20) {
+        let task = WriterTask {
+            store: context.store.to_owned(),
+            id: context.id(),
+            from: settled.map(|n| n + 1),
+        };
         let acknowledged = tokio::task::block_in_place(|| run_and_kill(&task, seed))?;
-        let store = test.open().await?;
+        let store = context.open().await?;
         for writer in 0..WRITERS {
             let last = acknowledged[writer].unwrap_or(settled[writer]);
-            settled[writer] = check(&store, writer, last).await.map_err(|stop| match stop {
-                Stop::Broken(broken) => Stop::Broken(Broken { seed: Some(seed), ..broken }),
-                ignored @ Stop::Ignored(_) => ignored,
-            })?;
+            let state = check(&store, writer, last).await;
+            settled[writer] = state.map_err(|error| error.with_seed(seed))?;
         }
         store.close().await?;
     }
     Ok(())
 }
 
-/// Starts the child, kills it at a random moment, and gives the last state of each writer that was
-/// acknowledged.
-fn run_and_kill(task: &Task, seed: u64) -> Result<[Option<u64>; WRITERS], Stop> {
-    let failed = |error: io::Error| Stop::broken("a child process to kill", error);
+/// Starts the child, kills it at a random moment, and returns the last acknowledged state of each
+/// writer.
+fn run_and_kill(task: &WriterTask, seed: u64) -> CaseResult<[Option<u64>; WRITERS]> {
+    let failed = |error: io::Error| CaseError::mismatch("a child process to kill", error);
     let mut random = fastrand::Rng::with_seed(seed);
     let mut child = task.start().map_err(failed)?;
     let Some(output) = child.stdout.take() else {
@@ -50,13 +55,13 @@ fn run_and_kill(task: &Task, seed: u64) -> Result<[Option<u64>; WRITERS], Stop> 
     for (n, line) in BufReader::new(output).lines().enumerate() {
         let line = line.map_err(failed)?;
         if n == after {
-            // Somewhere in the writes that come next; their acknowledgements are still read.
+            // Kills the child during its next writes. Their acknowledgements are still read.
             thread::sleep(pause);
             end(&mut child)?;
         }
         let Some((writer, state)) = acknowledgement(&line) else {
             end(&mut child)?;
-            return Err(Stop::broken("every write of the child acknowledged", line));
+            return Err(CaseError::mismatch("every write of the child acknowledged", line));
         };
         acknowledged[writer] = Some(state);
     }
@@ -64,22 +69,15 @@ fn run_and_kill(task: &Task, seed: u64) -> Result<[Option<u64>; WRITERS], Stop> 
     Ok(acknowledged)
 }
 
-/// Which writer's which state a line of the child acknowledges.
-fn acknowledgement(line: &str) -> Option<(usize, u64)> {
-    let (writer, state) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
-    let writer = writer.parse().ok().filter(|&writer| writer < WRITERS)?;
-    Some((writer, state.parse().ok()?))
-}
-
-fn end(child: &mut Child) -> Result<(), Stop> {
+fn end(child: &mut Child) -> CaseResult {
     let ended = child.kill().and_then(|()| child.wait());
-    ended.map(drop).map_err(|error| Stop::broken("a child that can be killed", error))
+    ended.map(drop).map_err(|error| CaseError::mismatch("a child that can be killed", error))
 }
 
-/// Checks one writer's records against the last state that was acknowledged, and gives the state
-/// to go on from.
-async fn check(store: &Store, writer: usize, last: u64) -> Result<u64, Stop> {
-    let keys: Vec<Key> = keys(writer).into_iter().take(store.at_most(4)).collect();
+/// Checks the records of one writer against its last acknowledged state, and returns the state that
+/// they are in.
+async fn check(store: &Store, writer: usize, last: u64) -> CaseResult<u64> {
+    let keys: Vec<Key> = keys(writer).into_iter().take(store.up_to_max_batch(4)).collect();
     let values = store.values(&keys).await?;
     let holds = |record: usize, state| {
         let content = content(record, state);
@@ -87,19 +85,19 @@ async fn check(store: &Store, writer: usize, last: u64) -> Result<u64, Stop> {
     };
     let records = 0..keys.len();
     let stored = || format!("{keys:?}: {values:?}");
-    // The write after the last may have happened without its acknowledgement having arrived.
+    // The next write may have taken effect, although its acknowledgement did not arrive.
     match store.capabilities().atomicity {
         Atomicity::Batch => {
             let whole = |state: &u64| records.clone().all(|record| holds(record, *state));
             let state = [last + 1, last].into_iter().find(whole);
             state.ok_or_else(|| {
-                let expected = "batch, whole, or the one after it";
-                Stop::broken(format_args!("writer {writer}'s {last}th {expected}"), stored())
+                let expected = format!("all of batch {last} of writer {writer}, or of the next");
+                CaseError::mismatch(expected, stored())
             })
         }
         Atomicity::Key => {
             let kept = records.clone().all(|record| holds(record, last) || holds(record, last + 1));
-            let expected = format!("writer {writer}'s {last}th value of each key, or the next");
+            let expected = format!("value {last} of writer {writer} at each key, or the next");
             ensure(kept, &expected, stored()).map(|()| last)
         }
     }

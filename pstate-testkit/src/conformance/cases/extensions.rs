@@ -1,26 +1,28 @@
-//! What an adapter offers beyond the contract.
+//! Extensions: what an adapter offers beyond the contract.
 
 use std::num::NonZeroUsize;
 
 use pstate_core::{Scan, VersionCounts};
 
-use crate::conformance::case::{Stop, cases, same};
-use crate::conformance::test::Test;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::{CaseError, CaseResult};
+use crate::conformance::check::ensure_eq;
+use crate::conformance::context::Context;
 
 cases! { "extensions";
     count_versions: "What is counted is what a scan of the whole space gives.",
 }
 
-async fn count_versions(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn count_versions(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     if store.adapter.extensions().count_versions.is_none() {
-        return Err(Stop::Ignored("it does not count versions".to_owned()));
+        return Err(CaseError::ignored("it does not count versions"));
     }
     let (red, blue) = (store.space("red"), store.space("blue"));
     let counted = || async {
         let counter = store.adapter.extensions().count_versions;
-        let counter = counter.ok_or_else(|| Stop::broken("the same extensions", "none"))?;
-        Ok::<_, Stop>(counter.count_versions(&red.space).await?)
+        let counter = counter.ok_or_else(|| CaseError::mismatch("the same extensions", "none"))?;
+        Ok::<_, CaseError>(counter.count_versions(&red.space).await?)
     };
     let scanned = || async {
         let mut counts = VersionCounts::default();
@@ -33,7 +35,7 @@ async fn count_versions(test: &Test) -> Result<(), Stop> {
             }
             match page.next {
                 Some(next) => scan.after = Some(next),
-                None => return Ok::<_, Stop>(counts),
+                None => return Ok::<_, CaseError>(counts),
             }
         }
     };
@@ -45,7 +47,7 @@ async fn count_versions(test: &Test) -> Result<(), Stop> {
             .collect();
         (by_type, counts.unreadable())
     };
-    same("nothing in an empty space", &VersionCounts::default(), &counted().await?)?;
+    ensure_eq("nothing in an empty space", &VersionCounts::default(), &counted().await?)?;
     for n in 0..20 {
         let (version, kind) = (n % 3, ["card", "card_2", "deck"][n % 3]);
         red.put(&format!("{kind}:{n}"), &format!(r#"{{"$v":{version},"n":{n}}}"#)).await?;
@@ -54,9 +56,13 @@ async fn count_versions(test: &Test) -> Result<(), Stop> {
     red.put("card:late", r#"{"n":1,"$v":4}"#).await?;
     red.put("card:without", "{}").await?;
     red.put("card:broken", "no JSON").await?;
-    same("what a scan gives", &summary(&scanned().await?), &summary(&counted().await?))?;
+    ensure_eq("the counts of a scan", &summary(&scanned().await?), &summary(&counted().await?))?;
     red.put("card:0", r#"{"$v":9}"#).await?;
     red.delete("card:3").await?;
     red.delete("deck:2").await?;
-    same("after changes", &summary(&scanned().await?), &summary(&counted().await?))
+    ensure_eq(
+        "the counts of a scan after changes",
+        &summary(&scanned().await?),
+        &summary(&counted().await?),
+    )
 }

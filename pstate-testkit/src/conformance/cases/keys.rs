@@ -1,34 +1,38 @@
-//! Keys: told apart by their bytes, and by nothing else.
+//! Keys: distinguished by their bytes, and by nothing else.
 
-use crate::conformance::case::{Stop, cases, same};
-use crate::conformance::test::{Test, key};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::CaseResult;
+use crate::conformance::check::ensure_eq;
+use crate::conformance::context::Context;
+use crate::conformance::shorthand::key;
+use crate::recording::Value;
 
 cases! { "keys";
-    letter_case: "Keys are told apart by their bytes:",
-    normal_forms: "Keys are told apart by their bytes:",
-    blanks: "Keys are told apart by their bytes:",
-    wildcards: "Keys are told apart by their bytes:",
-    odd_characters: "Keys are told apart by their bytes:",
-    longest: "Keys are told apart by their bytes:",
-    beginnings: "Keys are told apart by their bytes:",
+    letter_case: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    normal_forms: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    blanks: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    wildcards: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    odd_characters: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    longest: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    beginnings: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
 }
 
-/// Each of these keys has a record of its own: none hides, changes or deletes another's.
-async fn distinct(test: &Test, names: &[String]) -> Result<(), Stop> {
-    let store = test.open().await?;
+/// Checks that each of these keys has a record of its own: that no key hides, changes or deletes
+/// the record of another.
+async fn check_distinct(context: &Context, names: &[String]) -> CaseResult {
+    let store = context.open().await?;
     let mut sorted = names.to_vec();
     sorted.sort();
     for name in names {
-        // One that is there already would be taken for another's.
-        same(&format!("nothing under {name} yet"), &None, &store.value(name).await?)?;
+        // A record that exists already belongs to another key.
+        ensure_eq(&format!("nothing under {name} yet"), &None, &store.value(name).await?)?;
         store.put(name, name).await?;
     }
     for name in names {
         let expected = Some(Value::from(name.as_str()));
-        same(&format!("its own value under {name}"), &expected, &store.value(name).await?)?;
+        ensure_eq(&format!("its own value under {name}"), &expected, &store.value(name).await?)?;
     }
-    same("all of the keys", &sorted, &store.scanned("", 100).await?)?;
+    ensure_eq("all of the keys", &sorted, &store.scan_keys("", 100).await?)?;
     for (n, name) in names.iter().enumerate() {
         store.delete(name).await?;
         let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
@@ -38,10 +42,10 @@ async fn distinct(test: &Test, names: &[String]) -> Result<(), Stop> {
             .map(|(other, name)| (other > n).then(|| Value::from(name.as_str())))
             .collect();
         let mut read = Vec::new();
-        for keys in keys.chunks(store.at_most(100)) {
+        for keys in keys.chunks(store.up_to_max_batch(100)) {
             read.extend(store.values(keys).await?);
         }
-        same(&format!("nothing gone with {name} but itself"), &expected, &read)?;
+        ensure_eq(&format!("the other records after a delete of {name}"), &expected, &read)?;
     }
     Ok(())
 }
@@ -50,27 +54,27 @@ fn ids(entity_type: &str, ids: &[&str]) -> Vec<String> {
     ids.iter().map(|id| format!("{entity_type}:{id}")).collect()
 }
 
-async fn letter_case(test: &Test) -> Result<(), Stop> {
-    distinct(
-        test,
+async fn letter_case(context: &Context) -> CaseResult {
+    check_distinct(
+        context,
         &ids("card", &["abc", "ABC", "Abc", "é", "É", "ß", "ẞ", "ss", "ı", "i", "I", "İ"]),
     )
     .await
 }
 
-async fn normal_forms(test: &Test) -> Result<(), Stop> {
+async fn normal_forms(context: &Context) -> CaseResult {
     let forms =
         ["\u{e9}", "e\u{301}", "\u{212b}", "\u{c5}", "A\u{30a}", "\u{fb01}", "fi", "\u{ff21}", "A"];
-    distinct(test, &ids("card", &forms)).await
+    check_distinct(context, &ids("card", &forms)).await
 }
 
-async fn blanks(test: &Test) -> Result<(), Stop> {
+async fn blanks(context: &Context) -> CaseResult {
     let blanks =
         ["a", "a ", " a", " a ", "a  ", "a\u{a0}", "a\u{3000}", "\u{feff}a", "a\u{200b}", " "];
-    distinct(test, &ids("card", &blanks)).await
+    check_distinct(context, &ids("card", &blanks)).await
 }
 
-async fn wildcards(test: &Test) -> Result<(), Stop> {
+async fn wildcards(context: &Context) -> CaseResult {
     let wild = [
         "axb",
         "a_b",
@@ -101,10 +105,10 @@ async fn wildcards(test: &Test) -> Result<(), Stop> {
     ];
     let mut names = ids("base_card", &wild);
     names.extend(ids("basexcard", &["axb", "a_b"]));
-    distinct(test, &names).await
+    check_distinct(context, &names).await
 }
 
-async fn odd_characters(test: &Test) -> Result<(), Stop> {
+async fn odd_characters(context: &Context) -> CaseResult {
     let odd = [
         "日本語",
         "🦀",
@@ -144,15 +148,15 @@ async fn odd_characters(test: &Test) -> Result<(), Stop> {
         "|",
         "\u{ff0f}",
     ];
-    distinct(test, &ids("card", &odd)).await
+    check_distinct(context, &ids("card", &odd)).await
 }
 
-async fn longest(test: &Test) -> Result<(), Stop> {
+async fn longest(context: &Context) -> CaseResult {
     let long = |end: &str| format!("card:{}{end}", "k".repeat(512 - end.len()));
     let crabs = |end: &str| format!("card:{}{end}", "🦀".repeat(127));
     let of_type = |last: char| format!("{}{last}:a", "t".repeat(63));
-    distinct(
-        test,
+    check_distinct(
+        context,
         &[
             long("a"),
             long("b"),
@@ -170,9 +174,9 @@ async fn longest(test: &Test) -> Result<(), Stop> {
     .await
 }
 
-async fn beginnings(test: &Test) -> Result<(), Stop> {
-    distinct(
-        test,
+async fn beginnings(context: &Context) -> CaseResult {
+    check_distinct(
+        context,
         &["a:a", "a:a:", "a:a:b", "a::", "a:::", "a: :", "aa:a", "a:aa", "a_a:a", "a_:a", "a:a_a"]
             .map(str::to_owned),
     )

@@ -1,13 +1,18 @@
-//! Opening again, flushing and closing.
+//! Reopening, flushing and closing.
 
 use std::num::NonZeroUsize;
 
 use futures_util::future::join;
 use pstate_core::{Batch, Durability, Error, ErrorKind, Expect, Revision, Scan, Write};
 
-use crate::conformance::case::{Stop, cases, ensure, same};
-use crate::conformance::test::{Came, Store, Test, key, put, put_if};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::{CaseError, CaseResult};
+use crate::conformance::check::{ensure, ensure_eq};
+use crate::conformance::context::Context;
+use crate::conformance::outcome_kind::OutcomeKind;
+use crate::conformance::shorthand::{key, put, put_if};
+use crate::conformance::store::Store;
+use crate::recording::Value;
 
 cases! { "lifecycle";
     constant: "A short, constant name",
@@ -21,54 +26,70 @@ cases! { "lifecycle";
     close_under_load: "Flushes and releases what the adapter holds.",
 }
 
-async fn constant(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn constant(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     let (name, capabilities) = (store.adapter.name(), store.capabilities());
     ensure(!name.is_empty(), "a name", "an empty one")?;
     store.put("card:1", "one").await?;
     store.adapter.close().await?;
-    same("the name", &name, &store.adapter.name())?;
-    same("the capabilities", &capabilities, &store.capabilities())?;
-    let again = test.open().await?;
-    same("the name, opened again", &name, &again.adapter.name())?;
-    same("the capabilities, opened again", &capabilities, &again.capabilities())
+    ensure_eq("the name", &name, &store.adapter.name())?;
+    ensure_eq("the capabilities", &capabilities, &store.capabilities())?;
+    let again = context.open().await?;
+    ensure_eq("the name, opened again", &name, &again.adapter.name())?;
+    ensure_eq("the capabilities, opened again", &capabilities, &again.capabilities())
 }
 
-async fn second_handle(test: &Test) -> Result<(), Stop> {
-    let one = test.open().await?;
-    let two = test.open_beside().await?;
+async fn second_handle(context: &Context) -> CaseResult {
+    let one = context.open().await?;
+    let two = context.open_second_handle().await?;
     for round in 0..20 {
         let (writer, reader) = if round % 2 == 0 { (&one, &two) } else { (&two, &one) };
         let value = format!("value {round}");
-        same("nothing yet", &None, &reader.value("card:1").await?)?;
+        ensure_eq("no record yet", &None, &reader.value("card:1").await?)?;
         let revision = writer.put("card:1", &value).await?;
-        let read = reader.stored("card:1").await?;
-        same("what the other handle wrote", &Value::from(value.as_str()), &Value(read.bytes))?;
-        same("its revision", &revision, &read.revision)?;
+        let read = reader.existing("card:1").await?;
+        ensure_eq(
+            "the value from the other handle",
+            &Value::from(value.as_str()),
+            &Value(read.bytes),
+        )?;
+        ensure_eq("its revision", &revision, &read.revision)?;
         let swap = put_if("card:1", "swapped", Expect::Revision(revision));
         let outcome = reader.write_one(swap).await?;
-        same("a swap from what the other wrote", &Came::Stored, &Came::from(&outcome))?;
+        ensure_eq(
+            "a swap from the revision of the other handle",
+            &OutcomeKind::Stored,
+            &OutcomeKind::from(&outcome),
+        )?;
         let swap = put_if("card:1", "lost", Expect::Revision(revision));
         let outcome = writer.write_one(swap).await?;
-        same("a swap from what is no longer there", &Came::Conflict, &Came::from(&outcome))?;
+        ensure_eq(
+            "a swap from an overwritten revision",
+            &OutcomeKind::Conflict,
+            &OutcomeKind::from(&outcome),
+        )?;
         let keys = vec!["card:1".to_owned()];
-        same("the keys that the other sees", &keys, &writer.scanned("", 5).await?)?;
+        ensure_eq("the keys in the other handle", &keys, &writer.scan_keys("", 5).await?)?;
         writer.delete("card:1").await?;
-        same("nothing for the other", &None, &reader.value("card:1").await?)?;
+        ensure_eq("no record in the other handle", &None, &reader.value("card:1").await?)?;
     }
     one.close().await?;
     two.put("card:2", "two").await?;
-    same("the other after one is closed", &Some("two".into()), &two.value("card:2").await?)
+    ensure_eq(
+        "the other handle after one is closed",
+        &Some("two".into()),
+        &two.value("card:2").await?,
+    )
 }
 
-async fn reopened(test: &Test) -> Result<(), Stop> {
+async fn reopened(context: &Context) -> CaseResult {
     let mut expected = Vec::new();
     for round in 0..5 {
-        let store = test.open().await?;
-        same("what was written before", &expected, &store.scanned("", 3).await?)?;
+        let store = context.open().await?;
+        ensure_eq("the keys written before", &expected, &store.scan_keys("", 3).await?)?;
         for name in &expected {
             let value = Value::from(name.as_str());
-            same("its value", &Some(value), &store.value(name).await?)?;
+            ensure_eq("its value", &Some(value), &store.value(name).await?)?;
         }
         for n in 0..4 {
             let name = format!("card:{n}{round}");
@@ -82,59 +103,75 @@ async fn reopened(test: &Test) -> Result<(), Stop> {
         }
         expected.sort();
         store.space("other").put(&format!("card:{round}"), "other").await?;
-        // Closed every other time; without, what was acknowledged is there as well.
+        // Every other time without closing: acknowledged writes must survive that, too.
         if round % 2 == 0 {
             store.close().await?;
         }
     }
-    let store = test.open().await?;
-    same("what was written before", &expected, &store.scanned("", 3).await?)?;
-    same("the other space", &5, &store.space("other").scanned("", 3).await?.len())
+    let store = context.open().await?;
+    ensure_eq("the keys written before", &expected, &store.scan_keys("", 3).await?)?;
+    ensure_eq("the other space", &5, &store.space("other").scan_keys("", 3).await?.len())
 }
 
-async fn revisions_after_reopening(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn revisions_after_reopening(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     let stale = store.put("card:1", "first").await?;
     let current = store.put("card:1", "second").await?;
-    let mut given = vec![stale, current];
+    let mut issued = vec![stale, current];
     for n in 0..3 {
-        given.push(store.put("card:2", &format!("value {n}")).await?);
+        issued.push(store.put("card:2", &format!("value {n}")).await?);
     }
     store.delete("card:2").await?;
     store.close().await?;
 
-    let store = test.open().await?;
-    same("the revision", &current, &store.stored("card:1").await?.revision)?;
+    let store = context.open().await?;
+    ensure_eq("the revision", &current, &store.existing("card:1").await?.revision)?;
     for n in 0..8 {
         let revision: Revision = store.put("card:2", &format!("another {n}")).await?;
         ensure(
-            !given.contains(&revision),
-            "revisions that were not given before",
+            !issued.contains(&revision),
+            "revisions that were not issued before",
             format_args!("{revision:?} again"),
         )?;
         let swap = put_if("card:1", "lost", Expect::Revision(revision));
         let outcome = store.write_one(swap).await?;
-        same("a swap from another key's revision", &Came::Conflict, &Came::from(&outcome))?;
+        ensure_eq(
+            "a swap from another key's revision",
+            &OutcomeKind::Conflict,
+            &OutcomeKind::from(&outcome),
+        )?;
     }
     let outcome = store.write_one(put_if("card:1", "lost", Expect::Revision(stale))).await?;
-    same("a swap from the stale revision", &Came::Conflict, &Came::from(&outcome))?;
+    ensure_eq(
+        "a swap from the stale revision",
+        &OutcomeKind::Conflict,
+        &OutcomeKind::from(&outcome),
+    )?;
     let outcome = store.write_one(put_if("card:1", "third", Expect::Revision(current))).await?;
-    same("a swap from the current revision", &Came::Stored, &Came::from(&outcome))
+    ensure_eq(
+        "a swap from the current revision",
+        &OutcomeKind::Stored,
+        &OutcomeKind::from(&outcome),
+    )
 }
 
-async fn flush(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn flush(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.adapter.flush().await?;
     store.put("card:1", "one").await?;
     store.adapter.flush().await?;
     store.adapter.flush().await?;
-    same("what was written", &Some("one".into()), &store.value("card:1").await?)?;
+    ensure_eq("the written value", &Some("one".into()), &store.value("card:1").await?)?;
     store.put("card:1", "two").await?;
-    same("what was written after", &Some("two".into()), &store.value("card:1").await?)
+    ensure_eq(
+        "the value written after the flush",
+        &Some("two".into()),
+        &store.value("card:1").await?,
+    )
 }
 
-/// What every method but `close` answers.
-async fn answers(store: &Store) -> [(&'static str, Option<Error>); 6] {
+/// Calls every method but `close`, and returns their errors.
+async fn errors(store: &Store) -> [(&'static str, Option<Error>); 6] {
     let (adapter, space) = (&store.adapter, &store.space);
     let scan = Scan { prefix: String::new(), after: None, limit: NonZeroUsize::MIN };
     let batch = Batch::atomic(vec![put("card:1", "late")]);
@@ -148,19 +185,19 @@ async fn answers(store: &Store) -> [(&'static str, Option<Error>); 6] {
     ]
 }
 
-async fn closed(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn closed(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.put("card:1", "one").await?;
     store.adapter.close().await?;
-    for (method, error) in answers(&store).await {
+    for (method, error) in errors(&store).await {
         let kind = error.map(|error| error.kind());
-        same(&format!("the error of {method}"), &Some(ErrorKind::Unavailable), &kind)?;
+        ensure_eq(&format!("the error of {method}"), &Some(ErrorKind::Unavailable), &kind)?;
     }
     Ok(())
 }
 
-async fn failure_is_not_absence(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn failure_is_not_absence(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.put("card:1", "one").await?;
     store.adapter.close().await?;
     match store.adapter.multi_get(&store.space, &[key("card:1")]).await {
@@ -168,7 +205,7 @@ async fn failure_is_not_absence(test: &Test) -> Result<(), Stop> {
         Ok(records) => {
             let got =
                 format!("{} records: {:?}", records.len(), records.first().map(Option::is_some));
-            return Err(Stop::broken("an error from a closed store, not absence", got));
+            return Err(CaseError::mismatch("an error from a closed store, not absence", got));
         }
     }
     let page = store.page("", None, 5).await;
@@ -177,16 +214,16 @@ async fn failure_is_not_absence(test: &Test) -> Result<(), Stop> {
     ensure(spaces.is_err(), "an error from a closed store, not no spaces", "spaces")
 }
 
-async fn close_again(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn close_again(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.put("card:1", "one").await?;
     let (one, two) = join(store.adapter.close(), store.adapter.close()).await;
     one.and(two)?;
     Ok(store.adapter.close().await?)
 }
 
-async fn close_under_load(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn close_under_load(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     let durable = store.capabilities().durability != Durability::None;
     let writers: Vec<_> = (0..4)
         .map(|writer| {
@@ -210,19 +247,23 @@ async fn close_under_load(test: &Test) -> Result<(), Stop> {
     store.adapter.close().await?;
     let mut acknowledged = Vec::new();
     for writer in writers {
-        let (next, error) = writer.await.map_err(|error| Stop::broken("no panic", error))?;
-        same("the error of a write to a closed store", &ErrorKind::Unavailable, &error.kind())?;
+        let (next, error) = writer.await?;
+        ensure_eq(
+            "the error of a write to a closed store",
+            &ErrorKind::Unavailable,
+            &error.kind(),
+        )?;
         acknowledged.push(next);
     }
     if !durable {
         return Ok(());
     }
-    let store = test.open().await?;
+    let store = context.open().await?;
     for (writer, &next) in acknowledged.iter().enumerate() {
         let value = store.value(&format!("card:{writer}")).await?;
         let read =
             value.as_ref().and_then(|value| std::str::from_utf8(&value.0).ok()?.parse().ok());
-        // The write that failed may have happened.
+        // The failed write may have taken effect.
         let kept = read.map_or(next == 0, |read: i32| read + 1 == next || read == next);
         let expected = format!("{} or {next} under card:{writer}", next - 1);
         ensure(kept, &expected, format_args!("{value:?}"))?;

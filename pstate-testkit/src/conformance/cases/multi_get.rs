@@ -1,8 +1,11 @@
-//! Reading by key.
+//! Reads by key.
 
-use crate::conformance::case::{Stop, cases, same};
-use crate::conformance::test::{Test, key};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::CaseResult;
+use crate::conformance::check::ensure_eq;
+use crate::conformance::context::Context;
+use crate::conformance::shorthand::key;
+use crate::recording::Value;
 
 cases! { "multi_get";
     positional: "The result has the length and the order of `keys`.",
@@ -12,49 +15,57 @@ cases! { "multi_get";
     none: "No keys give no records.",
 }
 
-async fn positional(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn positional(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     for name in ["c", "a", "b"] {
         store.put(&format!("card:{name}"), name).await?;
     }
     let (a, b, c) = (Value::from("a"), Value::from("b"), Value::from("c"));
     let keys = ["card:b", "card:c", "card:a"].map(key);
-    for keys in keys.chunks(store.at_most(3)) {
+    for keys in keys.chunks(store.up_to_max_batch(3)) {
         let expected: Vec<_> = keys.iter().map(|key| Some(Value::from(key.id()))).collect();
-        same("one record for each key, in their order", &expected, &store.values(keys).await?)?;
+        ensure_eq(
+            "one record for each key, in their order",
+            &expected,
+            &store.values(keys).await?,
+        )?;
     }
     let keys = ["card:x", "card:c", "card:y", "card:b", "card:a", "card:z"].map(key);
-    if store.at_most(6) == 6 {
+    if store.up_to_max_batch(6) == 6 {
         let expected = vec![None, Some(c), None, Some(b), Some(a), None];
-        same("absent ones between", &expected, &store.values(&keys).await?)?;
+        ensure_eq("absent records between present ones", &expected, &store.values(&keys).await?)?;
     }
     Ok(())
 }
 
-async fn repeated(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn repeated(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     store.put("card:1", "one").await?;
     let keys = ["card:1", "card:2", "card:1", "card:2", "card:1"].map(key);
     let one = Some(Value::from("one"));
     let expected = [one.clone(), None, one.clone(), None, one];
-    let number = store.at_most(5);
-    same("each place answered", &expected[..number].to_vec(), &store.values(&keys[..number]).await?)
+    let number = store.up_to_max_batch(5);
+    ensure_eq(
+        "an answer at each position",
+        &expected[..number].to_vec(),
+        &store.values(&keys[..number]).await?,
+    )
 }
 
-async fn absent(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
-    same("none in an empty store", &None, &store.value("card:1").await?)?;
-    same("none in a space that nobody used", &None, &store.space("new").value("card:1").await?)?;
+async fn absent(context: &Context) -> CaseResult {
+    let store = context.open().await?;
+    ensure_eq("none in an empty store", &None, &store.value("card:1").await?)?;
+    ensure_eq("none in an unused space", &None, &store.space("new").value("card:1").await?)?;
     store.put("card:1", "one").await?;
-    same("none beside others", &None, &store.value("card:2").await?)?;
+    ensure_eq("none beside others", &None, &store.value("card:2").await?)?;
     store.delete("card:1").await?;
-    same("none after a delete", &None, &store.value("card:1").await?)
+    ensure_eq("none after a delete", &None, &store.value("card:1").await?)
 }
 
-async fn many(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
-    // More than SQLite has variables (32,766), and than fit a 16-bit count.
-    let number = store.at_most(70_000);
+async fn many(context: &Context) -> CaseResult {
+    let store = context.open().await?;
+    // More than SQLite's limit of variables (32,766), and than a 16-bit count can hold.
+    let number = store.up_to_max_batch(70_000);
     let there = [0, 1, number / 2, number - 1].map(|n| key(&format!("card:{n}")));
     store.put_all(&there, "there").await?;
     let keys: Vec<_> = (0..number).map(|n| key(&format!("card:{n}"))).collect();
@@ -64,10 +75,10 @@ async fn many(test: &Test) -> Result<(), Stop> {
     expected.dedup();
     expected.sort_unstable();
     expected.dedup();
-    same(&format!("of {number} keys, those that are there"), &expected, &found)
+    ensure_eq(&format!("the present ones of {number} keys"), &expected, &found)
 }
 
-async fn none(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
-    same("no records", &Vec::new(), &store.values(&[]).await?)
+async fn none(context: &Context) -> CaseResult {
+    let store = context.open().await?;
+    ensure_eq("no records", &Vec::new(), &store.values(&[]).await?)
 }

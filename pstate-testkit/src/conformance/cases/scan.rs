@@ -1,10 +1,14 @@
-//! Reading in the order of the keys.
+//! Scans in key order.
 
 use pstate_core::Key;
 
-use crate::conformance::case::{Stop, cases, same};
-use crate::conformance::test::{Store, Test, key, names};
-use crate::operation::Value;
+use crate::conformance::case::cases;
+use crate::conformance::case_error::CaseResult;
+use crate::conformance::check::ensure_eq;
+use crate::conformance::context::Context;
+use crate::conformance::shorthand::key;
+use crate::conformance::store::{Store, page_keys};
+use crate::recording::Value;
 
 cases! { "scan";
     order: "Ascending byte order of the key.",
@@ -17,8 +21,9 @@ cases! { "scan";
     #[random] under_writes: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
 }
 
-async fn filled(test: &Test, keys: &[&str]) -> Result<Store, Stop> {
-    let store = test.open().await?;
+/// A store with a record under each key.
+async fn store_with(context: &Context, keys: &[&str]) -> CaseResult<Store> {
+    let store = context.open().await?;
     let keys: Vec<_> = keys.iter().map(|name| key(name)).collect();
     store.put_all(&keys, "{}").await?;
     Ok(store)
@@ -30,9 +35,9 @@ fn sorted(keys: &[&str]) -> Vec<String> {
     keys
 }
 
-async fn order(test: &Test) -> Result<(), Stop> {
-    // By bytes: digits, capitals, small letters, accents; a key before what it begins; and
-    // U+FFFD before U+10000, which UTF-16 has the other way round.
+async fn order(context: &Context) -> CaseResult {
+    // In byte order: digits, upper case, lower case, accents; a key before its extensions; and
+    // U+FFFD before U+10000, unlike in UTF-16.
     let keys = [
         "card:b",
         "card:a",
@@ -66,12 +71,16 @@ async fn order(test: &Test) -> Result<(), Stop> {
         "car:a",
         "carda:a",
     ];
-    let store = filled(test, &keys).await?;
-    same("the keys in the order of their bytes", &sorted(&keys), &store.scanned("", 100).await?)?;
-    same("the same, in pages of 3", &sorted(&keys), &store.scanned("", 3).await?)
+    let store = store_with(context, &keys).await?;
+    ensure_eq(
+        "the keys in the order of their bytes",
+        &sorted(&keys),
+        &store.scan_keys("", 100).await?,
+    )?;
+    ensure_eq("the same, in pages of 3", &sorted(&keys), &store.scan_keys("", 3).await?)
 }
 
-async fn prefix(test: &Test) -> Result<(), Stop> {
+async fn prefix(context: &Context) -> CaseResult {
     let keys = [
         "base_card:1",
         "base_card:10",
@@ -96,7 +105,7 @@ async fn prefix(test: &Test) -> Result<(), Stop> {
         "card:a",
         "card:a  b",
     ];
-    let store = filled(test, &keys).await?;
+    let store = store_with(context, &keys).await?;
     let prefixes = [
         "",
         "b",
@@ -135,87 +144,91 @@ async fn prefix(test: &Test) -> Result<(), Stop> {
         let mut expected = sorted(&keys);
         expected.retain(|key| key.starts_with(prefix));
         for limit in [2, 100] {
-            let found = store.scanned(prefix, limit).await?;
-            same(&format!("the keys that begin with {prefix:?}"), &expected, &found)?;
+            let found = store.scan_keys(prefix, limit).await?;
+            ensure_eq(&format!("the keys that begin with {prefix:?}"), &expected, &found)?;
         }
     }
     Ok(())
 }
 
-async fn after(test: &Test) -> Result<(), Stop> {
+async fn after(context: &Context) -> CaseResult {
     let keys = ["a:1", "b:1", "b:2", "b:3", "c:1"];
-    let store = filled(test, &keys).await?;
+    let store = store_with(context, &keys).await?;
     for prefix in ["", "b", "b:", "b:2", "x:"] {
         for after in ["a:0", "a:1", "a:2", "b:0", "b:1", "b:15", "b:2", "b:3", "b:4", "c:1", "d:1"]
         {
             let mut expected = sorted(&keys);
             expected.retain(|key| key.starts_with(prefix) && key.as_str() > after);
             let page = store.page(prefix, Some(&key(after)), 100).await?;
-            let found: Vec<_> = names(&page).into_iter().map(str::to_owned).collect();
-            same(&format!("what begins with {prefix:?} after {after}"), &expected, &found)?;
+            let found: Vec<_> = page_keys(&page).into_iter().map(str::to_owned).collect();
+            ensure_eq(
+                &format!("the keys that begin with {prefix:?} after {after}"),
+                &expected,
+                &found,
+            )?;
         }
     }
     Ok(())
 }
 
-async fn pages(test: &Test) -> Result<(), Stop> {
+async fn pages(context: &Context) -> CaseResult {
     let number = 23;
     let keys: Vec<String> = (0..number).map(|n| format!("card:{n:02}")).collect();
     let names: Vec<_> = keys.iter().map(String::as_str).collect();
     let mut all = names.clone();
     all.extend(["cara:1", "care:1"]);
-    let store = filled(test, &all).await?;
+    let store = store_with(context, &all).await?;
     for limit in [1, 2, 3, 5, 11, 12, 22, 23, 24, 100] {
-        let found = store.scanned("card:", limit).await?;
-        same(&format!("every key once, in pages of {limit}"), &sorted(&names), &found)?;
+        let found = store.scan_keys("card:", limit).await?;
+        ensure_eq(&format!("every key once, in pages of {limit}"), &sorted(&names), &found)?;
     }
     Ok(())
 }
 
-async fn last_page(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn last_page(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     let page = store.page("", None, 10).await?;
-    same("the end of an empty store", &None, &page.next)?;
+    ensure_eq("the end of an empty store", &None, &page.next)?;
     for number in 1..=12 {
         store.put(&format!("card:{number:02}"), "{}").await?;
-        let found = store.scanned("card:", 4).await?.len();
-        same("the number of keys", &number, &found)?;
+        let found = store.scan_keys("card:", 4).await?.len();
+        ensure_eq("the number of keys", &number, &found)?;
         let page = store.page("card:", Some(&key(&format!("card:{number:02}"))), 4).await?;
-        same("no record after the last", &Vec::new(), &names(&page))?;
+        ensure_eq("no record after the last", &Vec::new(), &page_keys(&page))?;
     }
     Ok(())
 }
 
-async fn limit(test: &Test) -> Result<(), Stop> {
+async fn limit(context: &Context) -> CaseResult {
     let keys: Vec<String> = (0..300).map(|n| format!("card:{n:03}")).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-    let store = filled(test, &keys).await?;
+    let store = store_with(context, &keys).await?;
     for limit in [1, 255, 256, 300, 65_536, usize::MAX / 2, usize::MAX - 1, usize::MAX] {
-        // The store checks each page against its limit.
-        let found = store.scanned("card:", limit).await?;
-        same(&format!("all, with a limit of {limit}"), &sorted(&keys), &found)?;
+        // `Store::page` checks each page against its limit.
+        let found = store.scan_keys("card:", limit).await?;
+        ensure_eq(&format!("all, with a limit of {limit}"), &sorted(&keys), &found)?;
     }
     Ok(())
 }
 
-async fn records(test: &Test) -> Result<(), Stop> {
-    let store = test.open().await?;
+async fn records(context: &Context) -> CaseResult {
+    let store = context.open().await?;
     let keys: Vec<_> = (0..9).map(|n| key(&format!("card:{n}"))).collect();
     for (n, key) in keys.iter().enumerate() {
         store.put_bytes(key, "v".repeat(n * 1_000).into_bytes().into()).await?;
     }
     for (key, scanned) in store.scan("", 4).await? {
-        let read = store.stored(key.as_str()).await?;
-        same(&format!("the revision of {key}"), &read.revision, &scanned.revision)?;
-        same(&format!("the value of {key}"), &Value(read.bytes), &Value(scanned.bytes))?;
+        let read = store.existing(key.as_str()).await?;
+        ensure_eq(&format!("the revision of {key}"), &read.revision, &scanned.revision)?;
+        ensure_eq(&format!("the value of {key}"), &Value(read.bytes), &Value(scanned.bytes))?;
     }
     Ok(())
 }
 
-async fn under_writes(test: &Test) -> Result<(), Stop> {
-    for seed in test.rounds(4) {
-        test.renew().await?;
-        let store = test.open().await?;
+async fn under_writes(context: &Context) -> CaseResult {
+    for seed in context.rounds(4) {
+        context.reset().await?;
+        let store = context.open().await?;
         let stable: Vec<Key> = (0..60).map(|n| key(&format!("card:{n:02}5"))).collect();
         store.put_all(&stable, "stable").await?;
         let writers: Vec<_> =
@@ -223,13 +236,13 @@ async fn under_writes(test: &Test) -> Result<(), Stop> {
         let mut between = fastrand::Rng::with_seed(!seed);
         let (mut round, mut ended) = (0, false);
         while !ended {
-            // Once more after the end, so that there is one scan at least.
+            // Checked before the scan, so that at least one scan runs.
             ended = writers.iter().all(tokio::task::JoinHandle::is_finished);
             let (mut found, mut after) = (Vec::new(), None);
             loop {
                 let page = store.page("card:", after.as_ref(), 1 + round % 7).await?;
                 found.extend(page.records.into_iter().map(|(key, _)| key));
-                // Also where the next page begins.
+                // Changes records between pages, also where the next page begins.
                 change(&store, &mut between).await?;
                 after = page.next;
                 if after.is_none() {
@@ -237,18 +250,18 @@ async fn under_writes(test: &Test) -> Result<(), Stop> {
                 }
             }
             found.retain(|key| key.as_str().ends_with('5'));
-            same("every key that was there throughout, once", &stable, &found)?;
+            ensure_eq("every key that was there throughout, once", &stable, &found)?;
             round += 1;
         }
         for writer in writers {
-            writer.await.map_err(|error| Stop::broken("no panic", error))??;
+            writer.await??;
         }
         store.close().await?;
     }
     Ok(())
 }
 
-async fn churn(store: Store, seed: u64) -> Result<(), Stop> {
+async fn churn(store: Store, seed: u64) -> CaseResult {
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..100 {
         change(&store, &mut random).await?;
@@ -256,8 +269,8 @@ async fn churn(store: Store, seed: u64) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Puts or deletes a record between the stable ones, or changes the value of a stable one.
-async fn change(store: &Store, random: &mut fastrand::Rng) -> Result<(), Stop> {
+/// Puts or deletes a record between the stable ones, or overwrites a stable one.
+async fn change(store: &Store, random: &mut fastrand::Rng) -> CaseResult {
     let (n, last) = (random.u8(..60), random.u8(..10));
     let name = format!("card:{n:02}{last}");
     if last == 5 || random.bool() {

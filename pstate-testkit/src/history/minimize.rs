@@ -1,26 +1,27 @@
-//! Finds out which calls of a history that is not linearizable show it.
+//! Reduces a history that is not linearizable to the calls that prove it.
 //!
-//! Whatever is left out or weakened here, a history that is then not linearizable was not
-//! linearizable before:
+//! Every reduction is sound: if the reduced history is not linearizable, the original is not
+//! linearizable either.
 //!
-//! - Time: the beginning of a linearizable history is linearizable.
-//! - Calls that change nothing can be taken out of any order.
-//! - An order under expectations is an order without them.
-//! - A change can be taken out of any order of calls of which none can see what it writes.
+//! - Time: every prefix of a linearizable history is linearizable.
+//! - Calls that change nothing can be removed from any order.
+//! - An order under expectations is also an order without them.
+//! - A change can be removed from any order of calls that cannot observe what it writes.
 //!
-//! Changes that can be seen must stay: without them, what was seen looks wrong and is not.
+//! Changes that can be observed must stay: without them, correct observations look wrong.
 
 use std::ops::Range;
 
-use super::checker::{Outcome, search};
-use super::component::{Component, Step};
+use super::component::Component;
+use super::search::{Outcome, search};
+use super::step::Step;
 use super::values::Values;
 
-/// The part of a component that is not linearizable, weakened as far as it can be. The return of
-/// one call, the last, makes the difference; up to tick `at`, none does.
+/// Reduces a component that is not linearizable as far as possible. The last return of the result
+/// makes the violation; there is an order up to tick `at`, its return excluded.
 ///
-/// Attempts that would take more than `work` together are not made; the result is then larger.
-pub(super) fn minimise(component: Component, at: u64, mut work: usize) -> Component {
+/// All attempts together take at most `work`; the result is larger if that does not suffice.
+pub(super) fn minimize(component: Component, at: u64, mut work: usize) -> Component {
     let mut component = shorten(component, at, &mut work);
     loop {
         let before = size(&component);
@@ -33,7 +34,7 @@ pub(super) fn minimise(component: Component, at: u64, mut work: usize) -> Compon
     }
 }
 
-/// Cuts off everything after the first return without which there is an order.
+/// Cuts off everything after the return that makes the violation, by binary search.
 fn shorten(component: Component, at: u64, work: &mut usize) -> Component {
     let mut returns: Vec<u64> = component.steps.iter().filter_map(|step| step.returned).collect();
     returns.retain(|returned| *returned >= at);
@@ -53,8 +54,8 @@ fn shorten(component: Component, at: u64, work: &mut usize) -> Component {
     shortest
 }
 
-/// Leaves out what can be, in ever smaller portions. `without` says what the component is without a
-/// range of its steps; `None` if there is nothing in it to leave out.
+/// Removes what it can, in ever smaller portions. `without` removes or weakens a range of steps;
+/// `None` if the range has nothing to remove.
 fn shrink(
     component: &mut Component,
     work: &mut usize,
@@ -62,7 +63,7 @@ fn shrink(
 ) {
     let mut portion = component.steps.len();
     while portion > 0 {
-        // From the end, because the start of what is left then keeps its numbers.
+        // From the end, so that the steps in front of the range keep their indices.
         let mut end = component.steps.len();
         while end > 0 {
             let start = end.saturating_sub(portion);
@@ -84,7 +85,7 @@ fn without_observers(component: &Component, range: Range<usize>) -> Option<Compo
 fn without_changes(component: &Component, range: Range<usize>) -> Option<Component> {
     let values = Values::of(&component.steps);
     without_steps(component, range, |step| {
-        !step.transition.writes.is_empty() && values.seen_until(step) == 0
+        !step.transition.writes.is_empty() && values.observed_until(step) == 0
     })
 }
 
@@ -113,7 +114,7 @@ fn without_expectations(component: &Component, range: Range<usize>) -> Option<Co
     weakened.then_some(component)
 }
 
-/// Whether it is certain that there is no order; `false` if that takes more than `work`.
+/// Whether there is certainly no order; `false` if finding out takes more than `work`.
 fn is_violation(component: &Component, work: &mut usize) -> bool {
     matches!(search(component, work), Outcome::Stuck { .. })
 }

@@ -1,22 +1,22 @@
-//! How a violation is displayed.
+//! The diagram of a violation: one line for each call, with its interval.
 
 use std::fmt;
 
-use super::Violation;
+use super::violation::Violation;
 
-/// How many columns the intervals take at most.
+/// The most columns that the intervals take.
 const COLUMNS: usize = 60;
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = &self.history.calls;
-        let unexplained = self.indices[self.unexplained];
+        let calls = &self.history().calls;
+        let unexplained = self.unexplained_index();
         write!(f, "no order explains call {unexplained}: {}", self.unexplained().label)?;
-        if calls.len() < self.of {
-            write!(f, "\n{} of the {} calls show it:", calls.len(), self.of)?;
+        if calls.len() < self.total() {
+            write!(f, "\n{} of the {} calls show it:", calls.len(), self.total())?;
         }
 
-        // Only the order of the ticks matters, so the picture leaves out those between.
+        // Only the order of the ticks matters, so the diagram leaves out all others.
         let mut ticks: Vec<u64> =
             calls.iter().flat_map(|call| [Some(call.invoked), call.returned]).flatten().collect();
         ticks.sort_unstable();
@@ -28,7 +28,7 @@ impl fmt::Display for Violation {
         let digits = |number: &str| number.len();
         let rows: Vec<[String; 2]> = calls
             .iter()
-            .zip(&self.indices)
+            .zip(self.indices())
             .map(|(call, index)| {
                 let returned = call.returned.map(|tick| tick.to_string()).unwrap_or_default();
                 [index.to_string(), format!("{}..{returned}", call.invoked)]

@@ -1,48 +1,53 @@
-//! From what was recorded to what the linearizability check understands.
-
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use pstate_core::{
-    Atomicity, Batch, BatchMode, Change, ErrorKind, Expect, Key, Outcome, Revision, Space, Write,
+    Atomicity, Batch, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Revision, Space,
+    Write,
 };
 
-use crate::history::{Action, Alteration, Call, Cell, Expectation, Value};
-use crate::operation::{Narrator, Operation, Request, Response};
+use super::action::{Action, Alteration, Cell, Expectation, Value};
+use super::call::Call;
+use super::history::History;
+use crate::recording::{Operation, OperationFormatter, OperationLog, Request, Response};
 
-/// The calls that a log tells of. What spans several keys is one action if the adapter declares so,
-/// otherwise one for each key.
-pub(crate) fn calls(operations: &[Operation], atomicity: Atomicity) -> Vec<Call> {
-    let mut names = Names::default();
-    for operation in operations {
-        names.learn(operation);
-    }
-    let mut narrator = Narrator::default();
-    let mut calls = Vec::new();
-    for operation in operations {
-        let label = narrator.tell(operation);
-        for (action, known) in actions(operation, atomicity, &mut names) {
-            calls.push(Call {
-                invoked: operation.invoked,
-                returned: operation.returned.filter(|_| known),
-                action,
-                label: label.clone(),
-            });
+impl History {
+    /// The history of a log whose stores began empty. A call that spans several keys is one call of
+    /// the history if the adapter declares [`Atomicity::Batch`], otherwise one for each key. A
+    /// write that failed with a retryable error changed nothing.
+    pub fn recorded(log: &OperationLog, atomicity: Atomicity) -> Self {
+        let operations = log.operations();
+        let mut numbering = Numbering::default();
+        for operation in &operations {
+            numbering.learn(operation);
         }
+        let mut formatter = OperationFormatter::default();
+        let mut calls = Vec::new();
+        for operation in &operations {
+            let label = formatter.format(operation);
+            for (action, is_known) in actions(operation, atomicity, &mut numbering) {
+                calls.push(Call {
+                    invoked: operation.invoked,
+                    returned: operation.returned.filter(|_| is_known),
+                    action,
+                    label: label.clone(),
+                });
+            }
+        }
+        Self::new(calls)
     }
-    calls
 }
 
-/// What keys, values and revisions are called in the check.
+/// The numbers of keys and values.
 #[derive(Default)]
-struct Names {
-    cells: HashMap<(Space, Key), u32>,
-    values: HashMap<Vec<u8>, u32>,
-    /// Which value a revision was seen with.
+struct Numbering {
+    cells: HashMap<(Space, Key), Cell>,
+    values: HashMap<Vec<u8>, Value>,
+    /// The value that a revision was observed with.
     revisions: HashMap<(Cell, Revision), Value>,
 }
 
-impl Names {
+impl Numbering {
     fn cell(&mut self, space: &Space, key: &Key) -> Cell {
         number(&mut self.cells, (space.clone(), key.clone()))
     }
@@ -51,6 +56,8 @@ impl Names {
         number(&mut self.values, bytes.to_vec())
     }
 
+    /// Learns which values revisions stand for, because an expectation may name a revision before
+    /// the log shows its value.
     fn learn(&mut self, operation: &Operation) {
         match (&operation.request, &operation.response) {
             (Request::MultiGet(space, keys), Some(Ok(Response::Records(records)))) => {
@@ -109,52 +116,58 @@ fn number<K: Eq + Hash>(numbers: &mut HashMap<K, u32>, name: K) -> u32 {
     *numbers.entry(name).or_insert(next)
 }
 
-/// What an operation did, and whether it is known that it did.
-fn actions(operation: &Operation, atomicity: Atomicity, names: &mut Names) -> Vec<(Action, bool)> {
+/// What an operation did, and whether its outcome is known.
+fn actions(
+    operation: &Operation,
+    atomicity: Atomicity,
+    numbering: &mut Numbering,
+) -> Vec<(Action, bool)> {
     match (&operation.request, &operation.response) {
         (Request::MultiGet(space, keys), Some(Ok(Response::Records(records)))) => {
             let seen = keys.iter().zip(records).map(|(key, record)| {
-                let cell = names.cell(space, key);
-                (cell, record.as_ref().map(|record| names.value(&record.bytes)))
+                let cell = numbering.cell(space, key);
+                (cell, record.as_ref().map(|record| numbering.value(&record.bytes)))
             });
             match atomicity {
                 Atomicity::Batch => vec![(Action::Read(seen.collect()), true)],
                 Atomicity::Key => seen.map(|seen| (Action::Read(vec![seen]), true)).collect(),
             }
         }
-        // A page is no snapshot, but each of its records was there at some time.
+        // A page is no snapshot, but each of its records was stored at some moment of the call.
         (Request::Scan(space, _), Some(Ok(Response::Page(page)))) => page
             .records
             .iter()
             .map(|(key, record)| {
-                let seen = (names.cell(space, key), Some(names.value(&record.bytes)));
+                let seen = (numbering.cell(space, key), Some(numbering.value(&record.bytes)));
                 (Action::Read(vec![seen]), true)
             })
             .collect(),
         (Request::Write(space, batch), response) => match response {
-            Some(Ok(Response::Outcomes(outcomes))) => done(space, batch, outcomes, names),
-            Some(Err(error)) if error.is_retryable() => Vec::new(),
-            Some(Err(error)) if !may_have_happened(error.kind()) => Vec::new(),
-            _ => unknown(space, batch, names),
+            Some(Ok(Response::Outcomes(outcomes))) => done(space, batch, outcomes, numbering),
+            Some(Err(error)) if !is_indeterminate(error) => Vec::new(),
+            _ => unknown(space, batch, numbering),
         },
         _ => Vec::new(),
     }
 }
 
-fn may_have_happened(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Other)
+/// Whether a write that failed with this error may have taken effect.
+fn is_indeterminate(error: &Error) -> bool {
+    let kinds = [ErrorKind::Timeout, ErrorKind::Unavailable, ErrorKind::Other];
+    !error.is_retryable() && kinds.contains(&error.kind())
 }
 
 fn done(
     space: &Space,
     batch: &Batch,
     outcomes: &[Outcome],
-    names: &mut Names,
+    numbering: &mut Numbering,
 ) -> Vec<(Action, bool)> {
-    let mut units = batch.writes.iter().zip(outcomes).map(|(write, outcome)| {
-        let alteration = names.alteration(space, write);
-        (alteration, outcome)
-    });
+    let mut units = batch
+        .writes
+        .iter()
+        .zip(outcomes)
+        .map(|(write, outcome)| (numbering.alteration(space, write), outcome));
     match batch.mode {
         BatchMode::Atomic if outcomes.iter().all(Outcome::is_done) => {
             vec![(Action::Change(units.map(|(alteration, _)| alteration).collect()), true)]
@@ -185,8 +198,8 @@ fn done(
     }
 }
 
-fn unknown(space: &Space, batch: &Batch, names: &mut Names) -> Vec<(Action, bool)> {
-    let alterations = batch.writes.iter().map(|write| names.alteration(space, write));
+fn unknown(space: &Space, batch: &Batch, numbering: &mut Numbering) -> Vec<(Action, bool)> {
+    let alterations = batch.writes.iter().map(|write| numbering.alteration(space, write));
     match batch.mode {
         BatchMode::Atomic => vec![(Action::Change(alterations.collect()), false)],
         BatchMode::Each => {

@@ -1,135 +1,22 @@
-//! What an adapter was asked, and what it answered.
+use pstate_core::{BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 
-use std::fmt;
-use std::sync::Arc;
+use super::operation::Operation;
+use super::request::Request;
+use super::response::Response;
+use super::value::Value;
 
-use pstate_core::{
-    Batch, BatchMode, Change, Error, Expect, Key, Outcome, Page, Record, Revision, Scan, Space,
-    Write,
-};
+/// The number of records, keys or writes shown of one call.
+const SHOWN: usize = 12;
 
-/// One call of an adapter, as [`RecordingLayer`](crate::RecordingLayer) and
-/// [`FaultLayer`](crate::FaultLayer) see it.
-#[derive(Debug, Clone)]
-pub struct Operation {
-    /// What was asked.
-    pub request: Request,
-    /// What was answered; `None` as long as nothing was, also when the future was dropped.
-    pub response: Option<Result<Response, Error>>,
-    /// When it was asked: a tick of the log's clock. No two ticks are equal.
-    pub invoked: u64,
-    /// When it was answered.
-    pub returned: Option<u64>,
-    /// The fault that a [`FaultLayer`](crate::FaultLayer) put into it.
-    pub fault: Option<&'static str>,
-}
-
-/// What an adapter is asked.
-#[derive(Debug, Clone)]
-pub enum Request {
-    /// [`multi_get`](pstate_core::Adapter::multi_get)
-    MultiGet(Space, Vec<Key>),
-    /// [`write`](pstate_core::Adapter::write)
-    Write(Space, Batch),
-    /// [`scan`](pstate_core::Adapter::scan)
-    Scan(Space, Scan),
-    /// [`spaces`](pstate_core::Adapter::spaces)
-    Spaces,
-    /// [`flush`](pstate_core::Adapter::flush)
-    Flush,
-    /// [`close`](pstate_core::Adapter::close)
-    Close,
-}
-
-/// What an adapter answers.
-#[derive(Debug, Clone)]
-pub enum Response {
-    /// To [`Request::MultiGet`].
-    Records(Vec<Option<Record>>),
-    /// To [`Request::Write`].
-    Outcomes(Vec<Outcome>),
-    /// To [`Request::Scan`].
-    Page(Page),
-    /// To [`Request::Spaces`].
-    Spaces(Vec<Space>),
-    /// To [`Request::Flush`] and [`Request::Close`].
-    Done,
-}
-
-/// Turns the answer of one method into a [`Response`].
-pub(crate) trait Answer: Clone {
-    fn into_response(self) -> Response;
-}
-
-impl Answer for Vec<Option<Record>> {
-    fn into_response(self) -> Response {
-        Response::Records(self)
-    }
-}
-
-impl Answer for Vec<Outcome> {
-    fn into_response(self) -> Response {
-        Response::Outcomes(self)
-    }
-}
-
-impl Answer for Page {
-    fn into_response(self) -> Response {
-        Response::Page(self)
-    }
-}
-
-impl Answer for Vec<Space> {
-    fn into_response(self) -> Response {
-        Response::Spaces(self)
-    }
-}
-
-impl Answer for () {
-    fn into_response(self) -> Response {
-        Response::Done
-    }
-}
-
-/// A value as people read it: text as text, anything long by its beginning and its length.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Value(pub(crate) Arc<[u8]>);
-
-impl Value {
-    const SHOWN: usize = 48;
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
-    }
-}
-
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(Self::SHOWN)];
-        write!(f, "\"{}\"", shown.escape_ascii())?;
-        if self.0.len() > Self::SHOWN {
-            // Long values that begin alike differ in their revision.
-            let digest = Revision::of_content(&self.0).as_number();
-            write!(f, ".. ({} bytes, digest {:08x})", self.0.len(), digest >> 96)?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes operations so that revisions can be told apart at a glance: `r1`, `r2`, in the order in
-/// which they appear.
+/// Formats operations as text. Revisions are called `r1`, `r2`, in order of appearance, because
+/// their own text is too long to compare at a glance.
 #[derive(Debug, Default)]
-pub(crate) struct Narrator {
+pub(crate) struct OperationFormatter {
     revisions: Vec<Revision>,
 }
 
-/// How many records, keys or writes of one call are written out.
-const LISTED: usize = 12;
-
-impl Narrator {
-    pub(crate) fn tell(&mut self, operation: &Operation) -> String {
+impl OperationFormatter {
+    pub(crate) fn format(&mut self, operation: &Operation) -> String {
         let request = self.request(&operation.request);
         let response = match &operation.response {
             None => "(no answer)".to_owned(),
@@ -237,8 +124,8 @@ impl Narrator {
 }
 
 fn list<T>(items: impl ExactSizeIterator<Item = T>, show: impl FnMut(T) -> String) -> String {
-    let more = items.len().saturating_sub(LISTED);
-    let mut shown: Vec<String> = items.take(LISTED).map(show).collect();
+    let more = items.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = items.take(SHOWN).map(show).collect();
     if more > 0 {
         shown.push(format!("and {more} more"));
     }

@@ -1,55 +1,57 @@
 //! The search for an order: just-in-time linearization.
 //!
-//! It is Lowe's refinement of the search by Wing and Gong (*Testing for linearizability*, 2017).
-//! The history is walked in the order of time. What is remembered of the past is a set of
-//! [configurations](Configuration): all that the cells may hold now, and which of the open calls
-//! have already taken effect then. A call must have taken effect when it returns; so at a return,
-//! each configuration is continued in all ways in which a few of the open calls take effect one after
-//! the other, that call last. If no configuration is left, there is no order.
+//! This is Lowe's refinement of the search by Wing and Gong (*Testing for linearizability*, 2017).
+//! It walks the history in the order of time. The past is summarized by a set of
+//! [configurations](Configuration): the possible contents of the cells, and the open calls that
+//! have already taken effect. A call must have taken effect when it returns. So at each return, the
+//! search extends each configuration by every run of open calls that ends with the returning call.
+//! If no configuration is left, there is no order.
 //!
-//! There are too many ways to try them all, above all with calls that never return. These are left
-//! out, because another way leads to an order too if they do:
+//! There are too many runs to try them all, above all with calls that never return. The search
+//! skips these, because another run leads to an order if they do:
 //!
-//! - A call that the rest of the run has nothing to do with: it can take effect later.
-//! - A call of unknown outcome whose changes are overwritten before anyone looks: it may as well not
-//!   have happened.
-//! - Any run that is not a help yet for what it tests: runs are made from the end, so that what
-//!   remains to be tested is known, and whether any open call may bring it about.
-//! - A run that overwrites a value for good which some call still has to see.
-//! - Not to let a read take effect at the first moment at which the cells hold what it saw.
+//! - A call that does not affect the rest of the run: it can take effect later.
+//! - A call of unknown outcome whose changes are overwritten before any call observes them: it may
+//!   as well not have happened.
+//! - A run that does not help to pass its tests. Runs grow from the end, so the search knows which
+//!   tests remain and whether any open call can make them pass.
+//! - A run that overwrites a value for good which some call must still observe.
+//! - Delaying a read beyond the first moment at which the cells hold what it read.
 //! - A configuration that another one [covers](Search::covers).
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::component::{Component, Step};
+use super::action::Value;
+use super::component::Component;
+use super::step::Step;
 use super::transition::{State, Transition};
 use super::values::Values;
 
-/// How many runs are looked at before a search is given up.
+/// The number of runs that a search may try.
 pub(super) const WORK: usize = 1_000_000;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// There is an order.
     Explained,
-    /// There is none. Up to this tick, its return excluded, there was.
+    /// There is no order. There was one up to this tick, its return excluded.
     Stuck { at: u64 },
-    /// The work that was allowed did not suffice.
+    /// The search exceeded its work.
     Undecided,
 }
 
-/// Searches for an order; takes what it did from `work`.
+/// Searches for an order, and subtracts what it did from `work`.
 pub(super) fn search(component: &Component, work: &mut usize) -> Outcome {
     let steps = &component.steps;
     let values = Values::of(steps);
     let mut search = Search {
-        seen_until: steps.iter().map(|step| values.seen_until(step)).collect(),
+        observed_until: steps.iter().map(|step| values.observed_until(step)).collect(),
         steps,
         values,
         now: 0,
         pending: Vec::new(),
-        adrift: Vec::new(),
+        unreturned: Vec::new(),
         work,
     };
     let mut returns: Vec<(u64, usize)> = Vec::new();
@@ -60,13 +62,13 @@ pub(super) fn search(component: &Component, work: &mut usize) -> Outcome {
 
     let mut invoked = 0;
     let mut configurations =
-        vec![Configuration { state: component.initial.clone(), early: vec![] }];
+        vec![Configuration { state: component.initial.clone(), applied: vec![] }];
     for (at, number) in returns {
         while steps.get(invoked).is_some_and(|step| step.invoked <= at) {
             search.invoke(invoked);
             invoked += 1;
         }
-        match search.return_of(number, at, configurations) {
+        match search.return_from(number, at, configurations) {
             None => return Outcome::Undecided,
             Some(next) if next.is_empty() => return Outcome::Stuck { at },
             Some(next) => configurations = next,
@@ -75,36 +77,36 @@ pub(super) fn search(component: &Component, work: &mut usize) -> Outcome {
     Outcome::Explained
 }
 
-/// One of the ways in which things may stand.
+/// One possible state of the store at a moment.
 struct Configuration {
     state: State,
-    /// Which calls have taken effect and not returned, ascending. One of unknown outcome that took
-    /// effect remains in it.
-    early: Vec<usize>,
+    /// The calls that have taken effect and not returned, ascending. A call of unknown outcome that
+    /// took effect stays forever.
+    applied: Vec<usize>,
 }
 
-/// Calls that take effect one right after the other.
+/// Calls that take effect in direct succession.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Run {
-    /// Ascending; their order is of no concern any more.
+    /// Ascending; the order in which they take effect no longer matters.
     members: Vec<usize>,
-    /// What they do together.
+    /// The composition of their transitions.
     transition: Transition,
 }
 
-/// For each state what [`early`](Configuration::early) may be.
+/// By state, the possible [applied](Configuration::applied) calls.
 type Frontier = BTreeMap<State, Vec<Vec<usize>>>;
 
 struct Search<'a> {
     steps: &'a [Step],
     values: Values,
-    /// See [`Values::seen_until`].
-    seen_until: Vec<u64>,
+    /// See [`Values::observed_until`].
+    observed_until: Vec<u64>,
     now: u64,
-    /// Which calls have been invoked and will return.
+    /// The invoked calls that have not returned yet.
     pending: Vec<usize>,
-    /// Which calls have been invoked and never return.
-    adrift: Vec<usize>,
+    /// The invoked calls that never return.
+    unreturned: Vec<usize>,
     work: &'a mut usize,
 }
 
@@ -112,12 +114,12 @@ impl Search<'_> {
     fn invoke(&mut self, number: usize) {
         match self.steps[number].returned {
             Some(_) => self.pending.push(number),
-            None => self.adrift.push(number),
+            None => self.unreturned.push(number),
         }
     }
 
-    /// What the configurations become when a call returns; `None` if that takes too much work.
-    fn return_of(
+    /// Extends the configurations by the return of a call; `None` if that takes too much work.
+    fn return_from(
         &mut self,
         number: usize,
         at: u64,
@@ -126,36 +128,37 @@ impl Search<'_> {
         self.now = at;
         let mut next = Frontier::new();
         for mut configuration in configurations {
-            self.read(&mut configuration);
-            if let Ok(place) = configuration.early.binary_search(&number) {
-                configuration.early.remove(place);
-                self.keep(&mut next, configuration);
+            self.apply_reads(&mut configuration);
+            if let Ok(place) = configuration.applied.binary_search(&number) {
+                configuration.applied.remove(place);
+                self.add(&mut next, configuration);
             } else {
-                self.explain(number, &configuration, &mut next)?;
+                self.extend(number, &configuration, &mut next)?;
             }
         }
         self.pending.retain(|&pending| pending != number);
         let flatten = |(state, many): (State, Vec<_>)| {
-            many.into_iter().map(move |early| Configuration { state: state.clone(), early })
+            many.into_iter().map(move |applied| Configuration { state: state.clone(), applied })
         };
         Some(next.into_iter().flat_map(flatten).collect())
     }
 
-    /// Lets all pending reads take effect that may.
-    fn read(&self, configuration: &mut Configuration) {
+    /// Lets all pending reads take effect that can.
+    fn apply_reads(&self, configuration: &mut Configuration) {
         for &number in &self.pending {
             let transition = &self.steps[number].transition;
             if transition.writes.is_empty() && transition.is_possible_in(&configuration.state) {
-                insert(&mut configuration.early, number);
+                insert(&mut configuration.applied, number);
             }
         }
     }
 
-    /// Continues a configuration by all runs that end with this call.
-    fn explain(&mut self, last: usize, from: &Configuration, next: &mut Frontier) -> Option<()> {
-        let adrift = self.adrift.iter().filter(|&&number| self.seen_until[number] >= self.now);
-        let mut others: Vec<usize> = self.pending.iter().chain(adrift).copied().collect();
-        others.retain(|number| *number != last && from.early.binary_search(number).is_err());
+    /// Extends a configuration by all runs that end with this call.
+    fn extend(&mut self, last: usize, from: &Configuration, next: &mut Frontier) -> Option<()> {
+        let unreturned =
+            self.unreturned.iter().filter(|&&number| self.observed_until[number] >= self.now);
+        let mut others: Vec<usize> = self.pending.iter().chain(unreturned).copied().collect();
+        others.retain(|number| *number != last && from.applied.binary_search(number).is_err());
 
         let transition = self.steps[last].transition.clone();
         let run = Run { members: vec![last], transition };
@@ -166,16 +169,17 @@ impl Search<'_> {
         }
         while let Some(run) = runs.pop() {
             *self.work = self.work.checked_sub(1)?;
-            if run.transition.is_possible_in(&from.state) && !self.is_final_loss(&run, from) {
-                let mut to = Configuration { state: from.state.clone(), early: from.early.clone() };
+            if run.transition.is_possible_in(&from.state) && !self.overwrites_for_good(&run, from) {
+                let mut to =
+                    Configuration { state: from.state.clone(), applied: from.applied.clone() };
                 run.transition.apply_to(&mut to.state);
                 for &member in run.members.iter().filter(|member| **member != last) {
-                    insert(&mut to.early, member);
+                    insert(&mut to.applied, member);
                 }
-                self.keep(next, to);
+                self.add(next, to);
             }
             for &other in &others {
-                if let Some(longer) = self.lengthened(&run, other, from)
+                if let Some(longer) = self.prepend(&run, other, from)
                     && self.is_promising(&longer, from, &others)
                     && seen.insert(longer.clone())
                 {
@@ -186,8 +190,8 @@ impl Search<'_> {
         Some(())
     }
 
-    /// The run with a call before it, if that may be of any use.
-    fn lengthened(&self, run: &Run, first: usize, from: &Configuration) -> Option<Run> {
+    /// The run with a call in front of it, unless the search can skip that run.
+    fn prepend(&self, run: &Run, first: usize, from: &Configuration) -> Option<Run> {
         if run.members.binary_search(&first).is_ok() {
             return None;
         }
@@ -195,10 +199,10 @@ impl Search<'_> {
         let Transition { tests, writes } = &step.transition;
         let rest = &run.transition;
         let is_written = |cell| rest.written(cell).is_some();
-        let concerns_the_rest =
+        let affects_the_rest =
             writes.iter().any(|&(cell, _)| is_written(cell) || rest.tests_cell(cell))
                 || tests.iter().any(|&(cell, _)| is_written(cell));
-        if !concerns_the_rest {
+        if !affects_the_rest {
             return None;
         }
         let overwritten =
@@ -209,8 +213,8 @@ impl Search<'_> {
         let transition = rest.after(&step.transition)?;
         let mut members = run.members.clone();
         insert(&mut members, first);
-        // Who has to see what the first call writes sees it now or, if it is what the cell
-        // holds already, before the run.
+        // A call that must observe what the first call writes does so right after it or, if the
+        // cell holds that content already, before the run.
         let lost = |&(cell, content): &(usize, _)| {
             from.state[cell] != content && self.is_lost(cell, content, &members, rest, from)
         };
@@ -220,7 +224,7 @@ impl Search<'_> {
         Some(Run { members, transition })
     }
 
-    /// Whether each test of the run passes, or some other call may make it pass.
+    /// Whether each test of the run passes, or some other call can make it pass.
     fn is_promising(&self, run: &Run, from: &Configuration, others: &[usize]) -> bool {
         run.transition.tests.iter().all(|&(cell, test)| {
             test.holds(from.state[cell])
@@ -232,57 +236,58 @@ impl Search<'_> {
         })
     }
 
-    /// Whether the run overwrites something that has to be seen later and does not come back.
-    fn is_final_loss(&self, run: &Run, from: &Configuration) -> bool {
+    /// Whether the run overwrites content that a later call must observe, and no call restores.
+    fn overwrites_for_good(&self, run: &Run, from: &Configuration) -> bool {
         run.transition.writes.iter().any(|&(cell, _)| {
             self.is_lost(cell, from.state[cell], &run.members, &run.transition, from)
         })
     }
 
-    /// Whether these contents of a cell have to be seen by a call that takes effect neither before
-    /// nor among `members`, though the end of those overwrites them for good.
+    /// Whether a call that takes effect neither before nor among `members` must observe this
+    /// content of a cell, although `end` overwrites it for good.
     fn is_lost(
         &self,
         cell: usize,
-        content: Option<super::Value>,
+        content: Option<Value>,
         members: &[usize],
         end: &Transition,
         from: &Configuration,
     ) -> bool {
         let is_past = |number: usize| {
-            members.binary_search(&number).is_ok() || from.early.binary_search(&number).is_ok()
+            members.binary_search(&number).is_ok() || from.applied.binary_search(&number).is_ok()
         };
         end.written(cell).is_some_and(|last| last != content)
             && self.values.is_missing(cell, content, self.now, is_past)
     }
 
-    /// Adds a configuration, unless one that is there covers it.
-    fn keep(&self, frontier: &mut Frontier, configuration: Configuration) {
+    /// Adds a configuration, unless another one covers it.
+    fn add(&self, frontier: &mut Frontier, configuration: Configuration) {
         let many = frontier.entry(configuration.state).or_default();
-        let early = configuration.early;
-        if !many.iter().any(|other| self.covers(other, &early)) {
-            many.retain(|other| !self.covers(&early, other));
-            many.push(early);
+        let applied = configuration.applied;
+        if !many.iter().any(|other| self.covers(other, &applied)) {
+            many.retain(|other| !self.covers(&applied, other));
+            many.push(applied);
         }
     }
 
-    /// Whether all that can follow if `b` have taken effect can follow, in the same state, if `a`
-    /// have.
+    /// Whether everything that can follow in a state if the calls `b` have taken effect can also
+    /// follow if the calls `a` have.
     ///
-    /// A call of unknown outcome need not take effect, so it does no harm to have more of them left.
-    /// Any other has to; it does no harm to have that behind it, if nobody could tell.
+    /// A call of unknown outcome need not take effect, so leaving more of them open does no harm.
+    /// Any other call must take effect; having that behind it does no harm if no call can observe
+    /// it.
     fn covers(&self, a: &[usize], b: &[usize]) -> bool {
         let only = |a: &[usize], b: &[usize], allowed: &dyn Fn(usize) -> bool| {
             a.iter().all(|&number| b.binary_search(&number).is_ok() || allowed(number))
         };
         only(b, a, &|number| self.steps[number].returned.is_none())
             && only(a, b, &|number| {
-                self.steps[number].returned.is_some() && self.seen_until[number] <= self.now
+                self.steps[number].returned.is_some() && self.observed_until[number] <= self.now
             })
     }
 }
 
-/// Adds a number to an ascending list, if it is not there.
+/// Adds a number to an ascending list, unless the list contains it.
 fn insert(numbers: &mut Vec<usize>, number: usize) {
     if let Err(place) = numbers.binary_search(&number) {
         numbers.insert(place, number);

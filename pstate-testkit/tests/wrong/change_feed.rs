@@ -1,0 +1,48 @@
+//! The change feed, and its faults.
+
+use std::future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pstate_core::{ChangeFeed, ChangeSubscription, Changes, HubSubscription, Result};
+
+use crate::adapter::LogAdapter;
+use crate::fault::Fault;
+
+#[async_trait]
+impl ChangeFeed for LogAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        self.check_open()?;
+        let hub =
+            if self.is(Fault::ReportsOwnWritesOnly) { &self.own_writes } else { &self.shared.hub };
+        let inner = if self.is(Fault::ReportsOnce) {
+            self.shared_subscription.clone()
+        } else {
+            Arc::new(Mutex::new(hub.subscribe()))
+        };
+        Ok(Box::new(Subscription { inner, loses_taken: self.is(Fault::LosesTakenChanges) }))
+    }
+}
+
+#[derive(Debug)]
+struct Subscription {
+    inner: Arc<Mutex<HubSubscription>>,
+    /// Whether a call awaits after taking the changes, so that dropping it loses them.
+    loses_taken: bool,
+}
+
+#[async_trait]
+impl ChangeSubscription for Subscription {
+    async fn changes(&mut self) -> Result<Changes> {
+        let changes = self.inner.lock().take();
+        if self.loses_taken {
+            tokio::task::yield_now().await;
+        }
+        Ok(changes)
+    }
+
+    async fn wait(&mut self) {
+        future::pending::<()>().await;
+    }
+}
