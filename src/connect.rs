@@ -93,3 +93,37 @@ fn path(rest: &str) -> &str {
 fn config(why: String) -> Error {
     Error::new(ErrorKind::Config, why).in_operation("connect")
 }
+
+#[cfg(test)]
+mod tests {
+    use pstate_core::ErrorKind;
+
+    /// Here, and not in the package of the other tests: only this package's own `cfg!(feature)` says what is
+    /// compiled in, also when other packages of the workspace turn features on.
+    #[tokio::test]
+    async fn a_scheme_that_is_off_names_its_feature() {
+        for (url, feature, on) in [
+            ("sqlite:app.db", "`sqlite`", cfg!(feature = "sqlite")),
+            ("sled:app", "`sled`", cfg!(feature = "sled")),
+            ("redis://:hunter2@host", "`redis`", cfg!(feature = "redis")),
+            ("rediss://:hunter2@host", "`redis-tls`", cfg!(feature = "redis-tls")),
+            ("redis+cluster://:hunter2@host", "`redis-cluster`", cfg!(feature = "redis-cluster")),
+            (
+                "rediss+cluster://:hunter2@host",
+                "`redis-cluster` and `redis-tls`",
+                cfg!(all(feature = "redis-cluster", feature = "redis-tls")),
+            ),
+        ] {
+            if on {
+                continue;
+            }
+            let error = super::connect(url).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let scheme = url.split(':').next().unwrap();
+            assert_eq!(
+                error.to_string(),
+                format!("connect: for {scheme}: URLs turn on the feature {feature}")
+            );
+        }
+    }
+}

@@ -17,7 +17,8 @@
 //! const DECKS: Collection<Deck> = Collection::new("deck");
 //! const CARDS: Collection<Card> = Collection::new("card");
 //!
-//! # let dir = tempfile::tempdir()?;
+//! # let dir = std::env::temp_dir().join(format!("pstate-{}", std::process::id()));
+//! # std::fs::create_dir_all(&dir)?;
 //! # std::env::set_current_dir(&dir)?;
 //! let pstate = pstate::connect("sqlite:app.db").await?.build()?;
 //! CARDS.put(&pstate, "hola", &Card { front: "hola".into(), back: "hello".into() }).await?;
@@ -29,6 +30,7 @@
 //!     println!("{}", card.decode::<Card>()?.front);
 //! }
 //! pstate.close().await?;
+//! # std::fs::remove_dir_all(&dir)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
@@ -95,12 +97,3 @@ pub mod redis {
 pub mod sled {
     pub use pstate_sled::{Flush, ReadMode, SledAdapter, SledConfig};
 }
-
-/// The programs in the guides are tested like those in the documentation.
-#[cfg(all(doctest, feature = "sqlite"))]
-#[doc = include_str!("../docs/change-your-schema.md")]
-struct ChangeYourSchema;
-
-#[cfg(doctest)]
-#[doc = include_str!("../docs/move-between-stores.md")]
-struct MoveBetweenStores;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::cargo::{Failed, cargo, metadata};
 
 /// All that add something. Not all that there are: the model checker's replaces the runtime.
-pub(crate) const ADDITIVE: &str = "pstate/metrics,pstate/redis-cluster,pstate/redis-tls,pstate/sled,\
-                                   pstate-redis/cluster,pstate-redis/tls,pstate-benches/moving";
+pub(crate) const ADDITIVE: &str = "pstate-tests/metrics,pstate-tests/redis-cluster,pstate-tests/redis-tls,\
+                                   pstate-tests/sled,pstate-redis/cluster,pstate-redis/tls,pstate-benches/moving";
 
 pub(crate) fn check_each_alone() -> Result<(), Failed> {
     let metadata = metadata(false)?;

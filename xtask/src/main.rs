@@ -96,7 +96,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
         let core = ["test", "--package", "pstate-core", "--features", "_shuttle"];
         cargo(core.iter().chain(arguments).copied())?;
     }
-    cargo(["test", "--package", "pstate", "--no-default-features", "--test", "disabled"])?;
+    cargo(["test", "--package", "pstate", "--no-default-features", "--lib"])?;
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;
     }

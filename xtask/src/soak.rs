@@ -54,7 +54,7 @@ impl Adapter {
             Self::Memory => ("pstate-testkit", "memory", &CASES),
             Self::Sqlite => ("pstate-sqlite", "conformance", &CASES),
             Self::Sled => ("pstate-sled", "conformance", &CASES),
-            Self::Handle => ("pstate", "it", &["faults", "processes::kill"]),
+            Self::Handle => ("pstate-tests", "it", &["faults", "processes::kill"]),
         }
     }
 }

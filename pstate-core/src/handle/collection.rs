@@ -78,7 +78,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
     /// have the shape of a `T`.
     pub async fn get(&self, pstate: &PState, id: &str) -> Result<Option<Arc<T>>> {
         let miss = match pstate.look_up(KeyRef::unchecked(self.entity_type, id)) {
-            Some(Ok(hit)) => {
+            Ok(hit) => {
                 let decoded = hit.document.map(|document| document.decode()).transpose();
                 if hit.should_yield {
                     // A name of its own: what lives while a future waits is not kept in registers.
@@ -88,8 +88,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
                 }
                 return decoded;
             }
-            Some(Err(miss)) => Some(miss),
-            None => None,
+            Err(miss) => miss,
         };
         let document = Box::pin(pstate.get_from_store(self.key(id)?, "get", miss)).await?;
         document.map(|document| document.decode()).transpose()

@@ -11,9 +11,9 @@ use crate::model::{AsKey, Error, Key, KeyRef, Result};
 use crate::runtime::Instant;
 use crate::telemetry::{Event, Operation};
 
-/// What the fast path found: a hit, or a miss that later steps need not repeat. `None` if the fast
+/// What the fast path found: a hit, or a miss that later steps need not repeat; no miss if the fast
 /// path is closed, or the key is malformed.
-pub(super) type FastLookUp = Option<Result<Hit, Miss>>;
+pub(super) type FastLookUp = Result<Hit, Option<Miss>>;
 
 impl PState {
     /// The document under a key, migrated if it is of an older version; `None` if there is none.
@@ -28,8 +28,8 @@ impl PState {
     /// other tasks have their turn; otherwise one read, which is shared by all who
     /// ask for the key meanwhile.
     pub async fn get(&self, key: impl AsKey) -> Result<Option<Document>> {
-        let miss = match key.unchecked().and_then(|key| self.look_up(key)) {
-            Some(Ok(hit)) => {
+        let miss = match key.unchecked().ok_or(None).and_then(|key| self.look_up(key)) {
+            Ok(hit) => {
                 if hit.should_yield {
                     // A name of its own: what lives while a future waits is not kept in registers.
                     let document = hit.document;
@@ -38,8 +38,7 @@ impl PState {
                 }
                 return Ok(hit.document);
             }
-            Some(Err(miss)) => Some(miss),
-            None => None,
+            Err(miss) => miss,
         };
         // Boxed, so that the future of a hit is small.
         Box::pin(self.get_from_store(key, "get", miss)).await
@@ -65,10 +64,13 @@ impl PState {
         let min_epoch = match self.fast_path {
             FastPath::Unobserved => self.cache.epochs().fast_path(),
             FastPath::Observed => return self.look_up_observed(key),
-            FastPath::Off => return None,
+            FastPath::Off => return Err(None),
         };
-        // A look-up now would be of no use: after the poll it has to be repeated.
-        (min_epoch != ALL_STALE).then(|| self.cache.get(&self.space, key, min_epoch))
+        if min_epoch == ALL_STALE {
+            // A look-up now would be of no use: after the poll it has to be repeated.
+            return Err(None);
+        }
+        self.cache.get(&self.space, key, min_epoch).map_err(Some)
     }
 
     /// The same, with events. Apart, so that nothing of it is in the way of unobserved reads.
@@ -76,19 +78,16 @@ impl PState {
     fn look_up_observed(&self, key: KeyRef<'_>) -> FastLookUp {
         let min_epoch = self.cache.epochs().fast_path();
         if min_epoch == ALL_STALE {
-            return None;
+            return Err(None);
         }
         let telemetry = self.engine().telemetry();
         let started = telemetry.times_cache_read().then(Instant::now);
-        let hit = match self.cache.get(&self.space, key, min_epoch) {
-            Ok(hit) => hit,
-            miss => return Some(miss),
-        };
+        let hit = self.cache.get(&self.space, key, min_epoch).map_err(Some)?;
         let duration = started.map(|started| started.elapsed());
         if duration.is_some() || telemetry.observes_each_cache_read() {
             self.emit_hit(key, &hit, duration);
         }
-        Some(Ok(hit))
+        Ok(hit)
     }
 
     fn emit_hit(&self, key: KeyRef<'_>, hit: &Hit, duration: Option<Duration>) {

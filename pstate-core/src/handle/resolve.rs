@@ -59,7 +59,7 @@ impl PState {
     pub async fn get_resolved(&self, key: impl AsKey, depth: usize) -> Result<Option<Arc<Value>>> {
         let depth = depth.min(MAX_DEPTH);
         // On the fast path, so that what is known takes two look-ups and no more.
-        if let Some(Ok(hit)) = key.unchecked().and_then(|key| self.look_up(key)) {
+        if let Some(Ok(hit)) = key.unchecked().map(|key| self.look_up(key)) {
             let min_epoch = self.cache.epochs().fast_path();
             let root = hit.document;
             if hit.should_yield {

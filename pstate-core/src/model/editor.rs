@@ -1,9 +1,7 @@
 //! Changing a part of a document, and writing back the rest as it was.
 
-use std::collections::HashMap;
 use std::fmt;
 
-use foldhash::fast::RandomState;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::Value;
@@ -30,13 +28,25 @@ impl<'a> DocumentEditor<'a> {
     /// [`Corrupt`](crate::ErrorKind::Corrupt) for text that is not a JSON object, or that cannot be
     /// held in memory as a tree.
     pub(crate) fn open(text: &'a str) -> Result<Self> {
+        Self::open_members(text, |_| true)
+    }
+
+    /// Opens the text of a document without its `$v`, for an edit that gives it another one.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub(crate) fn open_without_version(text: &'a str) -> Result<Self> {
+        Self::open_members(text, |name| name != VERSION_MEMBER)
+    }
+
+    fn open_members(text: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let corrupt = |error: serde_json::Error| Error::corrupt(without_content(&error));
         let raw = serde_json::Deserializer::from_str(text)
             .deserialize_map(RawMembers)
             .map_err(corrupt)?;
         let mut original = Vec::with_capacity(raw.len());
         let mut object = Object::new();
-        for (name, raw) in raw {
+        for (name, raw) in raw.into_iter().filter(|(name, _)| wanted(name)) {
             let value: Value = serde_json::from_str(raw.get()).map_err(corrupt)?;
             object.insert(name.clone(), value.clone());
             original.push((name, raw, value));
@@ -54,32 +64,42 @@ impl<'a> DocumentEditor<'a> {
         &mut self.object
     }
 
-    /// Gives the document a version, or takes it away.
-    pub(crate) fn set_version(&mut self, version: Option<u32>) {
-        match version {
-            Some(version) => self.object.insert(VERSION_MEMBER.to_owned(), version.into()),
-            None => self.object.remove(VERSION_MEMBER),
-        };
+    /// Takes the version away.
+    pub(crate) fn remove_version(&mut self) {
+        self.object.remove(VERSION_MEMBER);
     }
 
     /// The edited text: `$v` first, then the members. Those that the edit left alone are written
     /// as they were: a number with more digits than a double has keeps them.
-    pub(crate) fn finish(self) -> Result<String> {
-        let text = self.write().map_err(|error| Error::corrupt(without_content(&error)))?;
-        String::from_utf8(text).map_err(|error| Error::corrupt(error.to_string()))
+    pub(crate) fn finish(mut self) -> Result<String> {
+        let version = self.object.remove(VERSION_MEMBER);
+        self.write(version.as_ref())
     }
 
-    fn write(self) -> serde_json::Result<Vec<u8>> {
-        let original: HashMap<&str, (&RawValue, &Value), RandomState> =
-            self.original.iter().map(|(name, raw, value)| (name.as_str(), (*raw, value))).collect();
+    /// The same at a version.
+    pub(crate) fn finish_at(mut self, version: u32) -> Result<String> {
+        self.remove_version();
+        self.write(Some(&version.into()))
+    }
+
+    fn write(self, version: Option<&Value>) -> Result<String> {
+        let text = self.try_write(version).map_err(|error| Error::corrupt(without_content(&error)));
+        String::from_utf8(text?).map_err(|error| Error::corrupt(error.to_string()))
+    }
+
+    fn try_write(mut self, version: Option<&Value>) -> serde_json::Result<Vec<u8>> {
+        // Stable: of a member that was written twice the last one counts.
+        self.original.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         let mut text = Vec::new();
         let mut json = serde_json::Serializer::new(&mut text);
         let mut members = json.serialize_map(None)?;
-        let version = self.object.get_key_value(VERSION_MEMBER);
-        let others = self.object.iter().filter(|(name, _)| *name != VERSION_MEMBER);
-        for (name, value) in version.into_iter().chain(others) {
-            match original.get(name.as_str()) {
-                Some((raw, original)) if *original == value => {
+        if let Some(version) = version {
+            members.serialize_entry(VERSION_MEMBER, version)?;
+        }
+        for (name, value) in &self.object {
+            let after = self.original.partition_point(|(original, ..)| original <= name);
+            match after.checked_sub(1).map(|at| &self.original[at]) {
+                Some((original, raw, before)) if original == name && before == value => {
                     members.serialize_entry(name, raw)?;
                 }
                 _ => members.serialize_entry(name, value)?,

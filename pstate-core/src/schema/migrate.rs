@@ -177,15 +177,13 @@ fn migrate(
     text: &str,
     run: impl FnOnce(&mut DocumentEditor<'_>) -> Result<()>,
 ) -> Result<String> {
-    let mut editor = DocumentEditor::open(text)?;
-    // Steps never see a version: which one a document has is no business of theirs.
-    editor.set_version(None);
+    // Steps see no version: it is not theirs to read or to set.
+    let mut editor = DocumentEditor::open_without_version(text)?;
     run(&mut editor)?;
     DocumentCheck(entity).deserialize(editor.object()).map_err(|error| {
         Error::schema(format!("after its migration: {}", without_content(&error)))
     })?;
-    editor.set_version(Some(entity.version()));
-    editor.finish()
+    editor.finish_at(entity.version())
 }
 
 fn run_steps(editor: &mut DocumentEditor<'_>, steps: &[Step]) -> Result<()> {
@@ -193,7 +191,7 @@ fn run_steps(editor: &mut DocumentEditor<'_>, steps: &[Step]) -> Result<()> {
         guarded(|| step.run(editor.object_mut())).map_err(|reason| {
             Error::schema(format!("migration step {} -> {}: {reason}", step.from, step.to))
         })?;
-        editor.set_version(None);
+        editor.remove_version();
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ impl Drop for Round<'_> {
             let test = if test.contains("faults") { test } else { "faults".to_owned() };
             eprintln!(
                 "to repeat this round: PSTATE_TESTKIT_SEED={seed} PSTATE_TESTKIT_ROUNDS=1 \
-                 cargo test --test it -- {test}"
+                 cargo test -p pstate-tests --test it -- {test}"
             );
         }
     }

@@ -368,7 +368,7 @@ impl Drop for Replay {
             let seed = self.seed;
             eprintln!(
                 "to repeat this round: PSTATE_TESTKIT_SEED={seed} PSTATE_TESTKIT_ROUNDS=1 \
-                 cargo test --test it -- processes::kill"
+                 cargo test -p pstate-tests --test it -- processes::kill"
             );
         }
     }

@@ -10,7 +10,10 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{Failed, cargo};
+use crate::cargo::{Failed, cargo, target_directory};
+
+/// The package of the example, and its program.
+const EXAMPLE: &str = "pstate-example-metrics";
 
 /// How many times it is asked, and how often: half an hour of scrapes in a minute.
 const SCRAPES: usize = 121;
@@ -38,10 +41,9 @@ impl Drop for Running {
 
 /// Runs the example, and writes the last scrape and all series that alerts look at to `directory`.
 pub(super) fn record(name: &str, directory: &Path) -> Result<(), Failed> {
-    let example = ["--release", "--example", "metrics", "--features", "metrics"];
-    cargo(["build"].into_iter().chain(example))?;
+    cargo(["build", "--release", "--package", EXAMPLE])?;
     let address = free_address().map_err(|error| failed(&error))?;
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/examples/metrics");
+    let program = format!("{}/release/{EXAMPLE}", target_directory()?);
     let mut command = Command::new(program);
     command.args(["--port", &address.port().to_string()]);
     if name == "trouble" {
@@ -120,5 +122,5 @@ fn scrape(address: SocketAddr) -> io::Result<String> {
 }
 
 fn failed(error: &io::Error) -> Failed {
-    Failed(format!("the example metrics: {error}"))
+    Failed(format!("{EXAMPLE}: {error}"))
 }
