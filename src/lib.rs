@@ -67,13 +67,14 @@ pub use pstate_core::{
     CopyDifferenceKind, CopyFailure, CopyPhase, CopyProgress, CopyReport, CopyVerification,
     CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability, Error,
     ErrorKind, Event, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
-    HubSubscription, Job, JobChanges, JobState, Key, KeyRef, Loaded, MemoryAdapter,
-    MigrationStatus, MigrationWriter, NPlusOne, Object, Observer, Operation, Order, Outcome,
-    PState, Page, Path, Preload, PreloadStats, Problem, ProblemKind, Record, Ref, Result,
-    RetryLayer, Revision, Sample, Scan, ScanQuery, Schema, SingleReads, Space, SpaceDigest,
-    SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
-    SweepReport, SweepStats, Thresholds, TimeoutLayer, TypeStatus, VersionCounts, Warm,
-    WarmProgress, WarmReport, Write, WriteBackStats, WriteBatch, copy, difference, schema,
+    GroupCommit, GroupConfig, GroupWriter, HubSubscription, Job, JobChanges, JobState, Key, KeyRef,
+    Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, NPlusOne, Object, Observer, Operation,
+    Order, Outcome, PState, Page, Path, Preload, PreloadStats, Problem, ProblemKind, ReadMode,
+    Record, Ref, Reply, Response, Result, RetryLayer, Revision, Sample, Scan, ScanQuery, Schema,
+    SingleReads, Space, SpaceDigest, SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint,
+    SweepFailure, SweepProgress, SweepReport, SweepStats, Thresholds, TimeoutLayer, TypeStatus,
+    VersionCounts, Warm, WarmProgress, WarmReport, Write, WriteBackStats, WriteBatch, WriteRequest,
+    WriterClient, copy, difference, schema,
 };
 
 /// Counters, gauges and histograms for the ecosystem's exporters.

@@ -68,8 +68,9 @@ pub use preload::{
 pub use schema::Schema;
 pub use storage::{
     Adapter, Atomicity, Capabilities, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord,
-    ChangedTo, Changes, CountVersions, Durability, Extensions, HubSubscription, MemoryAdapter,
-    Page, RetryLayer, Scan, TimeoutLayer,
+    ChangedTo, Changes, CountVersions, Durability, Extensions, GroupCommit, GroupConfig,
+    GroupWriter, HubSubscription, MemoryAdapter, Page, ReadMode, Reply, Response, RetryLayer, Scan,
+    TimeoutLayer, WriteRequest, WriterClient,
 };
 pub use telemetry::{
     CacheChange, CacheReads, CacheStats, ChangedFields, Event, FlushReport, FlushTrigger, JobState,

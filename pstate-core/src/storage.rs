@@ -4,10 +4,15 @@ mod adapter;
 mod batch_check;
 mod capabilities;
 mod change_feed;
+mod closed;
 mod extensions;
+mod group_commit;
+mod keys_check;
 mod layer;
 mod memory;
 mod page;
+mod read_mode;
+mod stored_name;
 
 pub use adapter::Adapter;
 pub use capabilities::{Atomicity, Capabilities, Durability};
@@ -15,6 +20,10 @@ pub use change_feed::{
     ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes, HubSubscription,
 };
 pub use extensions::{CountVersions, Extensions};
+pub use group_commit::{
+    GroupCommit, GroupConfig, GroupWriter, Reply, Response, WriteRequest, WriterClient,
+};
 pub use layer::{RetryLayer, TimeoutLayer};
 pub use memory::MemoryAdapter;
 pub use page::{Page, Scan};
+pub use read_mode::ReadMode;

@@ -2,40 +2,39 @@
 
 use std::time::Duration;
 
-use pstate_core::{Durability, Error, ErrorKind, Result};
+use pstate_core::{Durability, Error, ErrorKind, ReadMode, Result};
 
 const MIB: u64 = 1 << 20;
 
 /// sled divides its cache into 256 parts, each of which has to hold some pages.
 const LEAST_CACHE: u64 = MIB;
 
-/// Beyond this a page of several values would take more memory than most machines have.
+/// A page of several values beyond this would take more memory than most machines have.
 const LONGEST_VALUE: usize = 1 << 30;
 
 /// sled counts milliseconds.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// How often sled flushes by itself, and tidies up its file, where every write is flushed anyway.
-const TIDY_UP: Duration = Duration::from_millis(500);
+/// How often sled flushes, and reclaims space in its file, where every write is flushed anyway.
+const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// When an acknowledged write has left the process.
 ///
 /// sled collects writes in the process's own memory. Until they are flushed, they end with the
-/// process, however it ends; [`close`](pstate_core::Adapter::close) and
-/// [`flush`](pstate_core::Adapter::flush) always flush.
+/// process. [`close`](pstate_core::Adapter::close) and [`flush`](pstate_core::Adapter::flush)
+/// always flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flush {
     /// Before it is acknowledged: a killed process loses nothing. About 0.1 ms for each group of
     /// writes on an SSD. Declared as [`Durability::Process`].
     ///
-    /// It is no promise about power cuts: sled hands its log to the disk, but doesn't make the disk
-    /// empty its own cache.
+    /// It promises nothing about power cuts: sled hands its log to the disk, but does not make the
+    /// disk empty its own cache.
     #[default]
     EveryWrite,
-    /// After this time at the latest: a killed process loses what it wrote since. What is left is
-    /// whole: of an atomic batch all or nothing. Declared as [`Durability::None`], since an
-    /// acknowledged write may be lost.
+    /// After this time at the latest: a killed process loses what it wrote since, atomic batches as
+    /// a whole. Declared as [`Durability::None`], because an acknowledged write may be lost.
     ///
     /// From a millisecond to an hour; opening fails otherwise.
     Every(Duration),
@@ -49,28 +48,15 @@ impl Flush {
         }
     }
 
-    /// What sled's own thread is told. It also removes what is no longer needed from the file, so it
-    /// has to run in any case.
+    /// The interval of sled's own thread. It also reclaims space in the file, so it has to run in
+    /// any case.
     pub(crate) fn interval_in_millis(self) -> u64 {
         let interval = match self {
-            Self::EveryWrite => TIDY_UP,
+            Self::EveryWrite => RECLAIM_INTERVAL,
             Self::Every(interval) => interval,
         };
         u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-/// Where `multi_get` runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadMode {
-    /// In the task that asks: less than a microsecond for a key whose page is in sled's cache. More
-    /// than 256 keys, or 256 KiB, are read on a thread for blocking work. A page that has to come from
-    /// a slow disk holds up the executor's thread for as long as that takes.
-    #[default]
-    InPlace,
-    /// On a thread for blocking work: about 30 µs more for each call, and the executor never
-    /// waits for the disk.
-    Blocking,
 }
 
 /// How a store is opened.
@@ -118,16 +104,20 @@ impl SledConfig {
         self
     }
 
-    /// How long opening waits for somebody else to close the store before it fails as
+    /// How long opening waits for another handle to be closed before it fails as
     /// [`Unavailable`](ErrorKind::Unavailable). Default: 5 s.
     ///
-    /// It is waited for on the calling thread.
+    /// It blocks the calling thread.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
     /// Where `multi_get` runs. Default: [`ReadMode::InPlace`].
+    ///
+    /// In place, a key whose page is in sled's cache takes less than a microsecond. More than 256
+    /// keys, or 256 KiB, are read on a thread for blocking work all the same.
+    /// [`ReadMode::Blocking`] adds about 30 µs to each call.
     pub fn read_mode(mut self, mode: ReadMode) -> Self {
         self.read_mode = mode;
         self

@@ -1,4 +1,4 @@
-//! From sled's errors and panics to ours.
+//! From sled's errors and panics to PState's.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,29 +6,29 @@ use std::path::Path;
 
 use pstate_core::{Error, ErrorKind, Result};
 
-/// What was going on when sled failed; it decides whether a retry is safe.
+/// What failed. It decides whether a retry is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum During {
+pub(crate) enum Phase {
     /// Opening the store.
     Open,
     /// Reading: nothing has changed.
     Read,
-    /// Writing, or flushing what was written: it may have happened.
+    /// Writing, or flushing writes: they may have happened.
     Write,
 }
 
-/// Does something with sled at `path`.
+/// Calls sled.
 ///
-/// sled panics about some kinds of damage instead of returning an error. What it says then is left
-/// out: it prints whole pages.
+/// sled panics about some kinds of damage instead of returning an error. The message of such a
+/// panic is left out, because it holds whole pages.
 pub(crate) fn guarded<T>(
     path: &Path,
-    during: During,
+    phase: Phase,
     work: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T> {
-    // What sled guards by locks it has unlocked when the panic arrives here.
+    // sled's own locks are released when the panic arrives here.
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => done.map_err(|error| from_sled(error, path, during)),
+        Ok(done) => done.map_err(|error| from_sled(error, path, phase)),
         Err(_) => Err(Error::new(
             ErrorKind::Corrupt,
             format!("{} is damaged: sled panicked; restore a copy", path.display()),
@@ -36,17 +36,17 @@ pub(crate) fn guarded<T>(
     }
 }
 
-/// Translates `error`, which arose in the store at `path`.
-pub(crate) fn from_sled(error: sled::Error, path: &Path, during: During) -> Error {
+/// Translates an error of the store at `path`.
+pub(crate) fn from_sled(error: sled::Error, path: &Path, phase: Phase) -> Error {
     let at = path.display();
     match &error {
         sled::Error::Corruption { .. } => {
             Error::new(ErrorKind::Corrupt, format!("{at} is damaged; restore a copy"))
                 .caused_by(error)
         }
-        sled::Error::Io(cause) => from_io(cause.kind(), path, during).caused_by(error),
-        // Of another version, or with other settings.
-        sled::Error::Unsupported(_) if during == During::Open => {
+        sled::Error::Io(cause) => from_io(cause.kind(), path, phase).caused_by(error),
+        // Written by another version of sled, or with other settings.
+        sled::Error::Unsupported(_) if phase == Phase::Open => {
             Error::new(ErrorKind::Config, format!("{at} cannot be opened by this version of sled"))
                 .caused_by(error)
         }
@@ -54,46 +54,42 @@ pub(crate) fn from_sled(error: sled::Error, path: &Path, during: During) -> Erro
     }
 }
 
-fn from_io(kind: io::ErrorKind, path: &Path, during: During) -> Error {
+fn from_io(kind: io::ErrorKind, path: &Path, phase: Phase) -> Error {
     use io::ErrorKind::{
         InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
         StorageFull, UnexpectedEof,
     };
 
     let at = path.display();
-    match (kind, during) {
+    match (kind, phase) {
         (StorageFull, _) => unavailable(
             format!("{at}: the disk is full; open the store again when it is not"),
-            during,
+            phase,
         ),
-        (PermissionDenied | ReadOnlyFilesystem, During::Open) => Error::new(
+        (PermissionDenied | ReadOnlyFilesystem, Phase::Open) => Error::new(
             ErrorKind::Config,
             format!("{at}: the directory and what is in it have to be readable and writable"),
         ),
-        (NotFound | NotADirectory | IsADirectory, During::Open) => {
+        (NotFound | NotADirectory | IsADirectory, Phase::Open) => {
             Error::new(ErrorKind::Config, format!("{at} cannot be opened or created"))
         }
-        // The log, or a file that it refers to, is shorter than it was or gone.
+        // The log, or a file that it refers to, is gone or shorter than before.
         (NotFound | UnexpectedEof | InvalidData, _) => {
             Error::new(ErrorKind::Corrupt, format!("{at} is damaged; restore a copy"))
         }
-        _ => unavailable(format!("{at}: reading or writing failed"), during),
+        _ => unavailable(format!("{at}: reading or writing failed"), phase),
     }
 }
 
-fn unavailable(message: String, during: During) -> Error {
+fn unavailable(message: String, phase: Phase) -> Error {
     let error = Error::new(ErrorKind::Unavailable, message);
-    if during == During::Write { error } else { error.retryable() }
+    if phase == Phase::Write { error } else { error.retryable() }
 }
 
-/// Whether somebody else has the store open.
+/// Whether another handle has the store open.
 pub(crate) fn is_locked(error: &sled::Error) -> bool {
     // It has no kind of its own.
     matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
-}
-
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store is closed")
 }
 
 #[cfg(test)]
@@ -101,33 +97,33 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn translated(kind: io::ErrorKind, during: During) -> Error {
-        from_sled(sled::Error::Io(kind.into()), Path::new("/data/app"), during)
+    fn translated(kind: io::ErrorKind, phase: Phase) -> Error {
+        from_sled(sled::Error::Io(kind.into()), Path::new("/data/app"), phase)
     }
 
     #[test]
     fn an_io_error_is_retryable_only_if_nothing_was_written() {
-        assert!(translated(io::ErrorKind::Other, During::Read).is_retryable());
-        assert!(!translated(io::ErrorKind::Other, During::Write).is_retryable());
+        assert!(translated(io::ErrorKind::Other, Phase::Read).is_retryable());
+        assert!(!translated(io::ErrorKind::Other, Phase::Write).is_retryable());
     }
 
     #[test]
     fn a_full_disk_is_named() {
-        let error = translated(io::ErrorKind::StorageFull, During::Write);
+        let error = translated(io::ErrorKind::StorageFull, Phase::Write);
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.message().starts_with("/data/app: the disk is full"), "{error}");
     }
 
     #[test]
     fn what_is_missing_is_damage_once_the_store_is_open() {
-        assert_eq!(translated(io::ErrorKind::NotFound, During::Open).kind(), ErrorKind::Config);
-        assert_eq!(translated(io::ErrorKind::NotFound, During::Read).kind(), ErrorKind::Corrupt);
+        assert_eq!(translated(io::ErrorKind::NotFound, Phase::Open).kind(), ErrorKind::Config);
+        assert_eq!(translated(io::ErrorKind::NotFound, Phase::Read).kind(), ErrorKind::Corrupt);
     }
 
     #[test]
     fn a_panic_is_damage_and_what_it_says_is_left_out() {
         let done: Result<()> =
-            guarded(Path::new("/data/app"), During::Read, || panic!("the page with a secret"));
+            guarded(Path::new("/data/app"), Phase::Read, || panic!("the page with a secret"));
         let error = done.expect_err("a panic");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
@@ -136,7 +132,7 @@ mod tests {
     #[test]
     fn anything_unforeseen_is_other_with_its_cause() {
         let bug = sled::Error::ReportableBug("a bug".to_owned());
-        let error = from_sled(bug, Path::new("/data/app"), During::Read);
+        let error = from_sled(bug, Path::new("/data/app"), Phase::Read);
         assert_eq!(error.kind(), ErrorKind::Other);
         assert!(std::error::Error::source(&error).is_some());
     }

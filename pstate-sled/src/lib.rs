@@ -2,8 +2,8 @@
 //! directory, written in Rust alone.
 //!
 //! Values are stored as they are: any program that opens the directory with the crate
-//! [`sled`](https://docs.rs/sled/0.34) finds plain JSON in the tree `pstate`, under the space, a byte 0
-//! and the key.
+//! [`sled`](https://docs.rs/sled/0.34) finds plain JSON in the tree `pstate`, under the space, a
+//! byte 0 and the key.
 //!
 //! ```
 //! use pstate_core::{Adapter, Batch, Key, Space, Write};
@@ -33,30 +33,27 @@
 //! | atomic batches | any number of keys of one space, in one batch of sled's |
 //! | `multi_get` | one snapshot, any number of keys, none of half a batch |
 //! | durability | [`Flush::EveryWrite`] (default): the end of the process, also by a kill. [`Flush::Every`]: a kill takes what was written since the last flush, which is declared as [`Durability::None`](pstate_core::Durability::None). Neither promises anything about power cuts |
-//! | concurrent writes | one thread that stores and flushes together what is waiting |
-//! | what is not flushed yet | can be read by others; who acts on it writes behind it |
+//! | concurrent writes | one thread that stores and flushes what is queued together |
+//! | unflushed writes | can be read by others; what these write in response is stored behind |
 //! | other handles, other processes | none: opening waits up to [`busy_timeout`](SledConfig::busy_timeout), then a retryable error |
 //! | order of keys | by bytes; prefixes are found by the tree and have no wildcards |
-//! | changes by others | there are none; what this handle writes is told by [`ChangeFeed`](pstate_core::ChangeFeed), by key |
-//! | damage | an error, also where sled panics; what is missing at the end of the log is found if the store was closed before |
+//! | changes by others | there are none; [`ChangeFeed`](pstate_core::ChangeFeed) reports by key what this handle writes |
+//! | damage | an error, also where sled panics; a log that has lost its end is found if the store was closed before |
 //! | foreign directories | refused, and left as they are |
 //! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
 //!
-//! sled 0.34 is a beta that is no longer worked on. What that means, and how to move away, is told in the
-//! guide `docs/sled.md`.
+//! sled 0.34 is a beta without maintenance. The guide `docs/sled.md` says what that means, and how
+//! to move away.
 
 mod backend;
 mod config;
-mod database;
-mod ending;
 mod error;
-mod format;
-mod group;
+mod layout;
 mod multi_get;
 mod scan;
-mod stored_key;
-mod transaction;
+mod store;
 mod writer;
 
 pub use backend::SledAdapter;
-pub use config::{Flush, ReadMode, SledConfig};
+pub use config::{Flush, SledConfig};
+pub use pstate_core::ReadMode;

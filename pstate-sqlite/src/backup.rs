@@ -11,28 +11,28 @@ use pstate_core::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Result as SqlResult};
 
-use crate::connection::{Database, checked_path};
-use crate::error::{During, from_sqlite};
-use crate::format::{Header, Owner};
+use crate::error::{Phase, from_sqlite};
+use crate::layout::{Header, Owner};
+use crate::store::{Store, checked_path};
 
-/// How many pages are copied between two looks at the world.
-const PAGES: i32 = 1024;
+/// How many pages are copied in one step.
+const PAGES_PER_STEP: i32 = 1024;
 
 /// Copies what is committed now to the new file `target`.
-pub(crate) fn back_up(database: &Database, target: &Path) -> Result<()> {
+pub(crate) fn back_up(store: &Store, target: &Path) -> Result<()> {
     let target = checked_path(target)?;
     refuse_existing(&target)?;
     let partial = Partial::beside(&target);
-    let source = database.open_reader()?;
-    let from_source = |error| database.error(error, During::Unchanged);
-    source.busy_timeout(database.config.busy_timeout).map_err(from_source)?;
-    // In one read transaction all steps see the same snapshot; without it, each write would make
-    // the copy begin again.
+    let source = store.open_reader()?;
+    let from_source = |error| store.error(error, Phase::Uncommitted);
+    source.busy_timeout(store.config.busy_timeout).map_err(from_source)?;
+    // In one read transaction all steps see the same snapshot. Without it, each write would restart
+    // the copy.
     source
         .execute_batch("BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1")
         .map_err(from_source)?;
     let to_target =
-        |error| from_sqlite(error, &partial.path, database.config.busy_timeout, During::Open);
+        |error| from_sqlite(error, &partial.path, store.config.busy_timeout, Phase::Open);
     let mut copy = Connection::open(&partial.path).map_err(to_target)?;
     copy_all(&source, &mut copy).map_err(to_target)?;
     copy.close().map_err(|(_, error)| to_target(error))?;
@@ -42,7 +42,7 @@ pub(crate) fn back_up(database: &Database, target: &Path) -> Result<()> {
 fn copy_all(source: &Connection, copy: &mut Connection) -> SqlResult<()> {
     let backup = Backup::new(source, copy)?;
     loop {
-        match backup.step(PAGES)? {
+        match backup.step(PAGES_PER_STEP)? {
             StepResult::Done => return Ok(()),
             StepResult::More => {}
             _ => std::thread::sleep(Duration::from_millis(1)),
@@ -75,12 +75,12 @@ pub(crate) fn restore(backup: &Path, target: &Path) -> Result<()> {
         let message = format!("copying {} to {}", backup.display(), partial.path.display());
         Error::new(ErrorKind::Unavailable, message).caused_by(error)
     })?;
-    // The copy is checked, not the original: opening a database writes beside it, and what counts
+    // Check the copy and not the original: opening a database writes files beside it, and the copy
     // is what will be used.
-    let fail = |error| from_sqlite(error, &backup, Duration::ZERO, During::Open);
+    let fail = |error| from_sqlite(error, &backup, Duration::ZERO, Phase::Open);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(&partial.path, flags).map_err(fail)?;
-    if Header::read(&copy).map_err(fail)?.owner(&backup, false)? != Owner::Us {
+    if Header::read(&copy).map_err(fail)?.owner(&backup, false)? != Owner::PState {
         let message = format!("{} is an empty database", backup.display());
         return Err(Error::new(ErrorKind::Config, message));
     }
@@ -93,7 +93,7 @@ pub(crate) fn restore(backup: &Path, target: &Path) -> Result<()> {
     partial.publish(&target)
 }
 
-/// What SQLite finds wrong with a database; nothing, if it is sound.
+/// What SQLite finds wrong with a database: nothing if it is sound.
 pub(crate) fn check(connection: &Connection) -> SqlResult<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA integrity_check")?;
     let mut findings: Vec<String> =
@@ -102,7 +102,7 @@ pub(crate) fn check(connection: &Connection) -> SqlResult<Vec<String>> {
     Ok(findings)
 }
 
-/// A file that is not complete yet, under a name of its own. Removed if it stays incomplete.
+/// An incomplete file, under a name of its own. Dropping it removes it.
 #[derive(Debug)]
 struct Partial {
     path: PathBuf,
@@ -116,12 +116,12 @@ impl Partial {
         Self { path: with_suffix(target, &suffix) }
     }
 
-    /// Gives the file its name, when its content has reached the disk.
+    /// Syncs the content to the disk, then gives the file its name.
     fn publish(self, target: &Path) -> Result<()> {
         let publish = || {
             fs::File::open(&self.path)?.sync_all()?;
-            // Unlike renaming, linking fails if somebody else was faster. Not every file system
-            // can do it.
+            // Unlike renaming, linking fails if the target exists by now. Not every file system can
+            // link.
             match fs::hard_link(&self.path, target) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -140,7 +140,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // After renaming there is nothing left to remove.
+        // After a rename there is nothing left to remove.
         let _ = fs::remove_file(&self.path);
         for companion in companions(&self.path) {
             let _ = fs::remove_file(companion);
@@ -161,14 +161,15 @@ fn sync_directory(_file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A log that was left beside a file that is gone would be replayed into the new file.
+/// Refuses a target that exists, and a log left beside one that is gone: SQLite would replay it
+/// into the new file.
 fn refuse_existing(target: &Path) -> Result<()> {
     let taken = std::iter::once(target.to_path_buf()).chain(companions(target));
     match taken.into_iter().find(|path| path.symlink_metadata().is_ok()) {
         None => Ok(()),
         Some(path) => Err(Error::new(
             ErrorKind::Config,
-            format!("{} exists already; it is not overwritten", path.display()),
+            format!("{} exists already, and is not overwritten", path.display()),
         )),
     }
 }

@@ -4,13 +4,13 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use pstate_core::{Durability, Error, ErrorKind, Result};
+use pstate_core::{Durability, Error, ErrorKind, ReadMode, Result};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// SQLite refuses a row of a thousand million bytes or more. What is left free holds the space,
-/// the key and the row's header.
+/// SQLite refuses a row of a thousand million bytes or more. The rest holds the space, the key and
+/// the row's header.
 const LONGEST_VALUE: usize = 1_000_000_000 - 4096;
 
 /// More would only cost file descriptors.
@@ -19,8 +19,7 @@ const MOST_READERS: usize = 1024;
 /// SQLite counts milliseconds, and KiB of cache, in an `int`.
 const MOST: u64 = i32::MAX as u64;
 
-/// PRAGMAs that have a setting of their own, or whose change would break what the adapter
-/// promises.
+/// PRAGMAs that have a setting of their own, or whose change would break the adapter's guarantees.
 const RESERVED_PRAGMAS: [&str; 9] = [
     "application_id",
     "busy_timeout",
@@ -43,8 +42,8 @@ pub enum Synchronous {
     /// At the next checkpoint: a power cut may lose the last writes, a killed process none. The
     /// file stays consistent in both cases.
     Normal,
-    /// Whenever the operating system likes: a killed process loses nothing, but a power cut can
-    /// make the file unreadable. For data that can be made again.
+    /// When the operating system decides: a killed process loses nothing, but a power cut can make
+    /// the file unreadable. For data that can be derived again.
     Off,
 }
 
@@ -65,7 +64,7 @@ impl Synchronous {
     }
 }
 
-/// How rows lie in the file. Chosen when the table is created, and kept from then on.
+/// How rows lie in the file. Creating the table decides it for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TableLayout {
     /// Rows in a tree by number, keys in an index beside it. Good for documents of any length;
@@ -77,22 +76,8 @@ pub enum TableLayout {
     WithoutRowid,
 }
 
-/// Where `multi_get` runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadMode {
-    /// In the task that asks: about 5 µs for a key that is in the operating system's cache. More
-    /// than 64 keys, or 256 KiB, are read in portions, between which other tasks have their turn.
-    /// A key that has to come from a slow disk holds up the executor's thread for as long as that
-    /// takes.
-    #[default]
-    InPlace,
-    /// On a thread for blocking work: about 30 µs more for each call, and the executor never
-    /// waits for the disk.
-    Blocking,
-}
-
-/// How a store is opened. Every setting has a default that suits a server with one writing
-/// process; see each for what it trades.
+/// How a store is opened. Every default suits a server with one writing process; each setting says
+/// what it trades.
 ///
 /// ```
 /// use std::time::Duration;
@@ -190,7 +175,7 @@ impl SqliteConfig {
         self
     }
 
-    /// How long to wait for a lock that another process holds before the call fails as
+    /// How long to wait for a lock of another process before the call fails as
     /// [`Unavailable`](ErrorKind::Unavailable). Default: 5 s. Milliseconds are its resolution.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout.min(Duration::from_millis(MOST));
@@ -218,6 +203,9 @@ impl SqliteConfig {
     }
 
     /// Where `multi_get` runs. Default: [`ReadMode::InPlace`].
+    ///
+    /// In place, a key in the operating system's cache takes about 5 µs. Longer reads yield to
+    /// other tasks after 64 keys, or 256 KiB. [`ReadMode::Blocking`] adds about 30 µs to each call.
     pub fn read_mode(mut self, mode: ReadMode) -> Self {
         self.read_mode = mode;
         self
@@ -278,7 +266,9 @@ impl SqliteConfig {
             ));
         }
         if self.checkpoint_interval == Some(Duration::ZERO) {
-            return refuse("checkpoint interval: zero is no interval".to_owned());
+            return refuse(
+                "checkpoint interval: zero is no interval; `None` turns it off".to_owned(),
+            );
         }
         for (name, _) in &self.pragmas {
             if !is_identifier(name) {

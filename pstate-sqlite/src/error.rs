@@ -1,4 +1,4 @@
-//! From SQLite's errors to ours.
+//! From SQLite's errors to PState's.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use pstate_core::{Error, ErrorKind};
 use rusqlite::{Error as SqlError, ErrorCode, ffi};
 
-/// What was going on when SQLite failed; it decides whether a retry is safe.
+/// What failed. It decides whether a retry is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum During {
+pub(crate) enum Phase {
     /// Opening the store.
     Open,
-    /// Reading, or writing in a transaction that was rolled back: nothing has changed.
-    Unchanged,
-    /// Committing: SQLite has rolled back, but after a crash the log may hold the commit.
+    /// Reading, or writing in a transaction that is rolled back: nothing has changed.
+    Uncommitted,
+    /// Committing. SQLite rolls back, but after a crash the log may hold the commit.
     Commit,
 }
 
-/// Translates `error`, which arose in the file at `path`; `waited` is the busy timeout.
-pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, during: During) -> Error {
+/// Translates an error of the file at `path`. `waited` is the busy timeout.
+pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase: Phase) -> Error {
     let at = path.display();
     let (code, extended) = match error.sqlite_error() {
         Some(failure) => (failure.code, failure.extended_code),
@@ -36,7 +36,7 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, during
         }
         ErrorCode::CannotOpen => match why_not_opened(path) {
             Some(why) => return Error::new(ErrorKind::Config, why),
-            None if during == During::Open => {
+            None if phase == Phase::Open => {
                 let message = format!(
                     "{at} cannot be opened or created: the file and its directory have to be \
                      writable, and SQLite keeps files that end in -wal and -shm beside it"
@@ -77,7 +77,7 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, during
         _ => (ErrorKind::Other, format!("{at}: SQLite failed"), false),
     };
     let translated = Error::new(kind, message).caused_by(error);
-    if transient && during != During::Commit { translated.retryable() } else { translated }
+    if transient && phase != Phase::Commit { translated.retryable() } else { translated }
 }
 
 /// Whether waiting for a lock might help.
@@ -85,7 +85,7 @@ pub(crate) fn is_busy(error: &SqlError) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Whether the failure is about one row, and the transaction around it is still good.
+/// Whether one row is to blame, and the transaction can go on without it.
 pub(crate) fn is_about_one_row(error: &SqlError) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -93,14 +93,10 @@ pub(crate) fn is_about_one_row(error: &SqlError) -> bool {
     )
 }
 
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store is closed")
-}
-
-/// What is wrong with `path`, as far as looking at it tells.
+/// What is wrong with `path`, as far as its metadata tells.
 ///
-/// It must not be opened to find out: closing the file again would drop the locks that SQLite
-/// holds on it in this process.
+/// Never opens the file: closing it again would drop the locks that SQLite holds on it in this
+/// process.
 fn why_not_opened(path: &Path) -> Option<String> {
     if path.is_dir() {
         return Some(format!("{} is a directory", path.display()));
@@ -121,14 +117,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn translated(code: std::ffi::c_int, during: During) -> Error {
+    fn translated(code: std::ffi::c_int, phase: Phase) -> Error {
         let error = SqlError::SqliteFailure(ffi::Error::new(code), None);
-        from_sqlite(error, Path::new("/data/app.db"), Duration::from_secs(5), during)
+        from_sqlite(error, Path::new("/data/app.db"), Duration::from_secs(5), phase)
     }
 
     #[test]
     fn a_busy_database_is_worth_a_retry() {
-        let error = translated(ffi::SQLITE_BUSY_RECOVERY, During::Unchanged);
+        let error = translated(ffi::SQLITE_BUSY_RECOVERY, Phase::Uncommitted);
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.is_retryable());
         assert_eq!(
@@ -139,26 +135,26 @@ mod tests {
 
     #[test]
     fn an_io_error_is_retryable_only_if_nothing_was_written() {
-        assert!(translated(ffi::SQLITE_IOERR_READ, During::Unchanged).is_retryable());
-        assert!(!translated(ffi::SQLITE_IOERR_FSYNC, During::Commit).is_retryable());
+        assert!(translated(ffi::SQLITE_IOERR_READ, Phase::Uncommitted).is_retryable());
+        assert!(!translated(ffi::SQLITE_IOERR_FSYNC, Phase::Commit).is_retryable());
     }
 
     #[test]
     fn a_damaged_file_is_corrupt_and_not_retried() {
-        let error = translated(ffi::SQLITE_CORRUPT, During::Unchanged);
+        let error = translated(ffi::SQLITE_CORRUPT, Phase::Uncommitted);
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(!error.is_retryable());
     }
 
     #[test]
     fn a_moved_file_is_unavailable() {
-        let error = translated(ffi::SQLITE_READONLY_DBMOVED, During::Unchanged);
+        let error = translated(ffi::SQLITE_READONLY_DBMOVED, Phase::Uncommitted);
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
 
     #[test]
     fn anything_unforeseen_is_other_with_its_cause() {
-        let error = translated(ffi::SQLITE_ERROR, During::Unchanged);
+        let error = translated(ffi::SQLITE_ERROR, Phase::Uncommitted);
         assert_eq!(error.kind(), ErrorKind::Other);
         assert!(std::error::Error::source(&error).is_some());
     }

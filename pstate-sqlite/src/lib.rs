@@ -32,33 +32,28 @@
 //! | atomic batches | any number of keys of one space, in one transaction |
 //! | `multi_get` | one snapshot, any number of keys, none of half a batch |
 //! | durability | [`Synchronous::Full`] (default): a power cut. `Normal`: the end of the process; the file stays sound. `Off`: the end of the process |
-//! | concurrent writes | one thread with group commit: never "database is locked" within a process |
+//! | concurrent writes | one thread with group commit: no "database is locked" within a process |
 //! | other processes | may read and write the same file; waits for their locks up to [`busy_timeout`](SqliteConfig::busy_timeout), then a retryable error, with nothing written |
 //! | order of keys | by bytes; prefixes are found by the index and have no wildcards |
 //! | changes by others | found by [`ChangeFeed`](pstate_core::ChangeFeed), as a whole; what this handle writes, by key |
 //! | foreign files | refused, unless [`shared_database`](SqliteConfig::shared_database) allows them |
 //! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
 //!
-//! The file has to be on a local file system: it is used in WAL mode, which needs shared memory.
-//! Reads of many keys, scans and copies hold a snapshot while they run. The future of such a read,
-//! kept and never polled again, keeps the log of writes from being emptied and `close` from ending.
+//! The file has to be on a local file system, because WAL mode needs shared memory. Reads of many
+//! keys, scans and copies hold a snapshot while they run. If you keep the future of such a read and
+//! never poll it again, the log of writes cannot be emptied and `close` does not end.
 
 mod backend;
 mod backup;
 mod changes;
 mod config;
-mod connection;
 mod error;
-mod format;
-mod group;
-mod maintenance;
+mod layout;
 mod multi_get;
-mod readers;
 mod scan;
-mod table;
-mod transaction;
-mod value;
+mod store;
 mod writer;
 
 pub use backend::SqliteAdapter;
-pub use config::{ReadMode, SqliteConfig, Synchronous, TableLayout};
+pub use config::{SqliteConfig, Synchronous, TableLayout};
+pub use pstate_core::ReadMode;

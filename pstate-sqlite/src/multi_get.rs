@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use pstate_core::{ErrorKind, Key, Record, Result, Space};
+use pstate_core::{ErrorKind, Key, ReadMode, Record, Result, Space};
 use rusqlite::{Connection, Result as SqlResult};
 use tokio::task::yield_now;
 
-use crate::config::ReadMode;
-use crate::error::{During, is_busy};
-use crate::readers::{Reader, Readers};
-use crate::table::Table;
-use crate::value::record;
+use crate::error::{Phase, is_busy};
+use crate::layout::{Table, record};
+use crate::store::{Reader, Readers};
 
-/// How many keys are read before other tasks have their turn: about 0.1 ms.
-const PORTION: usize = 64;
-/// How many bytes of values end a portion, likewise.
-const PORTION_BYTES: usize = 256 * 1024;
+/// How many keys are read before the task yields: about 0.1 ms.
+const KEYS_PER_YIELD: usize = 64;
+/// How many bytes of values are read before the task yields, likewise.
+const BYTES_PER_YIELD: usize = 256 * 1024;
 
 type Records = Vec<Option<Record>>;
 
@@ -28,14 +26,14 @@ pub(crate) async fn multi_get(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    if readers.database().config.read_mode == ReadMode::InPlace {
+    if readers.store().config.read_mode == ReadMode::InPlace {
         let mut records = Vec::with_capacity(keys.len());
         match in_place(readers.take().await?, space, keys, &mut records).await {
             Ok(()) => return Ok(records),
-            // Waiting for a lock is nothing to do on an executor's thread.
+            // Waiting for a lock would block the executor's thread.
             Err(error) if is_busy(&error) => {}
             Err(error) => {
-                let error = readers.database().error(error, During::Unchanged);
+                let error = readers.store().error(error, Phase::Uncommitted);
                 // The first key without a record is the one that could not be read.
                 return Err(match keys.get(records.len()) {
                     Some(key) if error.kind() == ErrorKind::Corrupt => error.at_key(key),
@@ -48,8 +46,8 @@ pub(crate) async fn multi_get(
     readers.run_blocking(move |connection, table| at_once(connection, table, &space, &keys)).await
 }
 
-/// Each portion borrows the connection anew, because no borrow may be held while others have their
-/// turn. If the future is dropped then, dropping the reader ends the transaction.
+/// Borrows the connection for each portion, because no borrow may live across the yield. If the
+/// future is dropped there, dropping the reader ends the transaction.
 async fn in_place(
     mut reader: Reader,
     space: &Space,
@@ -57,15 +55,16 @@ async fn in_place(
     records: &mut Records,
 ) -> SqlResult<()> {
     if keys.len() == 1 {
-        return reader
-            .run(|connection, table| read(connection, table, space, keys, records, PORTION_BYTES));
+        return reader.run(|connection, table| {
+            read(connection, table, space, keys, records, BYTES_PER_YIELD)
+        });
     }
     reader.run(|connection, _| begin(connection))?;
     loop {
         let left = &keys[records.len()..];
-        let portion = &left[..left.len().min(PORTION)];
+        let portion = &left[..left.len().min(KEYS_PER_YIELD)];
         reader.run(|connection, table| {
-            read(connection, table, space, portion, records, PORTION_BYTES)
+            read(connection, table, space, portion, records, BYTES_PER_YIELD)
         })?;
         if records.len() == keys.len() {
             break;
@@ -88,15 +87,15 @@ fn at_once(
     Ok(records)
 }
 
-/// One look-up for each key with the same statement: faster than any single statement for all
-/// keys, and without a limit on their number. Stops early after `most_bytes`.
+/// Looks each key up with the same statement: faster than any single statement for all keys, and
+/// without a limit on their number. Stops early after `max_bytes`.
 fn read(
     connection: &Connection,
     table: &Table,
     space: &Space,
     keys: &[Key],
     records: &mut Records,
-    most_bytes: usize,
+    max_bytes: usize,
 ) -> SqlResult<()> {
     let mut bytes = 0_usize;
     let mut statement = connection.prepare_cached(&table.get)?;
@@ -110,14 +109,14 @@ fn read(
         };
         bytes += found.as_ref().map_or(0, |record| record.bytes.len());
         records.push(found);
-        if bytes >= most_bytes {
+        if bytes >= max_bytes {
             break;
         }
     }
     Ok(())
 }
 
-/// The snapshot is taken by the first read that follows.
+/// Begins a snapshot, which the next read takes.
 fn begin(connection: &Connection) -> SqlResult<()> {
     connection.prepare_cached("BEGIN DEFERRED")?.execute([]).map(drop)
 }

@@ -1,19 +1,16 @@
 //! Reading pages of records, and the names of spaces.
 
-use std::str;
-
 use pstate_core::{Error, ErrorKind, Key, Page, Scan, Space, VersionCounts};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Result as SqlResult, ToSql};
 
-use crate::table::Table;
-use crate::value::{bytes, record};
+use crate::layout::{Table, bytes, record};
 
-/// How many unreadable rows a page reports one by one. The others are counted, so that a table
-/// full of them needs no memory to speak of.
-const REPORTED: usize = 100;
+/// How many unreadable rows a page reports one by one. It counts the others, so that a table full
+/// of them takes little memory.
+const MAX_REPORTED: usize = 100;
 
-/// Reads until there are as many records as asked for, past rows whose key is no key.
+/// Reads up to the limit of the scan, past rows whose key is no key.
 pub(crate) fn page(
     connection: &Connection,
     table: &Table,
@@ -43,7 +40,7 @@ pub(crate) fn page(
         }
         match parse_key(stored_key) {
             Ok(key) => page.records.push((key, record(row.get_ref(1)?))),
-            Err(why) if page.unreadable.len() < REPORTED => page.unreadable.push(
+            Err(why) if page.unreadable.len() < MAX_REPORTED => page.unreadable.push(
                 Error::new(ErrorKind::Corrupt, format!("a row that is no record: {why}"))
                     .in_operation("scan")
                     .in_space(space),
@@ -80,23 +77,21 @@ pub(crate) fn count_versions(
     Ok(counts)
 }
 
+/// The key of a row, or why it is none.
 fn parse_key(stored: ValueRef<'_>) -> Result<Key, String> {
     match stored {
-        ValueRef::Text(text) => match str::from_utf8(text) {
-            Ok(text) => text.parse().map_err(|error: Error| error.message().to_owned()),
-            Err(_) => Err(format!("key {}: not UTF-8", shortened(text))),
-        },
+        ValueRef::Text(text) => Key::from_stored(text).map_err(|error| error.message().to_owned()),
         other => Err(format!("key {}: of type {}", shortened(&bytes(other)), other.data_type())),
     }
 }
 
-fn shortened(text: &[u8]) -> String {
+fn shortened(bytes: &[u8]) -> String {
     const SHOWN: usize = 80;
-    let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
-    format!("{shown:?}{}", if text.len() > SHOWN { ".." } else { "" })
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+    format!("{shown:?}{}", if bytes.len() > SHOWN { ".." } else { "" })
 }
 
-/// All spaces, each found from the one before by one look-up.
+/// All spaces, each found by one look-up from the one before.
 pub(crate) fn spaces(connection: &Connection, table: &Table) -> SqlResult<Vec<Space>> {
     let mut statement = connection.prepare_cached(&table.next_space)?;
     let mut spaces = Vec::new();
@@ -111,8 +106,8 @@ pub(crate) fn spaces(connection: &Connection, table: &Table) -> SqlResult<Vec<Sp
     Ok(spaces)
 }
 
-/// A space's name as it is stored, to search for the one after it. It need be no UTF-8, and it
-/// keeps its type: bytes that are no text come after all text.
+/// A space's name as it is stored, to search for the next one. It may be no UTF-8, and it keeps its
+/// type, because blobs sort after all text.
 #[derive(Debug)]
 enum Name {
     Text(Vec<u8>),
@@ -130,10 +125,9 @@ impl Name {
 
     fn parse(&self) -> Result<Space, String> {
         match self {
-            Self::Text(text) => match str::from_utf8(text) {
-                Ok(name) => name.parse().map_err(|error: Error| error.message().to_owned()),
-                Err(_) => Err(format!("space {}: not UTF-8", shortened(text))),
-            },
+            Self::Text(text) => {
+                Space::from_stored(text).map_err(|error| error.message().to_owned())
+            }
             Self::Blob(bytes) => Err(format!("space {}: not text", shortened(bytes))),
         }
     }

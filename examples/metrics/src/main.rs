@@ -20,8 +20,7 @@ use pstate::{Adapter, MetricsBridge, MigrationWriter, PState};
 use tokio::time::sleep;
 
 use crate::slow_disk::SlowDisk;
-
-type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::workload::Result;
 
 /// Serves /metrics to Prometheus while a workload runs on an SQLite file.
 #[derive(Parser)]

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use pstate_core::Durability;
 
-/// What a caller may rely on after [`replace`] and [`sync_directory`]. The standard library cannot
-/// wait for directories on Windows, so less is claimed there.
+/// What holds after [`replace`] and [`sync_directory`]. The standard library cannot sync
+/// directories on Windows, so less is claimed there.
 pub(crate) const DURABILITY: Durability =
     if cfg!(unix) { Durability::Power } else { Durability::Process };
 
-/// Makes `heading` and `bytes` the content of the file at `path`, at once: whoever opens it finds
-/// the old content or the new one. After an error nothing has changed.
+/// Makes `heading` and `bytes` the content of the file at `path`, at once: each reader finds the
+/// old content or the new one. After an error nothing has changed.
 ///
-/// They are written to `temporary`, and are on the disk before it gets its name; otherwise a power
-/// cut could leave the name without the content. The name itself is on the disk when its directory
-/// has been [synced](sync_directory).
+/// Writes them to `temporary`, and syncs it before it gets its name; otherwise a power cut could
+/// leave the name without the content. The name itself is on the disk when its directory has been
+/// [synced](sync_directory).
 pub(crate) fn replace(
     temporary: &Path,
     path: &Path,
@@ -31,8 +31,8 @@ pub(crate) fn replace(
         fs::rename(temporary, path)
     };
     write().inspect_err(|_| {
-        // Half a file on a full disk is in the way; if it cannot be removed, the next write
-        // truncates it.
+        // Half a file takes room on a full disk. If it cannot be removed, the next write truncates
+        // it.
         let _ = fs::remove_file(temporary);
     })
 }

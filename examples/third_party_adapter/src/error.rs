@@ -1,6 +1,6 @@
 //! From I/O errors to PState's.
 //!
-//! Operation, space and key are added by those who know them. Paths are named, contents never.
+//! Callers add operation, space and key where they know them. Messages name paths, never contents.
 
 use std::io::{self, ErrorKind as Io};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use pstate_core::{Error, ErrorKind};
 use tokio::task::JoinError;
 
-/// A failure by which nothing has changed. All but two causes may pass: a full disk is emptied, a
+/// A failure that has changed nothing. All but two causes may pass: a full disk is emptied, a
 /// volume comes back. So those are worth a retry.
 pub(crate) fn unchanged(error: io::Error, path: &Path) -> Error {
     let message = format!("{} cannot be used", path.display());
@@ -25,15 +25,11 @@ pub(crate) fn unchanged(error: io::Error, path: &Path) -> Error {
     }
 }
 
-/// A failure after files were changed: others may see the change, a power cut may undo it. Not
-/// retryable, because the effect is unknown.
+/// A failure after a change: others may see the change, a power cut may undo it. Not retryable,
+/// because the effect is unknown.
 pub(crate) fn unsettled(error: io::Error, path: &Path) -> Error {
     let message = format!("{} was changed, but may not be on the disk", path.display());
     Error::new(ErrorKind::Unavailable, message).caused_by(error)
-}
-
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store is closed")
 }
 
 /// The runtime has shut down, or the work has panicked. How far it got is unknown.

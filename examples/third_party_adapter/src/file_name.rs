@@ -1,8 +1,8 @@
 //! From keys to file names and back.
 //!
 //! File systems disagree about names: which characters are allowed, whether case and Unicode
-//! normalisation matter, that some names are devices. All of them keep `[a-z0-9_%-]` apart, so that is
-//! all we use: other bytes of a key are percent-encoded, in lower case. `card:Hola` is
+//! normalisation matter, that some names are devices. All of them keep `[a-z0-9_%-]` apart, so that
+//! is all we use: other bytes of a key are percent-encoded, in lower case. `card:Hola` is
 //! `card%3a%48ola`. No name is `.`, `..` or `con`, because every key has a colon.
 //!
 //! A name has at most 255 bytes, but a key may need 1,731. Where the encoded key is too long, the

@@ -21,16 +21,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! From the outside in: `adapter` is what PState calls and decides when work may run, `store` and
-//! `listing` do the work, `file_name` says where a record lies, `lock` keeps writers apart, `disk` makes a change
-//! atomic and durable, `error` translates failures.
+//! From the outside in: `backend` is what PState calls and decides when work may run, `store` and
+//! `scan` do the work, `file_name` says where a record lies, `lock` keeps writers apart, `disk`
+//! makes a change atomic and durable, `error` translates failures.
 
-mod adapter;
+mod backend;
 mod disk;
 mod error;
 mod file_name;
-mod listing;
 mod lock;
+mod scan;
 mod store;
 
-pub use adapter::DirectoryAdapter;
+pub use backend::DirectoryAdapter;

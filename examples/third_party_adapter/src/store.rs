@@ -1,5 +1,5 @@
-//! A directory with records in it: opening, reading and writing. All of it blocks: the adapter runs
-//! it on threads that may wait.
+//! A directory with records in it: opening, reading and writing. All of it blocks, so the adapter
+//! runs it on threads for blocking work.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind as Io};
@@ -7,11 +7,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use pstate_core::{
-    Batch, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision,
-    Space, Write,
+    Atomicity, Batch, BatchMode, Capabilities, Change, Error, ErrorKind, Expect, Key, Outcome,
+    Record, Result, Revision, Space, Write,
 };
 
-use crate::disk::{ensure_directory, remove, replace, sync_directory};
+use crate::disk::{DURABILITY, ensure_directory, remove, replace, sync_directory};
 use crate::error::{unchanged, unsettled};
 use crate::file_name::FileName;
 use crate::lock::{self, Lock};
@@ -20,13 +20,17 @@ use crate::lock::{self, Lock};
 /// names such as `con`, which is a valid space but no file on Windows.
 pub(crate) const SPACE: &str = "space-";
 
-/// The file that a change is written to first. One is enough, because whoever writes has the lock,
-/// and it lies where no listing of records looks.
+/// The file that a change is written to first. One is enough, because a writer has the lock, and it
+/// lies where no listing of records looks.
 const TEMPORARY: &str = "unfinished";
 
-/// How many writes one call may have. The lock is held for all of them, with a wait for the disk
-/// each, and meanwhile every other writer waits; so it is a bound on that.
-pub(crate) const MAX_BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// How many writes one call may have. It holds the lock for all of them, with a wait for the disk
+/// each, and every other writer waits meanwhile. So this bounds that wait.
+const MAX_BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// What the store can do.
+pub(crate) const CAPABILITIES: Capabilities =
+    Capabilities::new(Atomicity::Key, DURABILITY).max_batch(MAX_BATCH);
 
 /// A directory with records in it.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl Store {
             Err(error) if error.kind() == Io::NotADirectory => return refuse("is no directory"),
             entries => entries.map_err(at_path)?.next().is_some(),
         };
-        // In this order: if another process makes it a store just now, its mark comes first.
+        // In this order: if another process claims it just now, the mark comes first.
         let marked = root.join(lock::NAME).try_exists().map_err(at_path)?;
         if occupied && !marked {
             return refuse("is not empty and no store of this version");
@@ -67,7 +71,7 @@ impl Store {
     fn prepare(&self) -> io::Result<()> {
         File::options().create(true).append(true).open(self.root.join(lock::NAME))?;
         let _lock = Lock::exclusive(&self.root)?;
-        // Nobody is writing now, so this is what a process left that died.
+        // No process writes now, so a process that died has left this.
         remove(&self.root.join(TEMPORARY))?;
         sync_directory(&self.root)?;
         self.root.parent().map_or(Ok(()), sync_directory)
@@ -82,11 +86,11 @@ impl Store {
     }
 
     pub(crate) fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
-        check_number(keys.len())?;
+        CAPABILITIES.check_keys(keys)?;
         keys.iter().map(|key| self.read(space, key)).collect()
     }
 
-    /// Takes no lock: an opened file is one version, whole, because no file is ever changed.
+    /// Takes no lock: an opened file is one version, whole, because no file ever changes.
     pub(crate) fn read(&self, space: &Space, key: &Key) -> Result<Option<Record>> {
         let name = FileName::of(key);
         let path = self.path(space, &name);
@@ -111,12 +115,7 @@ impl Store {
     }
 
     pub(crate) fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        batch.check_distinct()?;
-        check_number(batch.writes.len())?;
-        if batch.mode == BatchMode::Atomic && batch.writes.len() > 1 {
-            let message = "single keys are written atomically, not batches";
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
+        batch.check(&CAPABILITIES)?;
         if batch.writes.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,8 +129,8 @@ impl Store {
         };
         let outcomes: Vec<Outcome> = batch.writes.iter().map(apply).collect();
         if outcomes.iter().any(Outcome::is_done) {
-            // The space's own name is in the root. Also if the directory was there already: who
-            // created it may have died before syncing.
+            // The space's own name is in the root. Sync it even if the directory existed: the
+            // process that created it may have died before syncing.
             let synced = sync_directory(&directory).and_then(|()| sync_directory(&self.root));
             synced.map_err(|error| unsettled(error, &directory))?;
         }
@@ -142,7 +141,7 @@ impl Store {
         }
     }
 
-    /// Does one write. The lock has to be held from before the comparison to after the change;
+    /// Does one write. The caller holds the lock from before the comparison to after the change;
     /// otherwise two could both find what they expect. After an error nothing has changed.
     fn apply(&self, space: &Space, write: &Write) -> Result<Outcome> {
         let holds = match write.expect {
@@ -168,12 +167,4 @@ impl Store {
         changed.map_err(|error| unchanged(error, &path))?;
         Ok(outcome)
     }
-}
-
-fn check_number(number: usize) -> Result<()> {
-    if number <= MAX_BATCH.get() {
-        return Ok(());
-    }
-    let message = format!("{number} keys in one call, at most {MAX_BATCH} are allowed");
-    Err(Error::new(ErrorKind::Unsupported, message))
 }

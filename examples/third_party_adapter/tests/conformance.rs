@@ -35,7 +35,7 @@ impl Harness for Directory {
         }
     }
 
-    /// A directory where the file was: nobody can read it, not even root.
+    /// A directory where the file was: no user can read it, not even root.
     async fn damage(&self, id: &str, space: &Space, key: &Key) -> Result<bool> {
         let file = DirectoryAdapter::open(path(id))?.path(space, key);
         fs::remove_file(&file).and_then(|()| fs::create_dir(&file)).map_err(failed)?;

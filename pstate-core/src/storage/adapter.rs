@@ -27,7 +27,7 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 /// - *Bytes*: What is read is what was written, byte for byte. Cases: `bytes::every_byte`,
 ///   `bytes::empty`, `bytes::numbers`, `bytes::lengths`, `bytes::huge`.
 /// - *Opacity*: Values need not be JSON, nor text. Case: `bytes::no_json`.
-/// - *Keys*: Keys are told apart by their bytes: no case folding, no Unicode normalisation, no
+/// - *Keys*: Keys are distinguished by their bytes: no case folding, no Unicode normalisation, no
 ///   trimming, no wildcards, no cutting. Every valid key, of up to 577 bytes, can be stored. Cases:
 ///   `keys::letter_case`, `keys::normal_forms`, `keys::blanks`, `keys::wildcards`,
 ///   `keys::odd_characters`, `keys::longest`, `keys::beginnings`.

@@ -74,7 +74,7 @@ async fn a_value_that_is_too_long_fails_alone_or_refuses_its_atomic_batch() {
     let store = place.open_with(SledConfig::default().max_value_len(10));
     let writes = vec![put_write("card:1", "short"), put_write("card:2", "longer than ten")];
     let error = store.write(&Space::default(), &Batch::atomic(writes.clone())).await.unwrap_err();
-    assert!(error.message().contains("15 bytes, at most 10"), "{error}");
+    assert!(error.message().contains("15 bytes; this store takes at most 10"), "{error}");
     assert_eq!(get(&store, "card:1").await, None);
     let outcomes = store.write(&Space::default(), &Batch::each(writes)).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Stored(_), Outcome::Failed(_)]), "{outcomes:?}");

@@ -69,7 +69,7 @@ pub(crate) fn store() -> PathBuf {
 /// In a child: one line to the parent, which arrives whole or not at all.
 pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
-    // The parent may be gone; then nobody needs to know.
+    // The parent may be gone, and does not need the line then.
     _ = out.write_all(format!("{SAID}{line}\n").as_bytes());
     _ = out.flush();
 }

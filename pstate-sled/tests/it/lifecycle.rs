@@ -40,7 +40,7 @@ async fn while_it_closes_nothing_new_is_begun() {
     }
     let mut closing = store.close();
     _ = poll_once(closing.as_mut());
-    // Otherwise it would not end as long as somebody writes.
+    // Otherwise closing would not end as long as others write.
     for error in [store.write(&space, &batch).await.err(), store.flush().await.err()] {
         assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Unavailable));
     }

@@ -33,7 +33,7 @@ async fn a_second_handle_in_the_same_process_is_refused() {
     refused_as_open(&place.path("app"));
     put(&store, "card:1", "{}").await;
     store.close().await.unwrap();
-    // At once: whoever has closed it need not wait.
+    // At once: a closed store does not keep the next handle waiting.
     let again = SledAdapter::open_with(place.path("app"), impatient().busy_timeout(Duration::ZERO));
     assert_eq!(get(&again.unwrap(), "card:1").await.unwrap(), b"{}");
 }

@@ -196,9 +196,14 @@ async fn damage_within_the_log_is_told_and_not_taken_for_its_end() {
 async fn what_damage_has_left_can_be_used() {
     let place = Place::new();
     let error = changed_log(&place, |bytes| bytes[50_000..].fill(0)).await.unwrap_err();
-    assert!(error.message().ends_with("or remove pstate.closed to go on with what is left"));
+    assert!(error.message().ends_with("or remove pstate.closed to continue with what is left"));
     fs::remove_file(place.path("app").join("pstate.closed")).unwrap();
     put(&place.open(), "card:1", "{}").await;
+}
+
+#[test]
+fn an_empty_path_is_refused() {
+    assert_eq!(refusal(""), "no path: name a directory, as in `sled:app`");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The stored bytes are plain JSON under plain keys, and stay what they are: a golden file pins them.
+//! The stored bytes are plain JSON under plain keys, and stay what they are: a golden file pins
+//! them.
 //!
 //! A change that makes one of these tests fail is a change of the format. It needs a new format
 //! version, and a test that reads what the old one wrote.

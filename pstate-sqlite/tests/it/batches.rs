@@ -17,7 +17,10 @@ async fn a_value_that_is_too_long_fails_alone() {
         panic!("{outcomes:?}")
     };
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(error.to_string(), "write: card:1: a value of 11 bytes, at most 10 are allowed");
+    assert_eq!(
+        error.to_string(),
+        "write: card:1: a value of 11 bytes; this store takes at most 10"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is told of changes: by this adapter, by others.
+//! What the change feed reports.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, Write as _};
@@ -197,7 +197,7 @@ async fn a_dropped_call_loses_nothing() {
             put(&store, "card:1", &bytes).await;
             ask_and_give_up(&place, &store, &mut subscription, answered).await;
             let Changes::Records(records) = changes(&mut subscription).await else {
-                panic!("nobody else has written")
+                panic!("only this store has written")
             };
             let keys: Vec<_> = records.iter().map(|record| record.key.as_str()).collect();
             assert_eq!(keys, ["card:1", "card:held"]);

@@ -1,4 +1,4 @@
-//! Rows that somebody else has put into the table.
+//! Rows that another program has put into the table.
 
 use pstate_core::{Adapter, ErrorKind, Space};
 use pstate_sqlite::SqliteConfig;

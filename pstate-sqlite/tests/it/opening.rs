@@ -103,9 +103,14 @@ fn a_place_where_no_file_can_be_created_is_explained() {
 
 #[test]
 fn a_database_in_memory_is_refused() {
-    for path in ["", ":memory:"] {
-        assert!(refusal(path, SqliteConfig::default()).contains("use the memory adapter"));
-    }
+    let message = refusal(":memory:", SqliteConfig::default());
+    assert!(message.contains("use the memory adapter"), "{message}");
+}
+
+#[test]
+fn an_empty_path_is_refused() {
+    let message = refusal("", SqliteConfig::default());
+    assert_eq!(message, "no path: name a file, as in `sqlite:app.db`");
 }
 
 #[test]
@@ -170,7 +175,7 @@ fn a_table_of_that_name_that_is_not_ours_is_refused() {
     let place = Place::new();
     place.raw().execute_batch("CREATE TABLE pstate (id INTEGER PRIMARY KEY)").unwrap();
     let message = refusal(place.path("app.db"), SqliteConfig::default().shared_database(true));
-    assert!(message.starts_with("table pstate is there, but not of this program"), "{message}");
+    assert!(message.starts_with("table pstate belongs to another program"), "{message}");
 }
 
 #[test]

@@ -9,51 +9,52 @@ use rusqlite::{Connection, Result as SqlResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::connection::Database;
-use crate::error::{During, closed};
-use crate::table::Table;
+use super::store::Store;
+use crate::error::Phase;
+use crate::layout::Table;
 
 /// Connections for reading: as many as configured, opened when needed.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    database: Arc<Database>,
+    store: Arc<Store>,
     permits: Arc<Semaphore>,
-    /// The last one used is the first one taken: its cache is warm.
+    /// A stack, because the connection used last has a warm cache.
     idle: Mutex<Vec<Connection>>,
     closed: AtomicBool,
 }
 
 impl Readers {
-    /// A pool that has opened one connection, to find out whether it can.
-    pub(crate) fn open(database: Arc<Database>) -> Result<Arc<Self>> {
-        let first = database.open_reader()?;
+    /// A pool with one connection open, which shows that it can open connections.
+    pub(crate) fn open(store: Arc<Store>) -> Result<Arc<Self>> {
+        let first = store.open_reader()?;
         Ok(Arc::new(Self {
-            permits: Arc::new(Semaphore::new(database.config.readers)),
-            database,
+            permits: Arc::new(Semaphore::new(store.config.readers)),
+            store,
             idle: Mutex::new(vec![first]),
             closed: AtomicBool::new(false),
         }))
     }
 
-    pub(crate) fn database(&self) -> &Arc<Database> {
-        &self.database
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+        if self.closed.load(Ordering::Acquire) { Err(Error::store_closed()) } else { Ok(()) }
     }
 
     /// Waits for a free connection.
     pub(crate) async fn take(self: &Arc<Self>) -> Result<Reader> {
         self.check_open()?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::store_closed())?;
         self.check_open()?;
         let idle = self.idle().pop();
         let connection = if let Some(connection) = idle {
             connection
         } else {
-            let database = Arc::clone(&self.database);
-            spawn_blocking(move || database.open_reader()).await.map_err(stopped)??
+            let store = Arc::clone(&self.store);
+            spawn_blocking(move || store.open_reader()).await.map_err(stopped)??
         };
         Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
     }
@@ -70,9 +71,9 @@ impl Readers {
     /// Refuses further reads, waits for those that are running, and closes the connections.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        let all = u32::try_from(self.database.config.readers).unwrap_or(u32::MAX);
-        // Nobody closes the semaphore, so this cannot fail; dropping the future gives back what
-        // it has, and the next one to close starts again.
+        let all = u32::try_from(self.store.config.readers).unwrap_or(u32::MAX);
+        // The semaphore is never closed, so this cannot fail. A dropped future gives its permits
+        // back, and the next `close` starts again.
         let _all = self.permits.acquire_many(all).await;
         self.idle().clear();
     }
@@ -82,7 +83,7 @@ impl Readers {
     }
 }
 
-/// A connection taken from the pool; it goes back when this is dropped.
+/// A connection taken from the pool. Dropping this returns it.
 #[derive(Debug)]
 pub(crate) struct Reader {
     connection: Option<Connection>,
@@ -91,13 +92,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Runs `read` now; it does not wait for locks. A connection that failed is not used again.
+    /// Runs `read` now, without waiting for locks. A connection that fails is not used again.
     pub(crate) fn run<T>(
         &mut self,
         read: impl FnOnce(&Connection, &Table) -> SqlResult<T>,
     ) -> SqlResult<T> {
         let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        let result = read(connection, &self.pool.database.table);
+        let result = read(connection, &self.pool.store.table);
         if result.is_err() {
             self.connection = None;
         }
@@ -108,14 +109,14 @@ impl Reader {
         &mut self,
         read: impl FnOnce(&Connection, &Table) -> SqlResult<T>,
     ) -> Result<T> {
-        let timeout = self.pool.database.config.busy_timeout;
+        let timeout = self.pool.store.config.busy_timeout;
         self.run(|connection, table| {
             connection.busy_timeout(timeout)?;
             let result = read(connection, table)?;
             connection.busy_timeout(Duration::ZERO)?;
             Ok(result)
         })
-        .map_err(|error| self.pool.database.error(error, During::Unchanged))
+        .map_err(|error| self.pool.store.error(error, Phase::Uncommitted))
     }
 }
 
@@ -132,7 +133,7 @@ impl Drop for Reader {
     }
 }
 
-/// The runtime has gone away, or a thread has panicked; a read has changed nothing.
+/// The runtime has shut down, or the thread has panicked. A read has changed nothing.
 pub(crate) fn stopped(error: JoinError) -> Error {
     Error::new(ErrorKind::Unavailable, "a thread for blocking work has stopped").caused_by(error)
 }

@@ -23,7 +23,7 @@ impl ToSql for Stored<'_> {
     }
 }
 
-/// The bytes of what is stored. Numbers, which only others can have put there, as their text.
+/// The bytes of a stored value. Only other programs store numbers; they are read as their text.
 pub(crate) fn bytes(value: ValueRef<'_>) -> Cow<'_, [u8]> {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cow::Borrowed(bytes),

@@ -1,4 +1,4 @@
-//! How a directory says whose it is and in which format.
+//! The file that says whose a directory is, and in which format.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pstate_core::{Error, ErrorKind, Result};
 
-/// In the directory, beside sled's own files. Written last when a store is created.
+/// In the directory, beside sled's own files. Creating a store writes it last.
 const FORMAT_FILE: &str = "pstate.format";
 
 /// The version of the format: the tree, its keys and its values.
@@ -21,21 +21,21 @@ const DEFAULT_TREE: &[u8] = b"__sled__default";
 /// What sled keeps in its directory.
 const SLED_FILES: [&str; 3] = ["db", "conf", "blobs"];
 
-/// What a directory is, as far as can be told without sled.
+/// Whose directory it is, as far as its files tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// Nobody's yet: it is missing or empty, or it is sled's and not marked.
-    Nobody,
-    /// Ours.
-    Us,
+    /// Free: it is missing or empty, or sled's without our mark.
+    Unclaimed,
+    /// This crate.
+    PState,
 }
 
 fn refuse<T>(why: String) -> Result<T> {
     Err(Error::new(ErrorKind::Config, why))
 }
 
-/// Whose directory it is; an error if it is none that we may use. Changes nothing: sled would turn
-/// any directory into one of its own.
+/// Decides whose directory it is. Fails if this program may not use it. Changes nothing, and does
+/// not ask sled, which would turn any directory into one of its own.
 pub(crate) fn owner(path: &Path) -> Result<Owner> {
     let at = path.display();
     let failed = |error: io::Error| {
@@ -55,7 +55,7 @@ pub(crate) fn owner(path: &Path) -> Result<Owner> {
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
         if name == FORMAT_FILE {
-            return read_format(path).map(|()| Owner::Us);
+            return read_format(path).map(|()| Owner::PState);
         }
         is_sled |= SLED_FILES.iter().any(|file| name == *file);
         foreign.get_or_insert(name);
@@ -65,14 +65,14 @@ pub(crate) fn owner(path: &Path) -> Result<Owner> {
             "{at} is no sled database (it holds {}); choose an empty or a new directory",
             name.display()
         )),
-        _ => Ok(Owner::Nobody),
+        _ => Ok(Owner::Unclaimed),
     }
 }
 
 fn check_parent(path: &Path) -> Result<Owner> {
-    let Some(parent) = path.parent() else { return Ok(Owner::Nobody) };
+    let Some(parent) = path.parent() else { return Ok(Owner::Unclaimed) };
     match parent.metadata() {
-        Ok(metadata) if metadata.is_dir() => Ok(Owner::Nobody),
+        Ok(metadata) if metadata.is_dir() => Ok(Owner::Unclaimed),
         Ok(_) => refuse(format!("{} is not a directory", parent.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             refuse(format!("the directory {} does not exist", parent.display()))
@@ -98,18 +98,18 @@ fn read_format(path: &Path) -> Result<()> {
     }
 }
 
-/// Checks what sled has found against what the directory is said to be.
+/// Compares the trees that sled has found with the owner of the directory.
 pub(crate) fn check_trees(db: &sled::Db, owner: Owner, path: &Path) -> Result<()> {
     let at = path.display();
     let trees = db.tree_names();
     let ours = trees.iter().any(|name| **name == *RECORDS.as_bytes());
     match owner {
-        // sled takes damage at the beginning of its log for its end.
-        Owner::Us if !ours => Err(Error::new(
+        // sled takes damage at the beginning of its log for the log's end.
+        Owner::PState if !ours => Err(Error::new(
             ErrorKind::Corrupt,
             format!("{at} is damaged: sled finds nothing of what was stored; restore a copy"),
         )),
-        Owner::Nobody if !ours => {
+        Owner::Unclaimed if !ours => {
             let foreign = trees.iter().find(|name| ***name != *DEFAULT_TREE);
             match foreign {
                 Some(name) => refuse(format!(
@@ -126,7 +126,7 @@ pub(crate) fn check_trees(db: &sled::Db, owner: Owner, path: &Path) -> Result<()
     }
 }
 
-/// Marks a directory as ours. What sled has created has to be flushed before.
+/// Claims a directory. Flush what sled has created first.
 pub(crate) fn claim(path: &Path) -> Result<()> {
     let write = || {
         let unfinished = path.join(format!("{FORMAT_FILE}.new"));

@@ -1,86 +1,77 @@
-//! Group commit: several batches in one transaction.
+//! Several batches in one transaction.
 
-use pstate_core::{ChangeHub, Error, Outcome};
+use pstate_core::{ChangeHub, Error, Outcome, WriteRequest};
 use rusqlite::{Connection, Error as SqlError, Result as SqlResult};
 
-use crate::connection::Database;
-use crate::error::During;
-use crate::transaction::apply;
-use crate::writer::Request;
+use super::transaction::apply;
+use crate::error::Phase;
+use crate::store::Store;
 
+/// What it takes to commit a group.
 #[derive(Debug)]
-pub(crate) struct GroupCommit<'a> {
-    database: &'a Database,
+pub(super) struct Group<'a> {
+    store: &'a Store,
     connection: &'a Connection,
-    /// Is told what is committed before anybody is answered.
+    /// Where commits are published before they are acknowledged.
     hub: &'a ChangeHub,
 }
 
 /// Where a transaction failed.
 #[derive(Debug)]
 enum Failure {
-    /// There was none: nothing that the batches contain is to blame.
+    /// At its beginning, whatever the batches contain.
     Begin(SqlError),
     Batch(SqlError),
     Commit(SqlError),
 }
 
-impl<'a> GroupCommit<'a> {
-    pub(crate) fn new(
-        database: &'a Database,
-        connection: &'a Connection,
-        hub: &'a ChangeHub,
-    ) -> Self {
-        Self { database, connection, hub }
+impl<'a> Group<'a> {
+    pub(super) fn new(store: &'a Store, connection: &'a Connection, hub: &'a ChangeHub) -> Self {
+        Self { store, connection, hub }
     }
 
-    /// Commits all of them, and only then answers any.
-    pub(crate) fn run(&mut self, mut group: Vec<Request>) {
-        // Whoever has stopped waiting does not want it done any more.
-        group.retain(|request| !request.reply.is_closed());
-        if group.is_empty() {
-            return;
-        }
-        let done = self.attempt(&group);
+    /// Commits all requests, and only then answers any. If one of them is to blame for a failure,
+    /// commits each alone.
+    pub(super) fn commit(&self, requests: Vec<WriteRequest>) {
+        let done = self.attempt(&requests);
         if let Err(Failure::Commit(_)) = done {
             // It may have happened.
-            for request in &group {
-                self.hub.publish(&request.space, &request.batch.writes, &[]);
+            for request in &requests {
+                self.hub.publish(request.space(), &request.batch().writes, &[]);
             }
         }
         match done {
             Ok(outcomes) => {
-                for (request, outcomes) in group.into_iter().zip(outcomes) {
-                    self.hub.publish(&request.space, &request.batch.writes, &outcomes);
-                    let _ = request.reply.send(Ok(outcomes));
+                for (request, outcomes) in requests.into_iter().zip(outcomes) {
+                    self.hub.publish(request.space(), &request.batch().writes, &outcomes);
+                    request.answer(Ok(outcomes));
                 }
             }
-            Err(failure @ (Failure::Batch(_) | Failure::Commit(_))) if group.len() > 1 => {
-                tracing::debug!(
-                    ?failure,
-                    batches = group.len(),
-                    "a group failed, trying each alone"
-                );
-                for request in group {
-                    self.run(vec![request]);
+            Err(failure @ (Failure::Batch(_) | Failure::Commit(_))) if requests.len() > 1 => {
+                let batches = requests.len();
+                tracing::debug!(?failure, batches, "a group failed, trying each batch alone");
+                for request in requests {
+                    // Its caller may have gone away meanwhile.
+                    if !request.is_abandoned() {
+                        self.commit(vec![request]);
+                    }
                 }
             }
             Err(failure) => {
                 let error = self.translate(failure);
-                for request in group {
-                    let error = error.clone().in_operation("write").in_space(&request.space);
-                    let _ = request.reply.send(Err(error));
+                for request in requests {
+                    request.answer(Err(error.clone()));
                 }
             }
         }
     }
 
-    fn attempt(&self, group: &[Request]) -> Result<Vec<Vec<Outcome>>, Failure> {
+    fn attempt(&self, requests: &[WriteRequest]) -> Result<Vec<Vec<Outcome>>, Failure> {
         self.begin().map_err(Failure::Begin)?;
-        let apply = |request: &Request| {
-            apply(self.connection, self.database, &request.space, &request.batch)
+        let apply = |request: &WriteRequest| {
+            apply(self.connection, self.store, request.space(), request.batch())
         };
-        let done = group.iter().map(apply).collect::<SqlResult<_>>().map_err(Failure::Batch);
+        let done = requests.iter().map(apply).collect::<SqlResult<_>>().map_err(Failure::Batch);
         let done = done.and_then(|outcomes| match self.execute("COMMIT") {
             Ok(()) => Ok(outcomes),
             Err(error) => Err(Failure::Commit(error)),
@@ -89,7 +80,7 @@ impl<'a> GroupCommit<'a> {
             && let Err(error) = self.roll_back()
         {
             // The next transaction tries again before it begins.
-            tracing::warn!(%error, path = %self.database.path.display(), "rolling back");
+            tracing::warn!(%error, path = %self.store.path.display(), "rolling back");
         }
         done
     }
@@ -111,9 +102,9 @@ impl<'a> GroupCommit<'a> {
     fn translate(&self, failure: Failure) -> Error {
         match failure {
             Failure::Begin(error) | Failure::Batch(error) => {
-                self.database.error(error, During::Unchanged)
+                self.store.error(error, Phase::Uncommitted)
             }
-            Failure::Commit(error) => self.database.error(error, During::Commit),
+            Failure::Commit(error) => self.store.error(error, Phase::Commit),
         }
     }
 }
@@ -121,20 +112,18 @@ impl<'a> GroupCommit<'a> {
 #[cfg(test)]
 mod tests {
     use pstate_core::{
-        Batch, ChangedRecord, ChangedTo, Changes, ErrorKind, Key, Revision, Space, Write,
+        Batch, ChangedRecord, ChangedTo, Changes, ErrorKind, Key, Response, Revision, Space, Write,
     };
     use tempfile::TempDir;
-    use tokio::sync::oneshot;
 
     use super::*;
     use crate::config::SqliteConfig;
 
-    type Answer = oneshot::Receiver<pstate_core::Result<Vec<Outcome>>>;
+    type Answer = Response<Vec<Outcome>>;
 
-    fn open(directory: &TempDir) -> (Database, Connection) {
+    fn open(directory: &TempDir) -> (Store, Connection) {
         let path = directory.path().join("app.db");
-        let (database, connection) =
-            Database::open(&path, SqliteConfig::default()).expect("a new file");
+        let (store, connection) = Store::open(&path, SqliteConfig::default()).expect("a new file");
         connection
             .execute_batch(
                 "CREATE TRIGGER t BEFORE INSERT ON pstate WHEN NEW.value = 'bad'
@@ -148,14 +137,13 @@ mod tests {
                  BEGIN INSERT INTO child VALUES (1, 2); END",
             )
             .expect("a trigger");
-        (database, connection)
+        (store, connection)
     }
 
-    fn request(id: &str, value: &str) -> (Request, Answer) {
-        let (reply, answer) = oneshot::channel();
+    fn request(id: &str, value: &str) -> (WriteRequest, Answer) {
         let key = Key::new("card", id).expect("a key");
         let batch = Batch::atomic(vec![Write::put(key, value.as_bytes())]);
-        (Request { space: Space::default(), batch, reply }, answer)
+        WriteRequest::new(Space::default(), batch)
     }
 
     fn stored(connection: &Connection) -> Vec<String> {
@@ -165,26 +153,26 @@ mod tests {
         keys.collect::<SqlResult<_>>().expect("keys")
     }
 
-    #[test]
-    fn a_bad_batch_does_not_fail_those_beside_it() {
+    #[tokio::test]
+    async fn a_bad_batch_does_not_fail_those_beside_it() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (database, connection) = open(&directory);
-        let (requests, mut answers): (Vec<_>, Vec<_>) =
+        let (store, connection) = open(&directory);
+        let (requests, answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "bad"), request("3", "good")].into_iter().unzip();
-        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(requests);
+        Group::new(&store, &connection, &ChangeHub::new()).commit(requests);
         assert_eq!(stored(&connection), ["card:1", "card:3"]);
-        for (answer, good) in answers.iter_mut().zip([true, false, true]) {
-            assert_eq!(answer.try_recv().expect("an answer").is_ok(), good);
+        for (answer, good) in answers.into_iter().zip([true, false, true]) {
+            assert_eq!(answer.await.is_ok(), good);
         }
     }
 
-    #[test]
-    fn what_is_committed_is_told_and_what_may_be() {
+    #[tokio::test]
+    async fn commits_are_published_and_so_are_those_that_may_have_happened() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (database, connection) = open(&directory);
+        let (store, connection) = open(&directory);
         let hub = ChangeHub::new();
         let mut subscription = hub.subscribe();
-        let mut group_commit = GroupCommit::new(&database, &connection, &hub);
+        let group = Group::new(&store, &connection, &hub);
         let changed = |id, revision| {
             ChangedRecord::new(Space::default(), Key::new("card", id).expect("a key"), revision)
         };
@@ -192,41 +180,43 @@ mod tests {
 
         let (requests, _answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "bad")].into_iter().unzip();
-        group_commit.run(requests);
+        group.commit(requests);
         assert_eq!(subscription.take(), Changes::Records(vec![good.clone()]));
 
-        let (requests, mut answers): (Vec<_>, Vec<_>) =
+        let (requests, answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "bad at the end")].into_iter().unzip();
-        group_commit.run(requests);
-        let error = answers[1].try_recv().expect("an answer").expect_err("no commit");
+        group.commit(requests);
+        let bad = answers.into_iter().nth(1).expect("two answers");
+        let error = bad.await.expect_err("no commit");
         assert!(!error.is_retryable(), "{error}");
         let [one, two] = ["1", "2"].map(|id| changed(id, ChangedTo::Unknown));
         assert_eq!(subscription.take(), Changes::Records(vec![one, two.clone(), good, two]));
     }
 
     #[test]
-    fn a_batch_that_nobody_waits_for_is_not_begun() {
+    fn a_batch_whose_caller_has_gone_away_is_not_tried_alone() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (database, connection) = open(&directory);
+        let (store, connection) = open(&directory);
         let (kept, _answer) = request("1", "good");
-        let (abandoned, answer) = request("2", "good");
+        let (bad, _bad_answer) = request("2", "bad");
+        let (abandoned, answer) = request("3", "good");
         drop(answer);
-        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(vec![kept, abandoned]);
+        Group::new(&store, &connection, &ChangeHub::new()).commit(vec![kept, bad, abandoned]);
         assert_eq!(stored(&connection), ["card:1"]);
     }
 
-    #[test]
-    fn a_lock_fails_the_whole_group_with_nothing_written() {
+    #[tokio::test]
+    async fn a_lock_fails_the_whole_group_with_nothing_written() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (database, connection) = open(&directory);
+        let (store, connection) = open(&directory);
         connection.busy_timeout(std::time::Duration::ZERO).expect("a timeout");
-        let other = Connection::open(&database.path).expect("another connection");
+        let other = Connection::open(&store.path).expect("another connection");
         other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-        let (requests, mut answers): (Vec<_>, Vec<_>) =
+        let (requests, answers): (Vec<_>, Vec<_>) =
             [request("1", "good"), request("2", "good")].into_iter().unzip();
-        GroupCommit::new(&database, &connection, &ChangeHub::new()).run(requests);
-        for answer in &mut answers {
-            let error = answer.try_recv().expect("an answer").expect_err("locked");
+        Group::new(&store, &connection, &ChangeHub::new()).commit(requests);
+        for answer in answers {
+            let error = answer.await.expect_err("locked");
             assert_eq!(error.kind(), ErrorKind::Unavailable);
             assert!(error.is_retryable());
         }

@@ -1,4 +1,4 @@
-//! How a file says whose it is and in which format.
+//! The file's header: whose it is, and in which format.
 
 use std::path::Path;
 
@@ -28,16 +28,16 @@ pub(crate) struct Header {
 /// Whose file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// Nobody's yet: it is empty.
-    Nobody,
-    /// Ours.
-    Us,
-    /// Another program's, which has agreed to share it.
+    /// Free: the file is empty.
+    Unclaimed,
+    /// This crate.
+    PState,
+    /// Another program, which shares it.
     Host,
 }
 
 impl Header {
-    /// Reads it in one snapshot: another process may be making the file its own.
+    /// Reads it in one snapshot: another process may be claiming the file.
     pub(crate) fn read(connection: &Connection) -> SqlResult<Self> {
         if !connection.is_autocommit() {
             return Self::read_in_transaction(connection);
@@ -61,7 +61,7 @@ impl Header {
         })
     }
 
-    /// Decides whose file it is; an error if it is none that we may use.
+    /// Decides whose file it is. Fails if this program may not use it.
     pub(crate) fn owner(&self, path: &Path, shared: bool) -> Result<Owner, Error> {
         let at = path.display();
         let refuse = |why: String| Err(Error::new(ErrorKind::Config, why));
@@ -73,7 +73,7 @@ impl Header {
         }
         if self.application_id == APPLICATION_ID {
             return match self.user_version {
-                FORMAT_VERSION => Ok(Owner::Us),
+                FORMAT_VERSION => Ok(Owner::PState),
                 version if version > FORMAT_VERSION => refuse(format!(
                     "{at} was written by a newer version (format {version}, this program knows \
                      {FORMAT_VERSION}); update the program"
@@ -85,7 +85,7 @@ impl Header {
             return Ok(Owner::Host);
         }
         if self.application_id == 0 && self.user_version == 0 && self.tables.is_empty() {
-            return Ok(Owner::Nobody);
+            return Ok(Owner::Unclaimed);
         }
         refuse(format!(
             "{at} belongs to another program (application_id {:#x}, {}); choose another path, or \
@@ -95,7 +95,7 @@ impl Header {
         ))
     }
 
-    /// Marks an empty file as ours. To be called in a transaction.
+    /// Claims an empty file. Call it in a transaction.
     pub(crate) fn claim(connection: &Connection) -> SqlResult<()> {
         connection.execute_batch(&format!(
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}"
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn an_empty_file_is_free() {
         let owner = header(0, 0, &[]).owner(Path::new("app.db"), false);
-        assert_eq!(owner.expect("a free file"), Owner::Nobody);
+        assert_eq!(owner.expect("a free file"), Owner::Unclaimed);
     }
 
     #[test]

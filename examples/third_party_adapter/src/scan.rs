@@ -1,5 +1,5 @@
-//! Listing: pages of records, and spaces. A directory's names come in no order and all at once, so
-//! each page reads the names of its whole space; contents are read of the page's own records.
+//! Pages of records, and spaces. A directory gives its names in no order and all at once, so each
+//! page reads the names of its whole space, and the contents of its own records.
 
 use std::fs::{self, DirEntry, File};
 use std::io::{BufRead, BufReader, ErrorKind as Io, Read};
@@ -24,8 +24,8 @@ pub(crate) struct Listing {
 impl Store {
     /// Finds the keys of a page.
     ///
-    /// Without the lock a record might be missed that is there throughout: whether a listing has a
-    /// name that is replaced meanwhile is up to the file system.
+    /// Without the lock a page could miss a record that exists throughout: the file system decides
+    /// whether a listing has a name that is replaced meanwhile.
     pub(crate) fn list(&self, space: &Space, scan: &Scan) -> Result<Listing> {
         let directory = self.directory(space);
         let at_directory = |error| unchanged(error, &directory);
@@ -39,7 +39,7 @@ impl Store {
         for entry in entries {
             match key_of(&entry.map_err(at_directory)?) {
                 Some(Ok(key)) if is_in_range(&key, scan) => listing.keys.push(key),
-                // It has no place in the order, and is to be reported once: on the first page.
+                // It has no place in the order, so the first page reports it, and no other.
                 Some(Err(error)) if scan.after.is_none() => {
                     listing.unreadable.push(error.in_operation("scan").in_space(space));
                 }
@@ -54,8 +54,8 @@ impl Store {
         Ok(listing)
     }
 
-    /// Reads the records of a page. What was deleted since the listing is left out; the next page
-    /// begins after the last key listed all the same, so pages always get on.
+    /// Reads the records of a page, without those deleted since the listing. The next page begins
+    /// after the last key listed all the same, so pages always advance.
     pub(crate) fn page(&self, space: &Space, listing: Listing) -> Result<Page> {
         let Listing { keys, unreadable, next } = listing;
         let mut page = Page { records: Vec::new(), unreadable, next };
@@ -63,7 +63,7 @@ impl Store {
             match self.read(space, &key) {
                 Ok(Some(record)) => page.records.push((key, record)),
                 Ok(None) => {}
-                // One record is to blame, and the others need not suffer.
+                // One record is to blame, and the others can be read.
                 Err(error) if error.key().is_some() => {
                     page.unreadable.push(error.in_operation("scan").in_space(space));
                 }
@@ -121,11 +121,11 @@ fn key_inside(path: &Path) -> Result<Key> {
         let message = format!("{} does not begin with the key that it is named by", path.display());
         Error::new(ErrorKind::Corrupt, message)
     };
-    // No key is nearly as long.
+    // Keys are shorter.
     let mut start = BufReader::new(File::open(path).map_err(at_path)?.take(1024));
     let mut line = Vec::new();
     start.read_until(b'\n', &mut line).map_err(at_path)?;
-    let line = line.strip_suffix(b"\n").and_then(|line| str::from_utf8(line).ok());
-    let key: Key = line.and_then(|line| line.parse().ok()).ok_or_else(corrupt)?;
+    let line = line.strip_suffix(b"\n");
+    let key = line.and_then(|line| Key::from_stored(line).ok()).ok_or_else(corrupt)?;
     if path.ends_with(&FileName::of(&key).text) { Ok(key) } else { Err(corrupt()) }
 }

@@ -1,11 +1,11 @@
-//! The table and the statements on it.
+//! The table, and the statements on it.
 
 use pstate_core::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult};
 
 use crate::config::TableLayout;
 
-/// A table that is known to be there in the right shape, with the text of its statements.
+/// A table of the right shape, with the text of its statements.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) layout: TableLayout,
@@ -13,7 +13,7 @@ pub(crate) struct Table {
     pub(crate) get: String,
     /// `?1` space, `?2` key, `?3` value.
     pub(crate) put: String,
-    /// The same for a row that is there.
+    /// The same for a row that exists.
     pub(crate) replace: String,
     /// `?1` space, `?2` key.
     pub(crate) delete: String,
@@ -27,9 +27,9 @@ pub(crate) struct Table {
     pub(crate) next_space: String,
 }
 
-/// The statement that creates the table. The name has been checked to need no quotes; it gets
-/// them because it may be a keyword.
-pub(crate) fn create(name: &str, layout: TableLayout) -> String {
+/// The statement that creates the table. Its name matches `[A-Za-z_][A-Za-z0-9_]*`, and is quoted
+/// because it may be a keyword.
+pub(crate) fn create_table(name: &str, layout: TableLayout) -> String {
     let (constraint, suffix) = match layout {
         TableLayout::Rowid => ("UNIQUE", ""),
         TableLayout::WithoutRowid => ("PRIMARY KEY", " WITHOUT ROWID"),
@@ -45,7 +45,7 @@ pub(crate) fn create(name: &str, layout: TableLayout) -> String {
 }
 
 impl Table {
-    /// Looks up an existing table: `None` if there is none, an error if it isn't one of ours.
+    /// Looks up a table: `None` if it does not exist, an error if it is another program's.
     pub(crate) fn find(
         connection: &Connection,
         name: &str,
@@ -65,7 +65,7 @@ impl Table {
             [name],
             |row| row.get(0),
         )?;
-        // Order and uniqueness of keys rest on this index, and on its comparing bytes.
+        // This index orders the keys and keeps them unique, and it has to compare bytes.
         let indexes: i64 = connection.query_row(
             "SELECT count(*) FROM pragma_index_list(?1) AS i
              WHERE i.\"unique\" = 1 AND i.partial = 0 AND (
@@ -77,8 +77,8 @@ impl Table {
         )?;
         if columns != 3 || indexes == 0 {
             let message = format!(
-                "table {name} is there, but not of this program: it needs columns space, key and \
-                 value, and a unique index on (space, key); choose another SqliteConfig::table"
+                "table {name} belongs to another program: it needs columns space, key and value, \
+                 and a unique index on (space, key); choose another SqliteConfig::table"
             );
             return Ok(Some(Err(Error::new(ErrorKind::Config, message))));
         }
@@ -95,7 +95,7 @@ impl Table {
         Self {
             layout,
             get: format!("SELECT value FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
-            // A row that would stay as it is costs a tenth if it isn't written.
+            // A row that stays as it is costs a tenth if it is not written.
             put: format!(
                 "INSERT INTO \"{name}\" (space, key, value) VALUES (?1, ?2, ?3)
                  ON CONFLICT (space, key) DO UPDATE SET value = excluded.value
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn both_layouts_are_recognised() {
         for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
-            let database = database(&create("order", layout));
+            let database = database(&create_table("order", layout));
             let table = Table::find(&database, "order").expect("no SQL error");
             assert_eq!(table.expect("there").expect("ours").layout, layout);
         }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn no_statement_reads_the_whole_table() {
         for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
-            let database = database(&create("pstate", layout));
+            let database = database(&create_table("pstate", layout));
             let table = Table::new("pstate", layout);
             for sql in [
                 &table.get,

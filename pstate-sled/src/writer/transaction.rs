@@ -1,49 +1,37 @@
-//! What several batches come to, and storing that.
+//! Several batches, stored together.
 
 use std::collections::BTreeMap;
 
 use pstate_core::{
-    Batch, BatchMode, Change, Error, ErrorKind, Expect, Outcome, Result, Revision, Space, Write,
+    Batch, BatchMode, Capabilities, Change, Expect, Outcome, Result, Revision, Space, Write,
 };
 use sled::{IVec, Tree};
 
-use crate::database::Database;
-use crate::error::{During, guarded};
-use crate::stored_key::stored_key;
+use crate::error::{Phase, guarded};
+use crate::layout::stored_key;
+use crate::store::Store;
 
-/// Refuses a value that is too long.
-pub(crate) fn check_len(write: &Write, space: &Space, max: usize) -> Result<()> {
-    match &write.change {
-        Change::Put(bytes) if bytes.len() > max => {
-            let message = format!("a value of {} bytes, at most {max} are allowed", bytes.len());
-            Err(Error::new(ErrorKind::InvalidInput, message)
-                .in_operation("write")
-                .in_space(space)
-                .at_key(&write.key))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Batches that are stored together, in their order. To be made and stored while nobody else uses
-/// the database.
+/// Batches that are stored together, in their order. Make it and store it under the store's
+/// exclusive lock.
 #[derive(Debug)]
 pub(crate) struct Transaction<'a> {
-    database: &'a Database,
+    store: &'a Store,
     tree: &'a Tree,
+    capabilities: Capabilities,
     /// What will be stored under a key; `None` is nothing.
     pending: BTreeMap<Vec<u8>, Option<IVec>>,
-    /// Whether there is a batch that must be stored wholly or not at all.
+    /// Whether a batch has to be stored wholly or not at all.
     atomic: bool,
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(database: &'a Database, tree: &'a Tree) -> Self {
-        Self { database, tree, pending: BTreeMap::new(), atomic: false }
+    pub(crate) fn new(store: &'a Store, tree: &'a Tree) -> Self {
+        let capabilities = store.capabilities();
+        Self { store, tree, capabilities, pending: BTreeMap::new(), atomic: false }
     }
 
-    /// Adds what `batch` changes, seen after those before it, and gives what becomes of it when all
-    /// are stored. After an error it changes nothing.
+    /// Adds a batch behind the earlier ones, and returns its outcomes if all are stored. After an
+    /// error it changes nothing.
     pub(crate) fn add(&mut self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
         match batch.mode {
             BatchMode::Atomic => self.add_atomically(space, &batch.writes),
@@ -55,8 +43,8 @@ impl<'a> Transaction<'a> {
 
     /// Stores everything.
     pub(crate) fn store(self) -> Result<()> {
-        let Self { database, tree, pending, atomic } = self;
-        guarded(&database.path, During::Write, || {
+        let Self { store, tree, pending, atomic, .. } = self;
+        guarded(&store.path, Phase::Write, || {
             // A batch of sled's costs as much as two hundred single changes.
             if !atomic || pending.len() < 2 {
                 return pending.into_iter().try_for_each(|(key, value)| {
@@ -96,8 +84,7 @@ impl<'a> Transaction<'a> {
 
     fn add_alone(&mut self, space: &Space, write: &Write) -> Outcome {
         let key = stored_key(space, &write.key);
-        let holds = check_len(write, space, self.database.config.max_value_len)
-            .and_then(|()| self.holds(write, &key));
+        let holds = write.check_len(&self.capabilities).and_then(|()| self.holds(write, &key));
         match holds {
             Ok(true) => self.change(write, key),
             Ok(false) => Outcome::Conflict,
@@ -118,7 +105,7 @@ impl<'a> Transaction<'a> {
         if let Some(pending) = self.pending.get(key) {
             return Ok(pending.as_ref().map(revision) == expected);
         }
-        let stored = guarded(&self.database.path, During::Read, || self.tree.get(key))?;
+        let stored = guarded(&self.store.path, Phase::Read, || self.tree.get(key))?;
         Ok(stored.as_ref().map(revision) == expected)
     }
 

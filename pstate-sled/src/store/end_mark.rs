@@ -1,7 +1,7 @@
-//! Whether the log is still as long as it was when the store was closed.
+//! Whether the log still reaches as far as when the store was closed.
 //!
-//! sled takes damage in its log for the log's end, and goes on with what comes before: records would
-//! be missing, or be older, without an error. So closing writes a number to the log, as the last thing,
+//! sled takes damage in its log for the log's end, and continues with what comes before: records
+//! would be missing or older, without an error. So closing writes a number to the log, last of all,
 //! and then to a file beside it. After a crash there is no such file, and nothing to compare.
 
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use std::path::Path;
 use pstate_core::{Error, ErrorKind, Result};
 use sled::Db;
 
-use crate::error::{During, guarded};
+use crate::error::{Phase, guarded};
 
 /// In the directory, while the store is closed.
 const FILE: &str = "pstate.closed";
@@ -19,47 +19,47 @@ const FILE: &str = "pstate.closed";
 /// In sled's own tree, apart from the records.
 const ENTRY: &str = "pstate.closed";
 
-fn number(db: &Db, path: &Path, during: During) -> Result<Option<u64>> {
-    let entry = guarded(path, during, || db.get(ENTRY))?;
+fn number(db: &Db, path: &Path, phase: Phase) -> Result<Option<u64>> {
+    let entry = guarded(path, phase, || db.get(ENTRY))?;
     Ok(entry.and_then(|entry| str::from_utf8(&entry).ok()?.parse().ok()))
 }
 
-/// Notes, as the last thing before the database is closed, where its log ends.
-pub(crate) fn note(db: &Db, path: &Path) -> Result<()> {
-    let next = number(db, path, During::Write)?.unwrap_or(0).wrapping_add(1);
+/// Marks where the log ends. Closing does this last.
+pub(super) fn write(db: &Db, path: &Path) -> Result<()> {
+    let next = number(db, path, Phase::Write)?.unwrap_or(0).wrapping_add(1);
     let next = next.to_string();
-    guarded(path, During::Write, || db.insert(ENTRY, next.as_bytes()))?;
-    guarded(path, During::Write, || db.flush())?;
-    // Whoever finds the file relies on the log being there, also after a power cut.
-    let write = || {
+    guarded(path, Phase::Write, || db.insert(ENTRY, next.as_bytes()))?;
+    guarded(path, Phase::Write, || db.flush())?;
+    // The file stands for the log, so the log has to reach the disk first, for a power cut.
+    let write_file = || {
         File::options().write(true).open(path.join("db"))?.sync_all()?;
         fs::write(path.join(FILE), format!("{next}\n"))
     };
-    write().map_err(|error| {
+    write_file().map_err(|error| {
         Error::new(ErrorKind::Unavailable, format!("{}: {FILE} cannot be written", path.display()))
             .caused_by(error)
     })
 }
 
-/// Checks, as the first thing after the database is opened, that its log goes as far as was noted.
-pub(crate) fn check(db: &Db, path: &Path) -> Result<()> {
+/// Checks that the log reaches as far as it is marked. Opening does this first.
+pub(super) fn check(db: &Db, path: &Path) -> Result<()> {
     let at = path.display();
     let failed = |error: io::Error| {
         Error::new(ErrorKind::Config, format!("{at}: {FILE} has to be readable and writable"))
             .caused_by(error)
     };
-    let noted = match fs::read_to_string(path.join(FILE)) {
+    let marked = match fs::read_to_string(path.join(FILE)) {
         Ok(text) => text.trim_end().parse().ok(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
     // A file without a number is what a crash has left of writing it.
-    if noted.is_some() && number(db, path, During::Open)? != noted {
+    if marked.is_some() && number(db, path, Phase::Open)? != marked {
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
                 "{at} is damaged: sled has lost the end of what was stored; restore a copy, or \
-                 remove {FILE} to go on with what is left"
+                 remove {FILE} to continue with what is left"
             ),
         ));
     }

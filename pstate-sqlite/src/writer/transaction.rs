@@ -1,38 +1,25 @@
-//! Applying batches, within a transaction that is open.
+//! Applying a batch within an open transaction.
 
 use pstate_core::{
-    Batch, BatchMode, Change, Error, ErrorKind, Expect, Outcome, Revision, Space, Write,
+    Batch, BatchMode, Capabilities, Change, Error, Expect, Outcome, Revision, Space, Write,
 };
 use rusqlite::{CachedStatement, Connection, Result as SqlResult};
 
-use crate::connection::Database;
-use crate::error::{During, is_about_one_row};
-use crate::value::{Stored, bytes};
+use crate::error::{Phase, is_about_one_row};
+use crate::layout::{Stored, bytes};
+use crate::store::Store;
 
-/// Refuses a value that is too long.
-pub(crate) fn check_len(write: &Write, space: &Space, max: usize) -> Result<(), Error> {
-    match &write.change {
-        Change::Put(bytes) if bytes.len() > max => {
-            let message = format!("a value of {} bytes, at most {max} are allowed", bytes.len());
-            Err(Error::new(ErrorKind::InvalidInput, message)
-                .in_operation("write")
-                .in_space(space)
-                .at_key(&write.key))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Does what `batch` asks for. After an error the transaction has to be rolled back.
-pub(crate) fn apply(
+/// Applies `batch`. After an error the caller rolls the transaction back.
+pub(super) fn apply(
     connection: &Connection,
-    database: &Database,
+    store: &Store,
     space: &Space,
     batch: &Batch,
 ) -> SqlResult<Vec<Outcome>> {
     let mut table = Statements {
         connection,
-        database,
+        store,
+        capabilities: store.capabilities(),
         space,
         get: Prepared::default(),
         put: Prepared::default(),
@@ -45,10 +32,11 @@ pub(crate) fn apply(
     }
 }
 
-/// The statements of one batch, each looked up among the prepared ones when it is first needed.
+/// The statements of one batch, each taken from the cache when it is first needed.
 struct Statements<'a> {
     connection: &'a Connection,
-    database: &'a Database,
+    store: &'a Store,
+    capabilities: Capabilities,
     space: &'a Space,
     get: Prepared<'a>,
     put: Prepared<'a>,
@@ -84,20 +72,22 @@ impl Statements<'_> {
     }
 
     fn apply_alone(&mut self, write: &Write) -> SqlResult<Outcome> {
-        if let Err(error) = check_len(write, self.space, self.database.config.max_value_len) {
-            return Ok(Outcome::Failed(error));
+        if let Err(error) = write.check_len(&self.capabilities) {
+            return Ok(self.failed(write, error));
         }
         if !self.holds(write)? {
             return Ok(Outcome::Conflict);
         }
         self.change(write).or_else(|error| {
             if is_about_one_row(&error) && !self.connection.is_autocommit() {
-                let error = self.database.error(error, During::Unchanged);
-                let error = error.in_operation("write").in_space(self.space).at_key(&write.key);
-                return Ok(Outcome::Failed(error));
+                return Ok(self.failed(write, self.store.error(error, Phase::Uncommitted)));
             }
             Err(error)
         })
+    }
+
+    fn failed(&self, write: &Write, error: Error) -> Outcome {
+        Outcome::Failed(error.in_operation("write").in_space(self.space).at_key(&write.key))
     }
 
     /// Whether what is stored is as `write` expects.
@@ -107,7 +97,7 @@ impl Statements<'_> {
             Expect::Absent => None,
             Expect::Revision(revision) => Some(revision),
         };
-        let statement = self.get.get(self.connection, &self.database.table.get)?;
+        let statement = self.get.get(self.connection, &self.store.table.get)?;
         let mut rows = statement.query([self.space.as_str(), write.key.as_str()])?;
         let stored = match rows.next()? {
             Some(row) => Some(Revision::of_content(&bytes(row.get_ref(0)?))),
@@ -116,14 +106,14 @@ impl Statements<'_> {
         Ok(stored == expected)
     }
 
-    /// Does what `write` says, whose expectation holds.
+    /// Applies a write whose expectation holds.
     fn change(&mut self, write: &Write) -> SqlResult<Outcome> {
         let (space, key) = (self.space.as_str(), write.key.as_str());
-        let table = &self.database.table;
+        let table = &self.store.table;
         match &write.change {
             Change::Put(bytes) => {
                 let statement = match write.expect {
-                    // It is there.
+                    // The row exists.
                     Expect::Revision(_) => self.replace.get(self.connection, &table.replace)?,
                     Expect::Any | Expect::Absent => self.put.get(self.connection, &table.put)?,
                 };

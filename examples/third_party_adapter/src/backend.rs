@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, Capabilities, Extensions, Key, Outcome, Page, Record, Result, Scan,
+    Adapter, Batch, Capabilities, Error, Extensions, Key, Outcome, Page, Record, Result, Scan,
     Space,
 };
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::spawn_blocking;
 
-use crate::disk::DURABILITY;
-use crate::error::{closed, stopped};
+use crate::error::stopped;
 use crate::file_name::FileName;
-use crate::store::{MAX_BATCH, Store};
+use crate::store::{CAPABILITIES, Store};
 
 /// A store in one directory, with a file for each record.
 ///
@@ -23,8 +22,8 @@ use crate::store::{MAX_BATCH, Store};
 /// local file system. Dropping the adapter instead of closing it loses nothing.
 pub struct DirectoryAdapter {
     store: Arc<Store>,
-    /// Whether calls are accepted. Each holds it for reading until its work has ended, so whoever
-    /// gets it for writing knows that nothing is running.
+    /// Whether calls are accepted. Each call holds it for reading until its work has ended, so
+    /// nothing runs while it is held for writing.
     open: Arc<RwLock<bool>>,
     /// Held by what takes the directory's lock. While another process has that, one thread of ours
     /// waits for it, and not one for each call, which would leave none for reads.
@@ -39,7 +38,8 @@ impl DirectoryAdapter {
     ///
     /// # Errors
     /// [`Config`](pstate_core::ErrorKind::Config) if the directory cannot be created or written, or
-    /// holds something else; [`Unavailable`](pstate_core::ErrorKind::Unavailable) if the disk fails.
+    /// holds something else; [`Unavailable`](pstate_core::ErrorKind::Unavailable) if the disk
+    /// fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let store = Store::open(path.as_ref()).map_err(|error| error.in_operation("open"))?;
         Ok(Self {
@@ -49,16 +49,16 @@ impl DirectoryAdapter {
         })
     }
 
-    /// The file of a record, whether it is there or not. Look at it with what you like, but do not
-    /// change it in place: who reads at that moment would see half of it.
+    /// The file of a record, whether it exists or not. Read it with any program, but do not change
+    /// it in place: a read at that moment would see half of the change.
     pub fn path(&self, space: &Space, key: &Key) -> PathBuf {
         self.store.path(space, &FileName::of(key))
     }
 
     /// Runs `work` on a thread that may block; if a turn is given, when it is this call's turn.
     ///
-    /// Waiting is done in a task of its own. So a future that is dropped, or not polled for a
-    /// while, stands in nobody's way: its work gets its turn, runs to its end and makes room.
+    /// A task of its own waits. So a future that is dropped, or not polled for a while, keeps no
+    /// other call waiting: its work gets its turn, runs to its end and makes room.
     async fn run<T: Send + 'static>(
         &self,
         turn: Option<&Arc<Mutex<()>>>,
@@ -68,7 +68,7 @@ impl DirectoryAdapter {
         let task = tokio::spawn(async move {
             let open = open.read_owned().await;
             if !*open {
-                return Err(closed());
+                return Err(Error::store_closed());
             }
             let turn = match turn {
                 Some(turn) => Some(turn.lock_owned().await),
@@ -92,7 +92,7 @@ impl Adapter for DirectoryAdapter {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Atomicity::Key, DURABILITY).max_batch(MAX_BATCH)
+        CAPABILITIES
     }
 
     fn extensions(&self) -> Extensions<'_> {
@@ -112,9 +112,9 @@ impl Adapter for DirectoryAdapter {
         outcomes.map_err(|error| error.in_operation("write").in_space(space))
     }
 
-    /// Only the names are read in turn, so that a long page keeps nobody waiting.
+    /// Only the names are read in turn, so that a long page keeps no writer waiting.
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
-        let located = |error: pstate_core::Error| error.in_operation("scan").in_space(space);
+        let located = |error: Error| error.in_operation("scan").in_space(space);
         let (owned_space, scan) = (space.clone(), scan.clone());
         let turn = Some(&self.turn);
         let listing = self.run(turn, move |store| store.list(&owned_space, &scan)).await;
@@ -129,15 +129,15 @@ impl Adapter for DirectoryAdapter {
         spaces.map_err(|error| error.in_operation("spaces"))
     }
 
-    /// Has nothing to wait for: what is acknowledged is on the disk.
+    /// Waits for nothing: acknowledged writes are on the disk.
     async fn flush(&self) -> Result<()> {
         self.run(None, |_| Ok(())).await.map_err(|error| error.in_operation("flush"))
     }
 
-    /// Waits for what is running. There is nothing to release: files are open only during a call.
+    /// Waits for running calls. It releases nothing: files are open only during a call.
     async fn close(&self) -> Result<()> {
         let open = Arc::clone(&self.open);
-        // A task, because who waits here unpolled would keep all later calls waiting.
+        // A task, because a future that waits here unpolled would keep all later calls waiting.
         let closing = tokio::spawn(async move { *open.write().await = false });
         closing.await.map_err(stopped).map_err(|error| error.in_operation("close"))
     }

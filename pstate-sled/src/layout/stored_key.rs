@@ -1,15 +1,13 @@
 //! How a key of a space is stored: the space, a byte 0, the key.
 //!
-//! Neither a space nor a key contains a byte 0, and it comes before all that a space contains. So
-//! the order is by space, then by key, each by their bytes.
+//! Neither a space nor a key contains a byte 0, and it sorts before all bytes of a space. So the
+//! order is by space, then by key, each by their bytes.
 
-use std::str;
-
-use pstate_core::{Error, Key, Space};
+use pstate_core::{Key, Result, Space};
 
 const SEPARATOR: u8 = 0;
 
-/// Where keys of a space that begin with `prefix` begin, and what all of them begin with.
+/// The prefix of all stored keys of a space that begin with `prefix`; it sorts before them.
 pub(crate) fn stored_prefix(space: &Space, prefix: &str) -> Vec<u8> {
     let mut stored = Vec::with_capacity(space.as_str().len() + 1 + prefix.len());
     stored.extend_from_slice(space.as_str().as_bytes());
@@ -22,7 +20,7 @@ pub(crate) fn stored_key(space: &Space, key: &Key) -> Vec<u8> {
     stored_prefix(space, key.as_str())
 }
 
-/// A space followed by one key after the other, in the same memory.
+/// Makes the stored keys of a space in one buffer, one after the other.
 #[derive(Debug)]
 pub(crate) struct KeyBuffer {
     stored: Vec<u8>,
@@ -33,7 +31,7 @@ impl KeyBuffer {
     pub(crate) fn new(space: &Space) -> Self {
         let mut stored = stored_prefix(space, "");
         let space_len = stored.len();
-        // Most keys are no longer.
+        // Most keys are shorter.
         stored.reserve_exact(64);
         Self { stored, space_len }
     }
@@ -45,40 +43,22 @@ impl KeyBuffer {
     }
 }
 
-/// The name of the space that a stored key is in: all of it if there is no separator.
+/// The name of the space of a stored key: all of it if it has no separator.
 pub(crate) fn space_name(stored: &[u8]) -> &[u8] {
     let len = stored.iter().position(|&byte| byte == SEPARATOR).unwrap_or(stored.len());
     &stored[..len]
 }
 
-/// What comes after all keys of a space of this name, and before the next one.
+/// What sorts after all keys of the space of this name, and before the next space.
 pub(crate) fn after_space(name: &[u8]) -> Vec<u8> {
     let mut stored = name.to_vec();
     stored.push(SEPARATOR + 1);
     stored
 }
 
-/// The space of this name, or what is wrong with the name.
-pub(crate) fn parse_space(name: &[u8]) -> Result<Space, String> {
-    match str::from_utf8(name) {
-        Ok(text) => text.parse().map_err(|error: Error| error.message().to_owned()),
-        Err(_) => Err(format!("space {}: not UTF-8", shortened(name))),
-    }
-}
-
-/// The key behind the `space_len` bytes of the space and the separator, or what is wrong with it.
-pub(crate) fn parse_key(stored: &[u8], space_len: usize) -> Result<Key, String> {
-    let key = stored.get(space_len..).unwrap_or_default();
-    match str::from_utf8(key) {
-        Ok(text) => text.parse().map_err(|error: Error| error.message().to_owned()),
-        Err(_) => Err(format!("key {}: not UTF-8", shortened(key))),
-    }
-}
-
-fn shortened(text: &[u8]) -> String {
-    const SHOWN: usize = 80;
-    let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
-    format!("{shown:?}{}", if text.len() > SHOWN { ".." } else { "" })
+/// The key behind the `space_len` bytes of the space and the separator.
+pub(crate) fn parse_key(stored: &[u8], space_len: usize) -> Result<Key> {
+    Key::from_stored(stored.get(space_len..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -115,15 +95,15 @@ mod tests {
     fn a_stored_key_is_read_back() {
         let stored = stored("acme", "card:1");
         let name = space_name(&stored);
-        assert_eq!(parse_space(name).expect("a space").as_str(), "acme");
+        assert_eq!(name, b"acme");
         assert_eq!(parse_key(&stored, name.len() + 1).expect("a key").as_str(), "card:1");
     }
 
     #[test]
-    fn what_is_no_key_is_told() {
-        assert!(parse_key(b"a\0\xff", 2).expect_err("no UTF-8").ends_with("not UTF-8"));
+    fn what_is_no_key_is_refused() {
+        let error = parse_key(b"a\0\xff", 2).expect_err("no UTF-8");
+        assert!(error.message().ends_with("not UTF-8"), "{error}");
         assert!(parse_key(b"a\0card", 2).is_err());
         assert!(parse_key(b"a", 2).is_err());
-        assert!(parse_space(b"\xff").is_err());
     }
 }

@@ -1,0 +1,9 @@
+//! How records lie in a file: the header that says whose it is, the table, and its values.
+
+mod format;
+mod table;
+mod value;
+
+pub(crate) use format::{Header, Owner, check_library};
+pub(crate) use table::{Table, create_table};
+pub(crate) use value::{Stored, bytes, record};
