@@ -1,29 +1,24 @@
 //! The adapter.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Atomicity, Batch, Capabilities, Durability, Extensions, Key, Outcome, Page, Record,
-    Result, Scan, Space,
+    Adapter, Batch, Capabilities, ChangeFeed, ChangeSubscription, Extensions, Key, Outcome, Page,
+    Record, Result, Scan, Space,
 };
 
-use crate::config::{Placement, RedisConfig};
-use crate::opening;
-use crate::store::Store;
-
-/// How many keys or writes go in one call.
-pub(crate) const MAX_BATCH: usize = 10_000;
+use crate::changes::subscribe;
+use crate::config::RedisConfig;
+use crate::store::{self, Store};
 
 /// A store on a Redis server or in a Redis Cluster.
 ///
-/// All calls share one connection to each server, on which any number of them are under way at once. It
-/// is made again when it is lost.
+/// All calls share one connection to each server, with any number of them in flight at once. When
+/// it is lost, the next call makes it again.
 pub struct RedisAdapter {
-    pub(crate) store: Arc<Store>,
-    durability: Durability,
+    store: Arc<Store>,
 }
 
 impl RedisAdapter {
@@ -38,35 +33,31 @@ impl RedisAdapter {
         .await
     }
 
-    /// Connects to a store. It has to be called within a Tokio runtime.
+    /// Connects to a store. Call it within a Tokio runtime.
     ///
     /// # Errors
-    /// [`Config`](pstate_core::ErrorKind::Config) if the configuration is invalid, or the server does not
-    /// suit it: user name and password, permissions, its version, its persistence, the placement of what
-    /// is stored. [`Unavailable`](pstate_core::ErrorKind::Unavailable) and
+    /// [`Config`](pstate_core::ErrorKind::Config) if the configuration is invalid, or the server
+    /// does not suit it: user name and password, permissions, its version, its persistence, the
+    /// placement of what is stored. [`Unavailable`](pstate_core::ErrorKind::Unavailable) and
     /// [`Timeout`](pstate_core::ErrorKind::Timeout), both retryable, if it cannot be reached.
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
     pub async fn connect_with(config: RedisConfig) -> Result<Self> {
-        let open = async {
-            let (store, durability) = opening::open(config).await?;
-            Ok(Self { store: Arc::new(store), durability })
-        };
-        open.await.map_err(|error: pstate_core::Error| error.in_operation("connect"))
+        let store = store::open(config).await.map_err(|error| error.in_operation("connect"))?;
+        Ok(Self { store: Arc::new(store) })
     }
-}
 
-impl RedisAdapter {
-    /// Puts all records that are stored into the index again, and gives how many there are.
+    /// Adds all stored records to the index again, and returns how many there are.
     ///
-    /// The index never lacks a record that was written through this crate. It may after somebody has
-    /// removed keys by hand or the server has evicted some, or written records by hand, and with
-    /// [`Placement::PerKey`] when a server of a Cluster has failed before its replica had everything. It
-    /// may run while the store is used, but not while a Cluster moves slots.
+    /// The index never lacks a record that was written through this crate. It may lack some after
+    /// another program has written records or removed keys, after the server has evicted keys, and
+    /// with [`Placement::PerKey`](crate::Placement::PerKey) after a server of a Cluster has failed
+    /// before its replica had everything. You can call it while the store is used, but not while a
+    /// Cluster moves slots.
     ///
     /// # Errors
-    /// Those of a read and of a write; it can be called again.
+    /// Those of a read and of a write. Call it again then.
     ///
     /// # Cancel safety
     /// Dropping the future leaves a part of the work undone.
@@ -91,13 +82,7 @@ impl Adapter for RedisAdapter {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let atomicity = match self.store.layout.placement {
-            Placement::PerSpace => Atomicity::Batch,
-            Placement::PerKey => Atomicity::Key,
-        };
-        Capabilities::new(atomicity, self.durability)
-            .max_batch(const { NonZeroUsize::new(MAX_BATCH).unwrap() })
-            .max_value_len(self.store.config.max_value_len)
+        self.store.capabilities
     }
 
     fn extensions(&self) -> Extensions<'_> {
@@ -115,12 +100,8 @@ impl Adapter for RedisAdapter {
     }
 
     async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        let write = async {
-            self.store.check_open()?;
-            batch.check(&self.capabilities())?;
-            self.store.write(space, batch).await
-        };
-        write.await.map_err(|error| error.in_operation("write").in_space(space))
+        let outcomes = self.store.write(space, batch).await;
+        outcomes.map_err(|error| error.in_operation("write").in_space(space))
     }
 
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
@@ -132,7 +113,7 @@ impl Adapter for RedisAdapter {
         self.store.spaces().await.map_err(|error| error.in_operation("spaces"))
     }
 
-    /// Has nothing to wait for: what is acknowledged has got as far as the server's persistence settings
+    /// Waits for nothing: acknowledged writes are as durable as the server's persistence settings
     /// promise.
     async fn flush(&self) -> Result<()> {
         self.store.check_open().map_err(|error| error.in_operation("flush"))
@@ -141,5 +122,19 @@ impl Adapter for RedisAdapter {
     async fn close(&self) -> Result<()> {
         self.store.close();
         Ok(())
+    }
+}
+
+/// Each write is reported by key, over one more connection to each primary (client-side caching in
+/// broadcasting mode). What this adapter has written itself is reported with what is stored now, so
+/// that it stays cached.
+///
+/// `changes` takes one round trip, and another if this adapter has written. `wait` ends when a
+/// notification has arrived. Redis 8 with `io-threads` may send an acknowledgement before the
+/// notification, which the next call but one reports then.
+#[async_trait]
+impl ChangeFeed for RedisAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        subscribe(&self.store).await.map_err(|error| error.in_operation("subscribe"))
     }
 }

@@ -1,4 +1,4 @@
-//! From what Redis and its connections say to our errors.
+//! From errors of Redis and its connections to PState's.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pstate_core::{Error, ErrorKind};
 use redis::{ErrorKind as RedisKind, RedisError, ServerError};
 
-/// Whether what was sent may have changed anything.
+/// Whether a command may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     Read,
@@ -18,8 +18,15 @@ pub(crate) enum Effect {
 pub(crate) enum Redirect {
     /// For good.
     Moved(String, u16),
-    /// This once: its slot is moving.
+    /// For this command: its slot is moving.
     Ask(String, u16),
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connect,
+    Answer,
 }
 
 /// Why there is no answer.
@@ -31,39 +38,37 @@ pub(crate) struct Failure {
     transient: bool,
     /// Whether a server may have done what was sent.
     pub(crate) sent: bool,
-    /// What the server has answered, by its first word.
+    /// The first word of the server's answer.
     code: Option<String>,
-    /// Where else the server says to ask.
-    elsewhere: Option<String>,
+    /// The rest of the answer, if it redirects.
+    redirect: Option<String>,
 }
-
-const CONNECTING: &str = "connecting";
 
 impl Failure {
     /// There was no connection: nothing was sent.
     pub(crate) fn connecting(at: &str, error: &RedisError) -> Self {
-        let failure = Self::from_client(at, error, CONNECTING);
+        let failure = Self::from_client(at, error, Phase::Connect);
         Self { sent: false, ..failure }
     }
 
     /// The connection broke, or there was no answer in time.
     pub(crate) fn answering(at: &str, error: &RedisError) -> Self {
-        Self::from_client(at, error, "waiting for an answer")
+        Self::from_client(at, error, Phase::Answer)
     }
 
-    fn from_client(at: &str, error: &RedisError, doing: &str) -> Self {
+    fn from_client(at: &str, error: &RedisError, phase: Phase) -> Self {
         if let Some(server) = server_error(error) {
             return Self::refused(at, &server);
         }
         let (kind, transient) = match error.kind() {
             _ if error.is_timeout() => (ErrorKind::Timeout, true),
-            // Certificates that are not accepted, or what is not encrypted at all. Later it is a connection
-            // that the server, or somebody between, has ended.
-            RedisKind::Io if doing == CONNECTING && is_about_data(error) => {
+            // A certificate that is not accepted, or a server without encryption. Later it means
+            // that the server, or a proxy in between, has ended the connection.
+            RedisKind::Io if phase == Phase::Connect && is_about_data(error) => {
                 (ErrorKind::Config, false)
             }
-            // Another database than there is.
-            RedisKind::Server(_) if doing == CONNECTING => (ErrorKind::Config, false),
+            // The server refuses the database.
+            RedisKind::Server(_) if phase == Phase::Connect => (ErrorKind::Config, false),
             RedisKind::Io | RedisKind::Parse => (ErrorKind::Unavailable, true),
             // `Client` is about the ciphers, certificates and names of encrypted connections.
             RedisKind::AuthenticationFailed
@@ -71,24 +76,28 @@ impl Failure {
             | RedisKind::Client => (ErrorKind::Config, false),
             _ => (ErrorKind::Other, false),
         };
+        let what = match phase {
+            Phase::Connect => "no connection",
+            Phase::Answer => "no answer",
+        };
         let why = match kind {
-            ErrorKind::Timeout => "it took longer than allowed".to_owned(),
+            ErrorKind::Timeout => "timed out".to_owned(),
             _ => without_arguments(&error.to_string()).to_owned(),
         };
         Self {
             kind,
-            message: format!("{at}: {doing}: {why}"),
+            message: format!("{at}: {what}: {why}"),
             transient,
             sent: true,
             code: None,
-            elsewhere: None,
+            redirect: None,
         }
     }
 
-    /// The server has answered that it did not do it; or, of a script, that it did not do all of it.
+    /// The server has not done it; or, of a script, not all of it.
     pub(crate) fn refused(at: &str, error: &ServerError) -> Self {
         let code = error.code();
-        let details = without_arguments(error.details().unwrap_or_default());
+        let details = without_arguments(error.details().unwrap_or_default()).trim_end_matches('.');
         let (kind, transient, hint) = match code {
             "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY"
             | "MOVED" | "ASK" | "NOREPLICAS" | "UNBLOCKED" => (ErrorKind::Unavailable, true, ""),
@@ -98,7 +107,8 @@ impl Failure {
                 true,
                 "; raise the server's `maxmemory`, or remove what is not needed",
             ),
-            "NOAUTH" | "WRONGPASS" => (ErrorKind::Config, false, "; check user name and password"),
+            "NOAUTH" => (ErrorKind::Config, false, ""),
+            "WRONGPASS" => (ErrorKind::Config, false, "; check user name and password"),
             "NOPERM" => (
                 ErrorKind::Config,
                 false,
@@ -122,12 +132,18 @@ impl Failure {
             }
             _ => (ErrorKind::Other, false, ""),
         };
-        let message = format!("{at}: {code} {details}{hint}");
-        let elsewhere = matches!(code, "MOVED" | "ASK").then(|| details.to_owned());
-        // A script that fails on its way may have changed something before. What passes is found before the
-        // first change, or not at all: meanwhile the server does nothing else.
+        let message = match code {
+            // The server's own words explain its protocol.
+            "NOAUTH" => {
+                format!("{at}: the server asks for a password; give one: redis://:PASSWORD@host")
+            }
+            _ => format!("{at}: {code} {details}{hint}"),
+        };
+        let redirect = matches!(code, "MOVED" | "ASK").then(|| details.to_owned());
+        // A script that fails half way may have changed something before. Transient errors come
+        // before its first change, or not at all, because the server does nothing else meanwhile.
         let sent = !transient && details.contains("@user_script");
-        Self { kind, message, transient, sent, code: Some(code.to_owned()), elsewhere }
+        Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect }
     }
 
     /// Fewer answers than there were commands.
@@ -139,7 +155,7 @@ impl Failure {
             transient: false,
             sent: true,
             code: None,
-            elsewhere: None,
+            redirect: None,
         }
     }
 
@@ -150,7 +166,7 @@ impl Failure {
             transient: false,
             sent: false,
             code: None,
-            elsewhere: None,
+            redirect: None,
         }
     }
 
@@ -161,25 +177,26 @@ impl Failure {
             transient: true,
             sent: false,
             code: None,
-            elsewhere: None,
+            redirect: None,
         }
     }
 
-    /// Whether the server has answered with this word.
+    /// Whether the server's answer begins with this word.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 
-    /// Where to ask instead; a server that does not know its own name means the host that was asked.
+    /// Where to ask instead. A server that does not know its own name means the host that was
+    /// asked.
     pub(crate) fn redirect(&self, asked: &str) -> Option<Redirect> {
-        let place = self.elsewhere.as_deref()?.split_ascii_whitespace().nth(1)?;
+        let place = self.redirect.as_deref()?.split_ascii_whitespace().nth(1)?;
         let (host, port) = place.rsplit_once(':')?;
         let host = if host.is_empty() || host == "?" { asked } else { host };
         let (host, port) = (host.to_owned(), port.parse().ok()?);
         Some(if self.is("ASK") { Redirect::Ask(host, port) } else { Redirect::Moved(host, port) })
     }
 
-    /// Whether another server, or the same a little later, may do it: nothing was done.
+    /// Whether another server, or the same one later, may do it. Nothing was done.
     pub(crate) fn is_about_routing(&self) -> bool {
         let later =
             ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING", "MOVED", "ASK"];
@@ -189,22 +206,22 @@ impl Failure {
         }
     }
 
-    /// The same, of something that changes no record, whatever became of it.
+    /// The same, for a command that changes no record.
     pub(crate) fn without_effect(self) -> Self {
         Self { sent: false, ..self }
     }
 
-    /// The same, after something else that the call is about was done.
+    /// The same, after another part of the call was done.
     pub(crate) fn with_effect(self) -> Self {
         Self { sent: true, ..self }
     }
 
-    /// Whether the same may be sent again in the same call: it may pass, and nothing has happened.
+    /// Whether the same call may send it again: it may pass, and nothing has happened.
     pub(crate) fn may_be_sent_again(&self) -> bool {
         self.transient && !self.sent && self.kind != ErrorKind::Config
     }
 
-    /// Whether a read that has failed so may be sent again, whatever has become of it.
+    /// Whether the same call may send it again if it is a read.
     pub(crate) fn may_be_read_again(&self) -> bool {
         self.transient && self.sent
     }
@@ -226,7 +243,7 @@ impl Failure {
     }
 }
 
-/// Whether what came from the server was not understood.
+/// Whether the server's bytes were not understood.
 fn is_about_data(error: &RedisError) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -243,24 +260,20 @@ fn is_about_data(error: &RedisError) -> bool {
     false
 }
 
-/// What the server itself has said, if it has.
+/// The server's own error, if it is one.
 fn server_error(error: &RedisError) -> Option<ServerError> {
     ServerError::try_from(error.clone()).ok()
 }
 
-/// Redis quotes the arguments of commands that it does not know, and among them may be values and
-/// passwords.
+/// Cuts the arguments off that Redis quotes of commands that it does not know: they may hold values
+/// and passwords.
 fn without_arguments(details: &str) -> &str {
     details.split(", with args beginning with").next().unwrap_or_default()
 }
 
-/// An answer that the server never gives to what it was asked.
+/// An answer of another type than the command has.
 pub(crate) fn unexpected(what: &str) -> Error {
     Error::new(ErrorKind::Other, format!("the server's answer is no {what}"))
-}
-
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store is closed")
 }
 
 #[cfg(test)]
@@ -290,6 +303,15 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config, "{answer}");
             assert!(!error.is_retryable(), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_missing_password_says_where_to_give_it() {
+        let error = refused("NOAUTH HELLO must be called with the client already authenticated");
+        assert_eq!(
+            error.message(),
+            "host:1: the server asks for a password; give one: redis://:PASSWORD@host"
+        );
     }
 
     #[test]

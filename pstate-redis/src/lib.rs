@@ -1,5 +1,5 @@
-//! Redis storage for PState: an [`Adapter`](pstate_core::Adapter) that keeps documents on a Redis server
-//! or in a Redis Cluster.
+//! Redis storage for PState: an [`Adapter`](pstate_core::Adapter) that keeps documents on a Redis
+//! server or in a Redis Cluster.
 //!
 //! Values are stored as they are, as strings, so `redis-cli` sees plain JSON:
 //! `redis-cli GET '{pstate:default}:base_card:7c9e'`.
@@ -29,16 +29,16 @@
 //! | atomic batches | with [`Placement::PerSpace`] any writes of one space, in one transaction or script; with [`Placement::PerKey`] one key |
 //! | `multi_get` | with [`Placement::PerSpace`] one snapshot; up to 10,000 keys |
 //! | durability | what the server's persistence settings promise; a Cluster's failover may lose the last writes |
-//! | concurrent calls | one connection to each server that all share; nobody waits for another's answer |
-//! | lost connections | made again; a write that was under way has an unknown effect and is not [retryable](pstate_core::Error::is_retryable), everything else is |
+//! | concurrent calls | one connection to each server that all share; no call waits for another's answer |
+//! | lost connections | made again; a write in flight has an unknown effect and is not [retryable](pstate_core::Error::is_retryable), everything else is |
 //! | order of keys | by bytes, from an index that never lacks a record |
-//! | changes by others | told by key by the server ([`ChangeFeed`](pstate_core::ChangeFeed)); what this handle writes, with what it has left |
-//! | Cluster | slots that move and servers that take over are followed; a command whose effect is unknown is never sent again |
+//! | changes by others | the server notifies by key ([`ChangeFeed`](pstate_core::ChangeFeed)); what this handle writes is reported with what is stored now |
+//! | Cluster | the adapter follows slots that move and servers that take over; it never sends a command again whose effect is unknown |
 //! | dropped futures | an atomic unit is written wholly or not at all; a read leaves nothing behind |
 //! | secrets | are in no error, and in no `Debug` output |
 //!
-//! The README of this crate says what asynchronous replication and the server's settings mean for what
-//! survives, what an error says about a write, and which permissions a user needs.
+//! The README of this crate says what asynchronous replication and the server's settings mean for
+//! what survives, what an error says about a write, and which permissions a user needs.
 //!
 //! # Features
 //!
@@ -47,35 +47,22 @@
 //! | `cluster` | a Redis Cluster: `redis+cluster://` |
 //! | `tls` | encrypted connections: `rediss://` |
 
-mod address;
-mod answer;
 mod backend;
 mod changes;
-mod cluster;
 mod config;
-mod connection;
 mod error;
 mod index;
 mod layout;
 mod multi_get;
-mod opening;
-mod own_writes;
-mod per_key;
-mod per_space;
-mod registry;
-mod reindex;
 mod scan;
-mod script;
-mod servers;
+mod server;
 mod store;
-mod under_way;
-mod value;
 mod writer;
 
 pub use backend::RedisAdapter;
 pub use config::{Placement, RedisConfig};
 
-/// The program in the README is tested like those in the documentation.
+/// Runs the program in the README like the examples in the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

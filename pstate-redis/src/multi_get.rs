@@ -1,23 +1,22 @@
 //! Reading records by key.
 
-use pstate_core::{Error, ErrorKind, Key, Record, Result, Space};
+use pstate_core::{Key, Record, Result, Space};
 
-use crate::answer::{bytes, items, only};
 use crate::config::Placement;
 use crate::error::{Effect, unexpected};
-use crate::servers::Unit;
+use crate::layout::record;
+use crate::server::{Unit, bytes, items, only};
 use crate::store::Store;
-use crate::value::record;
 
 /// A record, or nothing, or why it cannot be read.
-pub(crate) type Found = Result<Option<Record>>;
+pub(crate) type Lookup = Result<Option<Record>>;
 
-/// Who may be asked.
+/// Which servers may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
-    /// Who knows what is stored.
+pub(crate) enum ReadFrom {
+    /// Those that know what is stored.
     Primaries,
-    /// Replicas, too, if that is allowed, except for what was written here lately.
+    /// Replicas, too, if the configuration allows it, except for recent writes of this adapter.
     Replicas,
 }
 
@@ -28,21 +27,22 @@ impl Store {
         keys: &[Key],
     ) -> Result<Vec<Option<Record>>> {
         self.check_open()?;
-        let most = crate::backend::MAX_BATCH;
-        if keys.len() > most {
-            let why = format!("{} keys, at most {most} are read at once", keys.len());
-            return Err(Error::new(ErrorKind::Unsupported, why));
-        }
-        let found = self.find(space, keys, Ask::Replicas).await?;
-        let located = |(found, key): (Found, &Key)| found.map_err(|error| error.at_key(key));
+        self.capabilities.check_keys(keys)?;
+        let found = self.find(space, keys, ReadFrom::Replicas).await?;
+        let located = |(found, key): (Lookup, &Key)| found.map_err(|error| error.at_key(key));
         found.into_iter().zip(keys).map(located).collect()
     }
 
-    /// Reads records, each for itself where one may fail alone.
-    pub(crate) async fn find(&self, space: &Space, keys: &[Key], ask: Ask) -> Result<Vec<Found>> {
+    /// Reads records. One that cannot be read fails alone, unless the read is a snapshot.
+    pub(crate) async fn find(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        from: ReadFrom,
+    ) -> Result<Vec<Lookup>> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
         if self.servers.is_cluster() && self.layout.placement == Placement::PerKey {
-            return self.find_apart(space, keys, ask).await;
+            return self.find_by_slot(space, keys, from).await;
         }
         let mut names = self.layout.records(space);
         let mut command = redis::cmd("MGET");
@@ -50,7 +50,8 @@ impl Store {
             command.arg(names.name(key));
         }
         let mut unit = Unit::new(names.name(first), vec![command]);
-        unit.from_replica = ask == Ask::Replicas && self.own_writes.allow_replica(space, keys);
+        unit.from_replica =
+            from == ReadFrom::Replicas && self.own_writes.allow_replica(space, keys);
         let answers = self.read(unit).await?;
         let values = items(only(answers)?)?;
         if values.len() != keys.len() {
@@ -59,15 +60,20 @@ impl Store {
         Ok(values.into_iter().map(|value| Ok(bytes(value)?.map(record))).collect())
     }
 
-    /// Reads records that lie in different slots: one question to each server.
-    async fn find_apart(&self, space: &Space, keys: &[Key], ask: Ask) -> Result<Vec<Found>> {
+    /// Reads records that lie in different slots: one call to each server.
+    async fn find_by_slot(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        from: ReadFrom,
+    ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let unit = |key: &Key| {
             let name = names.name(key);
             let mut command = redis::cmd("GET");
             command.arg(name);
             let mut unit = Unit::new(name, vec![command]);
-            unit.from_replica = ask == Ask::Replicas
+            unit.from_replica = from == ReadFrom::Replicas
                 && self.own_writes.allow_replica(space, std::slice::from_ref(key));
             unit
         };

@@ -5,21 +5,20 @@ use std::num::NonZeroUsize;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use pstate_core::{Error, ErrorKind, Key, Page, Result, Scan, Space};
 
-use crate::answer::{bytes, only, texts};
 use crate::error::Effect;
 use crate::index::Entries;
-use crate::multi_get::Ask;
-use crate::servers::Unit;
+use crate::multi_get::ReadFrom;
+use crate::server::{Unit, bytes, only, texts};
 use crate::store::Store;
 
-/// How many entries of the index are read at once.
-const PORTION: usize = 1_000;
-/// How many portions a page reads before it ends without being full.
-const PORTIONS: usize = 8;
-/// How many spaces are looked into at once.
-const AT_ONCE: usize = 16;
+/// How many entries of the index to read at once.
+const ENTRIES_PER_READ: usize = 1_000;
+/// How many such reads a page makes before it ends without being full.
+const READS_PER_PAGE: usize = 8;
+/// How many spaces to check for records at once.
+const CONCURRENT_SPACES: usize = 16;
 
-/// The part of one type that a scan wants, as `ZRANGEBYLEX` has bounds.
+/// The part of one type that a scan reads, with the bounds of `ZRANGEBYLEX`.
 struct Range {
     entity_type: String,
     from: Vec<u8>,
@@ -30,16 +29,16 @@ impl Store {
     pub(crate) async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
         self.check_open()?;
         let mut page = Page::default();
-        let mut portions = 0;
+        let mut reads = 0;
         for mut range in self.ranges(space, scan).await? {
             loop {
                 let wanted = scan.limit.get() - page.records.len();
-                let enough = portions >= PORTIONS && page.next.is_some();
+                let enough = reads >= READS_PER_PAGE && page.next.is_some();
                 if wanted == 0 || enough {
                     return Ok(page);
                 }
-                portions += 1;
-                let count = wanted.min(PORTION);
+                reads += 1;
+                let count = wanted.min(ENTRIES_PER_READ);
                 let bounds = (&range.from[..], &range.to[..]);
                 let entries = self.entries(space, &range.entity_type, bounds, count).await?;
                 self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
@@ -54,7 +53,7 @@ impl Store {
         Ok(page)
     }
 
-    /// The types that a scan goes through, in the order of their keys, and what it wants of each.
+    /// The types that a scan reads, in the order of their keys, each with its bounds.
     async fn ranges(&self, space: &Space, scan: &Scan) -> Result<Vec<Range>> {
         let (types, id) = match scan.prefix.split_once(':') {
             Some((entity_type, id)) if Key::new(entity_type, "x").is_ok() => {
@@ -94,14 +93,17 @@ impl Store {
     ) -> Result<()> {
         let mut keys = Vec::with_capacity(entries.ids.len());
         for id in &entries.ids {
-            match std::str::from_utf8(id).map_err(|_| "not UTF-8".to_owned()).and_then(|id| {
-                Key::new(entity_type, id).map_err(|error| error.message().to_owned())
-            }) {
+            let key = match str::from_utf8(id) {
+                Ok(id) => Key::new(entity_type, id),
+                // Fails, with an error that shows the bytes.
+                Err(_) => Key::from_stored(&[entity_type.as_bytes(), b":", id].concat()),
+            };
+            match key {
                 Ok(key) => keys.push(key),
-                Err(why) => page.unreadable.push(unreadable(space, &why)),
+                Err(error) => page.unreadable.push(unreadable(space, error.message())),
             }
         }
-        let found = self.find(space, &keys, Ask::Primaries).await?;
+        let found = self.find(space, &keys, ReadFrom::Primaries).await?;
         let mut missing = Vec::new();
         for (key, found) in keys.iter().zip(found) {
             match found {
@@ -110,16 +112,17 @@ impl Store {
                 Err(error) => page.unreadable.push(error.in_operation("scan").at_key(key)),
             }
         }
-        // An id that is no id cannot be gone on from, but the one before it can.
+        // The next page cannot begin after an id that is none, but after the one before it.
         page.next = keys.last().cloned().or(page.next.take());
         if !missing.is_empty() {
-            self.look_for(space, entries, missing, page).await?;
+            self.classify_missing(space, entries, missing, page).await?;
         }
         Ok(())
     }
 
-    /// Tells what is no record, though it has a record's name; and forgets what is nothing.
-    async fn look_for(
+    /// Reports keys that have a record's name and hold something else, and forgets entries of keys
+    /// that do not exist.
+    async fn classify_missing(
         &self,
         space: &Space,
         entries: &Entries,
@@ -158,13 +161,13 @@ impl Store {
         let mut command = redis::cmd("SMEMBERS");
         command.arg(&name);
         let names = texts(only(self.read(Unit::new(&name, vec![command])).await?)?)?;
-        let parse = |name: Vec<u8>| String::from_utf8(name).ok()?.parse::<Space>().ok();
+        let parse = |name: Vec<u8>| Space::from_stored(&name).ok();
         let mut spaces: Vec<Space> = stream::iter(names.into_iter().filter_map(parse))
             .map(|space| async move {
                 let used = self.holds_records(&space).await?;
                 Ok::<_, Error>(used.then_some(space))
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENT_SPACES)
             .try_filter_map(|space| async move { Ok(space) })
             .try_collect()
             .await?;
@@ -182,8 +185,8 @@ impl Store {
                 None => return Ok(false),
                 next => {
                     scan.after = next;
-                    // There is nothing where there was something; go faster.
-                    scan.limit = NonZeroUsize::MIN.saturating_add(PORTION);
+                    // Entries without records: read more of them at once.
+                    scan.limit = NonZeroUsize::MIN.saturating_add(ENTRIES_PER_READ);
                 }
             }
         }
@@ -198,8 +201,8 @@ fn bound(kind: u8, id: &[u8]) -> Vec<u8> {
     bound
 }
 
-/// Where what begins with `prefix` ends: before the next text of its length. UTF-8 has no byte that
-/// could not be greater.
+/// The bound behind all ids that begin with `prefix`: the next text of its length. UTF-8 has no
+/// byte 255, so the last byte can always grow.
 fn end_of(prefix: &[u8]) -> Vec<u8> {
     match prefix.split_last() {
         None => b"+".to_vec(),
@@ -212,7 +215,7 @@ fn end_of(prefix: &[u8]) -> Vec<u8> {
 }
 
 fn unreadable(space: &Space, why: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("what is in the index is no record: {why}"))
+    Error::new(ErrorKind::Corrupt, format!("an entry of the index that is no record: {why}"))
         .in_operation("scan")
         .in_space(space)
 }

@@ -49,8 +49,8 @@ fn config(address: &str, id: &str, placement: Placement) -> RedisConfig {
     config.prefix(id).placement(placement)
 }
 
-/// Servers that are started once, and the file in which child processes find their address: those must not
-/// start servers of their own.
+/// Servers that are started once, and the file in which child processes find their address: those
+/// must not start servers of their own.
 struct Started<T> {
     address: String,
     file: PathBuf,
@@ -161,7 +161,7 @@ fn remove(server: &Server, id: &str) {
     for pattern in [format!("{id}:*"), format!("{{{id}:*")] {
         let keys = server.command(&["KEYS", &pattern]);
         for key in keys.list() {
-            // Its bytes may be no text; what is left over hurts nobody.
+            // Its bytes may be no text. Keys that stay behind do no harm.
             let _ = server.try_command(&["DEL", key.text()]);
         }
     }

@@ -23,8 +23,8 @@ impl Space {
     /// The space that a store holds as these bytes, for adapters that list spaces.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if they are not UTF-8 or no name of a space,
-    /// as after a write by another program.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if they are not UTF-8 or no name of a
+    /// space, as after a write by another program.
     pub fn from_stored(bytes: &[u8]) -> Result<Self> {
         match str::from_utf8(bytes) {
             Ok(text) => text.parse(),

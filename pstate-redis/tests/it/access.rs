@@ -26,9 +26,21 @@ async fn a_wrong_password_is_told_as_such_and_not_shown() {
 }
 
 #[tokio::test]
+async fn a_missing_password_is_asked_for() {
+    let server = Server::start_with(&ServerOptions::new().password("right"));
+    let error = connect(config(&server)).await.unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with("the server asks for a password; give one: redis://:PASSWORD@host"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_password_where_none_is_needed_is_told_as_such() {
     let server = Server::start();
-    let error = connect(config(&server).username("nobody").password(SECRET)).await.unwrap_err();
+    let error = connect(config(&server).username("stranger").password(SECRET)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     no_secret(&error, SECRET);
 }

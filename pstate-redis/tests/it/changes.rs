@@ -1,4 +1,4 @@
-//! What is told of changes: by this adapter, by others, by other programs.
+//! What the change feed reports: writes of this adapter, of others, of other programs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +114,7 @@ async fn a_lost_connection_ends_the_subscription() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let error = subscription.changes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    // And whoever waits is woken.
+    // A waiting call is woken.
     subscription.wait().await;
     let mut again = subscribe(&store).await;
     put(&other, "card:2", "{}").await;

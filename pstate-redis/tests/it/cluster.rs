@@ -27,7 +27,7 @@ async fn connect(config: RedisConfig) -> RedisAdapter {
     RedisAdapter::connect_with(config).await.unwrap()
 }
 
-/// Tasks that read and write the same few keys until they are told to end.
+/// Tasks that read and write the same few keys until the test ends them.
 struct Load {
     log: Arc<OperationLog>,
     atomicity: Atomicity,
@@ -223,8 +223,8 @@ async fn when_a_primary_dies_under_load_its_replica_goes_on_with_what_it_had() {
     while number().await < after + 100 {}
     ended.store(true, Ordering::Relaxed);
     let (attempted, acknowledged, errors, longest) = writer.await.unwrap();
-    // The one that was under way when the primary died: nobody knows what became of it. All others waited
-    // for the replica, or were told that nothing was done.
+    // The write in flight when the primary died has an unknown effect. All others waited for the
+    // replica, or failed with nothing done.
     let unknown: Vec<_> = errors.iter().filter(|error| !error.is_retryable()).collect();
     assert!(unknown.len() <= 1, "{unknown:?}");
     for error in &errors {
@@ -392,7 +392,7 @@ async fn what_is_written_on_a_primary_that_has_no_slot_yet_is_told_or_ends_the_s
         cluster.begin_migration(slot, to);
         while cluster.migrate_keys(slot, to, 10) > 0 {}
     });
-    // Nobody is told for good that the slot is there: it has to be asked for each time.
+    // The old server redirects each command with `ASK`, and none for good.
     assert_eq!(get(&store, "card:1").await.as_deref(), Some("{}"));
     let error = before.changes().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

@@ -13,7 +13,7 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_allowed_and_used_again
     let store = connect(config).await.unwrap();
     put(&store, "card:1", "before").await;
     server.pause();
-    // On its way, and nobody knows whether it is going to happen.
+    // In flight, with an unknown effect.
     let error = try_put(&store, "card:1", "perhaps").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(!error.is_retryable(), "{error}");
@@ -42,7 +42,7 @@ async fn of_an_atomic_batch_that_is_cut_off_on_its_way_nothing_is_done() {
         proxy.cut_after_requests(bytes);
         let error = write(&store, many(100, "new")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(!error.is_retryable(), "whoever sent it cannot know: {error}");
+        assert!(!error.is_retryable(), "its effect is unknown: {error}");
         let keys: Vec<_> = (0..100).map(|n| key(&format!("card:{n}"))).collect();
         let records = store.multi_get(&Space::default(), &keys).await.unwrap();
         assert!(records.iter().flatten().all(|record| &*record.bytes == b"old"), "{bytes}");

@@ -63,7 +63,8 @@ async fn an_entry_that_was_added_again_is_not_removed_although_it_was_old() {
     assert_eq!(entries(&server), Reply::Number(1));
 }
 
-/// A process that is stopped between the two steps of a put, and goes on when the entry may be gone.
+/// A process that is stopped between the two steps of a put, and continues when the entry may be
+/// gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_comes_too_late_for_its_entry_begins_again() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! What is refused when a store is opened, and how it is told.
+//! What opening a store refuses, and how it says so.
 
 use pstate_core::{Adapter, Durability, ErrorKind};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
@@ -86,6 +86,12 @@ async fn a_database_that_there_is_not_is_told_as_such() {
     let server = Server::start();
     let error = connect(config(&server).database(99)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(
+        error
+            .message()
+            .ends_with("database 99: index out of range (the server's `databases` setting)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

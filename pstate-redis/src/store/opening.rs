@@ -1,36 +1,34 @@
-//! Looking at what one has connected to.
+//! Opening a store: what the servers are, and whether they suit the configuration.
 
 use pstate_core::{Durability, Error, ErrorKind, Result};
 use redis::{ProtocolVersion, Value};
 
-use crate::answer::{bytes, items, only};
+use super::store::Store;
 use crate::config::RedisConfig;
-use crate::connection;
 use crate::error::{Effect, Failure};
-use crate::servers::{Servers, Unit};
-use crate::store::Store;
+use crate::server::{Servers, Unit, bytes, client, items, only};
 
-/// The oldest version that the adapter is written for.
+/// The oldest version of Redis that the adapter supports.
 const OLDEST: (u32, u32) = (6, 2);
 
 /// The version of the layout.
 const FORMAT: &str = "1";
 
-pub(crate) async fn open(config: RedisConfig) -> Result<(Store, Durability)> {
+pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     config.validate()?;
     let servers = Servers::new(&config).map_err(|failure| failure.into_error(Effect::Read))?;
-    let store = Store::new(config, servers);
+    let mut store = Store::new(config, servers);
     if let Err(error) = store.check_version().await {
         return Err(store.why_not_understood(error).await);
     }
     store.check_format().await?;
-    let durability = store.check_durability().await?;
+    store.capabilities.durability = store.check_durability().await?;
     store.check_eviction().await;
-    Ok((store, durability))
+    Ok(store)
 }
 
 impl Store {
-    /// A command about nothing in particular.
+    /// Sends a command about no key in particular.
     async fn ask(&self, name: &str, arguments: &[&str]) -> Result<Value, Failure> {
         let mut command = redis::cmd(name);
         command.arg(arguments);
@@ -42,20 +40,19 @@ impl Store {
     async fn check_version(&self) -> Result<()> {
         match self.ask("INFO", &["server"]).await {
             Ok(info) => check_version(&text(info)),
-            // It is allowed to keep this to itself.
+            // The user may lack the permission to ask.
             Err(failure) if failure.is("NOPERM") => Ok(()),
             Err(failure) => Err(failure.into_error(Effect::Read)),
         }
     }
 
-    /// A server before 6.0 does not know how we begin. It says so in many ways, and its version in one.
+    /// A server before 6.0 does not know `HELLO`. It says so in many ways, and its version in one.
     async fn why_not_understood(&self, error: Error) -> Error {
         if error.is_retryable() {
             return error;
         }
         let Some((host, port)) = self.config.nodes.first() else { return error };
-        let Ok(client) = connection::client(&self.config, host, *port, ProtocolVersion::RESP2)
-        else {
+        let Ok(client) = client(&self.config, host, *port, ProtocolVersion::RESP2) else {
             return error;
         };
         let limit = self.config.connect_timeout;
@@ -69,7 +66,7 @@ impl Store {
         tokio::time::timeout(limit, ask).await.ok().flatten().unwrap_or(error)
     }
 
-    /// Notes how the store is laid out, or compares with what is noted.
+    /// Notes how the store is laid out, or compares with the note.
     async fn check_format(&self) -> Result<()> {
         let name = self.layout.format();
         let placement = self.layout.placement.as_str();
@@ -88,19 +85,19 @@ impl Store {
         let prefix = &self.config.prefix;
         let why = if noted.contains(&format!(r#""format":{FORMAT},"#)) {
             format!(
-                "what is stored under the prefix {prefix} was placed otherwise: {noted}, and \
-                 {placement} is asked for; copy it into a store of its own"
+                "the store under the prefix {prefix} has another placement ({noted}) than \
+                 {placement}; copy it into a store of its own"
             )
         } else {
             format!(
-                "what is stored under the prefix {prefix} has another format ({noted}); use the \
-                 version of this program that has written it, or another prefix"
+                "the store under the prefix {prefix} has another format ({noted}); use the version \
+                 of this program that has written it, or another prefix"
             )
         };
         Err(Error::new(ErrorKind::Config, why))
     }
 
-    /// What survives, as the server says, or as is declared.
+    /// What survives, as the servers say or the configuration declares.
     async fn check_durability(&self) -> Result<Durability> {
         let found = match self.persistence().await {
             Ok(found) => Some(found),
@@ -131,7 +128,7 @@ impl Store {
         }
     }
 
-    /// What the least careful of the servers does.
+    /// The least that a server promises.
     async fn persistence(&self) -> Result<Durability, Failure> {
         let mut least = Durability::Power;
         for place in self.servers.primaries().await? {
@@ -146,7 +143,7 @@ impl Store {
         Ok(least)
     }
 
-    /// A server that removes keys when it is full may remove some of the index.
+    /// Warns of a server that evicts keys when its memory is full: it may evict parts of the index.
     async fn check_eviction(&self) {
         for place in self.servers.primaries().await.unwrap_or_default() {
             if let Ok(Some(policy)) = self.setting(&place, "maxmemory-policy").await
@@ -157,8 +154,8 @@ impl Store {
                     host,
                     port,
                     policy,
-                    "the server may drop any key when its memory is full: records disappear, or are no \
-                     longer found by scans; set maxmemory-policy to noeviction"
+                    "the server may drop any key when its memory is full: records disappear, or scans \
+                     no longer find them; set maxmemory-policy to noeviction"
                 );
             }
         }

@@ -1,30 +1,28 @@
-//! Making the index anew from the records.
+//! Rebuilding the index from the records.
 
 use std::collections::BTreeMap;
 
 use pstate_core::{Key, Result, Space};
 
-use crate::answer::{bytes, integer, items, only, texts};
 use crate::config::Placement;
-use crate::error::{Effect, unexpected};
-use crate::script::{self, Form};
-use crate::servers::Unit;
+use crate::error::{Effect, Failure, unexpected};
+use crate::server::{Form, Unit, bytes, call_one, integer, items, only, texts};
 use crate::store::Store;
 
-/// How many keys a server looks at in one step.
-const STEP: usize = 500;
+/// How many keys a server visits in one step.
+const KEYS_PER_STEP: usize = 500;
 
 impl Store {
     pub(crate) async fn reindex(&self) -> Result<u64> {
         self.check_open()?;
-        let failed = |failure: crate::error::Failure| failure.into_error(Effect::Read);
+        let failed = |failure: Failure| failure.into_error(Effect::Read);
         let mut records = 0;
         for place in self.servers.primaries().await.map_err(failed)? {
             let mut cursor = b"0".to_vec();
             loop {
                 let mut command = redis::cmd("SCAN");
-                command.arg(&cursor).arg("MATCH").arg(format!("{}*", self.layout.beginning()));
-                command.arg("COUNT").arg(STEP);
+                command.arg(&cursor).arg("MATCH").arg(format!("{}*", self.layout.record_prefix()));
+                command.arg("COUNT").arg(KEYS_PER_STEP);
                 let answers = self.servers.send_at(&place, vec![command]).await.map_err(failed)?;
                 let mut answer = items(only(answers)?)?.into_iter();
                 let (Some(next), Some(names)) = (answer.next(), answer.next()) else {
@@ -47,7 +45,7 @@ impl Store {
             let types = places.entry(space).or_default();
             types.entry(key.entity_type().to_owned()).or_default().push(key);
         }
-        let failed = |failure: crate::error::Failure| failure.into_error(Effect::Write);
+        let failed = |failure: Failure| failure.into_error(Effect::Write);
         let mut added = 0;
         for (space, types) in places {
             for (entity_type, keys) in types {
@@ -56,13 +54,17 @@ impl Store {
                     Placement::PerKey => {
                         let ids = keys.iter().enumerate().map(|(n, key)| (n, true, key.id()));
                         let additions = BTreeMap::from([(&*entity_type, ids.collect())]);
-                        for (_, done) in self.add(&space, &additions).await {
+                        for (_, done) in self.add_to_index(&space, &additions).await {
                             done.map_err(failed)?;
                         }
                         keys.len() as u64
                     }
                 };
-                self.enter(&space, &[&entity_type]).await.map_err(failed)?;
+                let (servers, layout) = (&self.servers, &self.layout);
+                self.registry
+                    .enter(servers, layout, &space, &[&entity_type])
+                    .await
+                    .map_err(failed)?;
             }
         }
         Ok(added)
@@ -82,7 +84,7 @@ impl Store {
             }
             Unit::new(&types, vec![call])
         };
-        let answer = script::send_one(&self.servers, Effect::Write, unit).await;
+        let answer = call_one(&self.servers, Effect::Write, unit).await;
         let there = only(answer.map_err(|failure| failure.into_error(Effect::Write))?)?;
         Ok(u64::try_from(integer(&there)?).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! Reading what servers answer.
+//! Reading answers of servers.
 
 use pstate_core::Result;
 use redis::Value;
@@ -24,7 +24,7 @@ pub(crate) fn integer(value: &Value) -> Result<i64> {
     }
 }
 
-/// Bytes, or nothing where nothing is stored.
+/// Bytes, or nothing if nothing is stored.
 pub(crate) fn bytes(value: Value) -> Result<Option<Vec<u8>>> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
@@ -39,7 +39,7 @@ pub(crate) fn texts(value: Value) -> Result<Vec<Vec<u8>>> {
     items(value)?.into_iter().map(|item| bytes(item)?.ok_or_else(|| unexpected("text"))).collect()
 }
 
-/// Milliseconds, of what `TIME` gives.
+/// The answer to `TIME`, in milliseconds.
 pub(crate) fn milliseconds(time: Value) -> Result<u64> {
     let number = |text: &Vec<u8>| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
     let parts = texts(time)?;

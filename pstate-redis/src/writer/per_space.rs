@@ -1,4 +1,4 @@
-//! Writing records that lie together with all of their space.
+//! Writing records that are placed with their space.
 //!
 //! Index and records change in one step, so the index is exact.
 
@@ -7,27 +7,26 @@ use std::collections::BTreeMap;
 use pstate_core::{BatchMode, Change, Expect, Outcome, Space, Write};
 use redis::{Cmd, Value};
 
-use crate::answer::{integer, items, only};
+use super::arguments::{WriteResult, change, expectation, outcome};
 use crate::error::{Effect, Failure, unexpected};
-use crate::script::{self, Form};
-use crate::servers::Unit;
+use crate::server::{Form, Unit, call_one, integer, items, only};
 use crate::store::Store;
-use crate::writer::{Done, change, expectation, len, outcome};
 
-/// How many bytes of values go in one step, if they need not.
-const PORTION_BYTES: usize = 16 * 1024 * 1024;
+/// How many bytes of values go in one step, where the batch may be divided.
+const BYTES_PER_STEP: usize = 16 * 1024 * 1024;
 
 impl Store {
-    pub(crate) async fn write_in_space(
+    pub(super) async fn write_in_space(
         &self,
         space: &Space,
         writes: &[&Write],
         mode: BatchMode,
-    ) -> Vec<Done> {
+    ) -> Vec<WriteResult> {
         let failed = |failure: Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         let puts = writes.iter().filter(|write| matches!(write.change, Change::Put(_)));
         let types = puts.map(|write| write.key.entity_type());
-        if let Err(failure) = self.enter_missing(space, types).await {
+        let entered = self.registry.enter_missing(&self.servers, &self.layout, space, types).await;
+        if let Err(failure) = entered {
             return failed(failure);
         }
         let portions = match mode {
@@ -38,7 +37,8 @@ impl Store {
         for portion in portions {
             let unconditional = portion.iter().all(|write| write.expect == Expect::Any);
             let puts = portion.iter().any(|write| matches!(write.change, Change::Put(_)));
-            // A server whose memory is full refuses whatever is in a transaction, also deletes.
+            // A server whose memory is full refuses all commands in a transaction, also deletes. So
+            // deletes alone take the script.
             done.extend(if unconditional && puts {
                 self.transaction(space, portion).await
             } else {
@@ -48,8 +48,9 @@ impl Store {
         done
     }
 
-    /// Writes whatever is there: plain commands cost the server less than half of what a script does.
-    async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<Done> {
+    /// Writes without expectations. Plain commands cost the server less than half of what a script
+    /// costs.
+    async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<WriteResult> {
         let commands = self.commands(space, writes);
         let name = self.layout.types(space);
         let answers = self.servers.send_one(Unit::new(&name, commands), Effect::Write).await;
@@ -61,7 +62,7 @@ impl Store {
         };
         match answers.map(new_types) {
             Ok(Ok(0)) => writes.iter().map(|write| Ok(outcome(write))).collect(),
-            // Done, but not to be acknowledged while it would not be found.
+            // Done, but not acknowledged before scans find it.
             Ok(Ok(_)) => match self.enter_again(space, writes).await {
                 Ok(()) => writes.iter().map(|write| Ok(outcome(write))).collect(),
                 Err(failure) => failed(&failure),
@@ -71,7 +72,7 @@ impl Store {
         }
     }
 
-    /// The commands of a transaction. Something is put in it.
+    /// The commands of a transaction with at least one put.
     fn commands(&self, space: &Space, writes: &[&Write]) -> Vec<Cmd> {
         let mut puts = redis::cmd("MSET");
         let mut deletes = redis::cmd("DEL");
@@ -117,7 +118,12 @@ impl Store {
         commands
     }
 
-    async fn conditional(&self, space: &Space, writes: &[&Write], mode: BatchMode) -> Vec<Done> {
+    async fn conditional(
+        &self,
+        space: &Space,
+        writes: &[&Write],
+        mode: BatchMode,
+    ) -> Vec<WriteResult> {
         let mut indexes: Vec<&str> = writes.iter().map(|write| write.key.entity_type()).collect();
         indexes.sort_unstable();
         indexes.dedup();
@@ -140,7 +146,7 @@ impl Store {
             }
             Unit::new(&types, vec![call])
         };
-        let answers = script::send_one(&self.servers, Effect::Write, unit).await;
+        let answers = call_one(&self.servers, Effect::Write, unit).await;
         let read = |answers| items(only(answers)?)?.iter().map(integer).collect();
         let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         let answer: Vec<i64> = match answers.map(read) {
@@ -159,35 +165,35 @@ impl Store {
             return failed(&failure);
         }
         let aborted = mode == BatchMode::Atomic && held.contains(&0);
-        let became = |(write, &held): (&&Write, &i64)| {
+        let result = |(write, &held): (&&Write, &i64)| {
             Ok(match (held, aborted) {
                 (0, _) => Outcome::Conflict,
                 (_, true) => Outcome::Aborted,
                 (_, false) => outcome(write),
             })
         };
-        writes.iter().zip(held).map(became).collect()
+        writes.iter().zip(held).map(result).collect()
     }
 
-    /// Enters types that have just become the first of their kind, although they may be known.
+    /// Enters types again that were new to the server, although they may have been entered.
     async fn enter_again(&self, space: &Space, writes: &[&Write]) -> Result<(), Failure> {
         let mut types: Vec<&str> = writes.iter().map(|write| write.key.entity_type()).collect();
         types.sort_unstable();
         types.dedup();
-        let entered = self.enter(space, &types).await;
+        let entered = self.registry.enter(&self.servers, &self.layout, space, &types).await;
         // The records are written.
         entered.map_err(Failure::with_effect)
     }
 }
 
-/// Divides writes that stand for themselves, so that no step holds the server up for long.
+/// Divides writes that stand for themselves, so that no step blocks the server for long.
 fn portions<'a, 'w>(mut writes: &'a [&'w Write]) -> Vec<&'a [&'w Write]> {
     let mut portions = Vec::new();
     while !writes.is_empty() {
         let mut bytes = 0;
         let fits = writes.iter().take_while(|write| {
-            bytes += len(write);
-            bytes <= PORTION_BYTES
+            bytes += write.value_len();
+            bytes <= BYTES_PER_STEP
         });
         let (portion, rest) = writes.split_at(fits.count().max(1));
         portions.push(portion);

@@ -1,4 +1,4 @@
-//! What this adapter has written lately, so that it is read where it was written.
+//! What this adapter has written lately, so that it reads that where it has written it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pstate_core::{Key, Space, Write};
 
-/// So many are kept before old ones are looked for.
-const FEW: usize = 1024;
+/// How many records are kept before old ones are dropped.
+const MIN_SWEEP: usize = 1024;
 
-/// Records that replicas may not have yet; nothing is noted unless replicas are read.
+/// Records that replicas may not have yet. It notes nothing unless replicas are read.
 #[derive(Debug)]
 pub(crate) struct OwnWrites {
     kept: Option<Duration>,
@@ -19,17 +19,17 @@ pub(crate) struct OwnWrites {
 #[derive(Debug, Default)]
 struct Written {
     records: HashMap<(Space, Key), Instant>,
-    /// How many there may be before old ones are looked for again.
-    many: usize,
+    /// How many there may be before old ones are dropped again.
+    next_sweep: usize,
 }
 
 impl OwnWrites {
-    /// Keeps records for so long, or none.
+    /// Keeps records for this time, or none.
     pub(crate) fn new(kept: Option<Duration>) -> Self {
         Self { kept, written: Mutex::default() }
     }
 
-    /// Notes that these are being written, or have been.
+    /// Notes writes that begin or end.
     pub(crate) fn note(&self, space: &Space, writes: &[Write]) {
         let Some(kept) = self.kept else { return };
         let now = Instant::now();
@@ -37,13 +37,13 @@ impl OwnWrites {
         written
             .records
             .extend(writes.iter().map(|write| ((space.clone(), write.key.clone()), now)));
-        if written.records.len() > written.many.max(FEW) {
+        if written.records.len() > written.next_sweep.max(MIN_SWEEP) {
             written.records.retain(|_, noted| now.duration_since(*noted) < kept);
-            written.many = 2 * written.records.len();
+            written.next_sweep = 2 * written.records.len();
         }
     }
 
-    /// Whether a replica may be asked for these.
+    /// Whether a replica may answer for these keys.
     pub(crate) fn allow_replica(&self, space: &Space, keys: &[Key]) -> bool {
         let Some(kept) = self.kept else { return false };
         let written = self.written.lock();
@@ -77,10 +77,10 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_twice_what_is_recent() {
         let writes = OwnWrites::new(Some(Duration::ZERO));
-        for n in 0..10 * FEW {
+        for n in 0..10 * MIN_SWEEP {
             let key = Key::new("card", &n.to_string()).expect("a key");
             writes.note(&Space::default(), &[Write::delete(key)]);
-            assert!(writes.written.lock().records.len() <= FEW + 1);
+            assert!(writes.written.lock().records.len() <= MIN_SWEEP + 1);
         }
     }
 }

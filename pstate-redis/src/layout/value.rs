@@ -3,10 +3,10 @@
 use pstate_core::{Record, Revision};
 use sha1::{Digest, Sha1};
 
-/// The revision of these bytes: the first half of their SHA-1 digest and a little more, 16 bytes.
+/// The revision of these bytes: the first 16 bytes of their SHA-1 digest.
 ///
-/// The scripts compute the same with `redis.sha1hex`. So no revision is stored, any program may change
-/// values, and compare-and-swap notices.
+/// The scripts compute the same with `redis.sha1hex`. So no revision is stored, any program may
+/// change values, and compare-and-swap notices.
 pub(crate) fn revision(bytes: &[u8]) -> Revision {
     let digest = Sha1::digest(bytes);
     let mut first = [0; 16];
@@ -14,7 +14,7 @@ pub(crate) fn revision(bytes: &[u8]) -> Revision {
     Revision::from_number(u128::from_be_bytes(first))
 }
 
-/// A revision as the scripts compare it.
+/// A revision, as the scripts compare it.
 pub(crate) fn in_hex(revision: Revision) -> String {
     format!("{:032x}", revision.as_number())
 }

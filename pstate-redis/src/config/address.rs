@@ -3,13 +3,32 @@
 use pstate_core::{Error, ErrorKind, Result};
 use url::Url;
 
-use crate::config::{Placement, RedisConfig};
+use super::placement::Placement;
+use super::redis_config::{PORT, RedisConfig};
 
-/// Where Redis listens unless it is told otherwise.
-pub(crate) const PORT: u16 = 6379;
+impl RedisConfig {
+    /// The configuration that an address stands for:
+    /// `redis://user:password@host:port/database?prefix=app`.
+    ///
+    /// | beginning | what it is |
+    /// |---|---|
+    /// | `redis://` | one server |
+    /// | `rediss://` | one server, encrypted (feature `tls`) |
+    /// | `redis+cluster://`, `rediss+cluster://` | a Cluster (feature `cluster`), of which one or more servers are named, separated by commas: `redis+cluster://a:7000,b:7000` |
+    ///
+    /// User name, password, port and database are optional. In a user name or password, write what
+    /// is no letter or digit as `%` and two hexadecimal digits. After a `?` may stand
+    /// `prefix=NAME`, `placement=per_space` or `per_key`, and `read_from_replicas=true`.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if it is none of these. The message never quotes the address.
+    pub fn from_url(url: &str) -> Result<Self> {
+        parse(url)
+    }
+}
 
-/// Errors say what is wrong without a word of the address: there may be a password in it.
-pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
+/// Errors quote nothing of the address: it may hold a password.
+fn parse(url: &str) -> Result<RedisConfig> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| malformed("no `://` in it"))?;
     let (tls, cluster) = match scheme {
         "redis" => (false, false),
@@ -22,7 +41,7 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
             ));
         }
     };
-    // More hosts than one are no URL: the others are taken out of it first.
+    // Several hosts are no URL, so take the others out of it first.
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
     let (user, hosts) = match authority.rsplit_once('@') {
@@ -40,7 +59,7 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
         nodes.push(node(&url.map_err(|error| malformed(&error.to_string()))?)?);
     }
     if nodes.len() > 1 && !cluster {
-        return Err(malformed("only a Cluster has more servers than one"));
+        return Err(malformed("only a Cluster has several servers"));
     }
     let mut config = RedisConfig { nodes, cluster, tls, ..RedisConfig::default() };
     if !url.username().is_empty() {
@@ -52,11 +71,11 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
     config.database = match url.path().trim_matches('/') {
         "" => 0,
         number => {
-            number.parse().map_err(|_| malformed("what follows the / is no database number"))?
+            number.parse().map_err(|_| malformed("the part after the / is no database number"))?
         }
     };
     if url.fragment().is_some() {
-        return Err(malformed("nothing is known that begins with #"));
+        return Err(malformed("it has a part after #, which has no meaning here"));
     }
     for (name, value) in url.query_pairs() {
         config = option(config, &name, &value)?;
@@ -77,7 +96,7 @@ fn option(mut config: RedisConfig, name: &str, value: &str) -> Result<RedisConfi
         }
         _ => {
             return Err(malformed(
-                "after the ? only prefix, placement and read_from_replicas are known",
+                "after the ? may stand only prefix, placement and read_from_replicas",
             ));
         }
     }
@@ -94,7 +113,7 @@ fn node(url: &Url) -> Result<(String, u16)> {
     }
 }
 
-/// Undoes `%` and two hexadecimal digits.
+/// Decodes `%` and two hexadecimal digits.
 fn decoded(text: &str) -> Result<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

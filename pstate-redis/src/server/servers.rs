@@ -1,0 +1,121 @@
+//! One server or a Cluster: where units are sent.
+
+use pstate_core::Result;
+use redis::{Cmd, Value};
+
+use super::answer::{items, only};
+use super::cluster::Cluster;
+use super::node::Node;
+use super::topology::{check_followed, question};
+use super::unit::{Answers, Unit, checked};
+use crate::config::RedisConfig;
+use crate::error::{Effect, Failure};
+
+/// The servers of a store.
+#[derive(Debug)]
+pub(crate) enum Servers {
+    Single(Box<Node>),
+    Cluster(Cluster),
+}
+
+impl Servers {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, Failure> {
+        if config.cluster {
+            return Ok(Self::Cluster(Cluster::new(config)));
+        }
+        let (host, port) =
+            config.nodes.first().ok_or_else(|| Failure::config("no server is given".to_owned()))?;
+        Node::new(config, host, *port, false).map(Box::new).map(Self::Single)
+    }
+
+    /// Whether keys of several slots need several units.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        match self {
+            Self::Single(_) => false,
+            Self::Cluster(_) => true,
+        }
+    }
+
+    /// How often the servers that are written to have changed.
+    pub(crate) fn changes(&self) -> u64 {
+        match self {
+            Self::Single(_) => 0,
+            Self::Cluster(cluster) => cluster.changes(),
+        }
+    }
+
+    /// Sends all units at once, and returns the answers to each.
+    pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
+        match self {
+            Self::Single(node) => node.send_all(units).await,
+            Self::Cluster(cluster) => cluster.send(units, effect).await,
+        }
+    }
+
+    pub(crate) async fn send_one(&self, unit: Unit, effect: Effect) -> Answers {
+        match self {
+            Self::Single(node) => node.send_one(unit).await,
+            Self::Cluster(_) => {
+                let mut answers = self.send(vec![unit], effect).await;
+                answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+            }
+        }
+    }
+
+    /// The servers that may be written to, by host and port, in order.
+    pub(crate) async fn primaries(&self) -> Result<Vec<(String, u16)>, Failure> {
+        match self {
+            Self::Single(node) => Ok(vec![node.place.clone()]),
+            Self::Cluster(cluster) => cluster.primaries().await,
+        }
+    }
+
+    /// Sends commands to one of the [`primaries`](Self::primaries), whatever its slots.
+    pub(crate) async fn send_at(&self, place: &(String, u16), commands: Vec<Cmd>) -> Answers {
+        let unit = Unit::without_key(commands);
+        match self {
+            Self::Single(node) => node.send_one(unit).await,
+            Self::Cluster(cluster) => cluster.node(place)?.send_one(unit).await,
+        }
+    }
+
+    /// The commands whose answers show that all earlier messages of a server have arrived, and that
+    /// it still is one of those that are written to.
+    pub(crate) fn barrier(&self) -> Vec<Cmd> {
+        match self {
+            Self::Single(_) => vec![redis::cmd("ROLE")],
+            Self::Cluster(_) => question(),
+        }
+    }
+
+    /// Checks the answers to the [`barrier`](Self::barrier) of the server at `host`.
+    pub(crate) fn check_barrier(
+        &self,
+        address: &str,
+        host: &str,
+        answers: Vec<Value>,
+        followed: &[(String, u16)],
+    ) -> Result<(), Failure> {
+        let answers = checked(address, answers, self.barrier().len())?;
+        match self {
+            Self::Single(_) => check_role(address, answers),
+            Self::Cluster(_) => check_followed(address, host, answers, followed),
+        }
+    }
+
+    pub(crate) fn disconnect(&self) {
+        match self {
+            Self::Single(node) => node.disconnect(),
+            Self::Cluster(cluster) => cluster.disconnect(),
+        }
+    }
+}
+
+/// Refuses a replica: writes go to its primary, and arrive here late.
+fn check_role(address: &str, answers: Vec<Value>) -> Result<(), Failure> {
+    let role = only(answers).and_then(items).map(|parts| parts.into_iter().next());
+    match role {
+        Ok(Some(Value::BulkString(role))) if role == b"master" => Ok(()),
+        _ => Err(Failure::unavailable(format!("{address}: it is no primary any more"))),
+    }
+}

@@ -1,0 +1,185 @@
+//! The scripts of the adapter.
+
+use crate::server::Script;
+
+/// Writes of one space under their expectations.
+///
+/// Keys: the types of the space; the record of each write; the indexes. Arguments: `a` for all or
+/// nothing, `e` for each write by itself; the number of writes; then of each the expectation (`*`
+/// for anything, `-` for nothing, otherwise the revision), the number of its index, its type, its
+/// id, and the value after a `p`, or `d` to delete. Answer: how many types are new; then for each
+/// write 1 if its expectation held.
+///
+/// It checks the types of all indexes first, so that a key of another program does not stop it half
+/// way.
+const WRITE: &str = r"
+local count = tonumber(ARGV[2])
+local answer, failed = {0}, false
+for i = 1, #KEYS do
+  if i == 1 or i > 1 + count then
+    local found = redis.call('TYPE', KEYS[i]).ok
+    if found ~= 'none' and found ~= (i == 1 and 'set' or 'zset') then
+      return redis.error_reply('WRONGTYPE an index is no ' .. (i == 1 and 'set' or 'sorted set'))
+    end
+  end
+end
+for i = 1, count do
+  local expect, holds = ARGV[5 * i - 2], true
+  if expect == '-' then
+    holds = redis.call('EXISTS', KEYS[1 + i]) == 0
+  elseif expect ~= '*' then
+    -- Another program's key that is no string is not the expected record.
+    local stored = redis.pcall('GET', KEYS[1 + i])
+    holds = type(stored) == 'string' and string.sub(redis.sha1hex(stored), 1, 32) == expect
+  end
+  answer[1 + i] = holds and 1 or 0
+  failed = failed or not holds
+end
+if failed and ARGV[1] == 'a' then
+  return answer
+end
+for i = 1, count do
+  if answer[1 + i] == 1 then
+    local at = 5 * i - 2
+    local record, index = KEYS[1 + i], KEYS[1 + count + tonumber(ARGV[at + 1])]
+    if string.sub(ARGV[at + 4], 1, 1) == 'p' then
+      redis.call('SET', record, string.sub(ARGV[at + 4], 2))
+      redis.call('ZADD', index, 0, ARGV[at + 3])
+      answer[1] = answer[1] + redis.call('SADD', KEYS[1], ARGV[at + 2])
+    else
+      redis.call('DEL', record)
+      redis.call('ZREM', index, ARGV[at + 3])
+    end
+  end
+end
+return answer
+";
+
+/// One record that is placed by key.
+///
+/// Key: the record. Arguments: the expectation; until when, in milliseconds of the server's clock,
+/// the index is certain to have its key, or 0; the value after a `p`, or `d` to delete. Answer:
+/// `done`, `conflict`, or `late` if it is too late to write a new record.
+const WRITE_ONE: &str = r"
+local stored, expect = redis.pcall('GET', KEYS[1]), ARGV[1]
+if expect == '-' then
+  if stored then return 'conflict' end
+elseif expect ~= '*' then
+  -- Another program's key that is no string is not the expected record.
+  if type(stored) ~= 'string' then return 'conflict' end
+  if string.sub(redis.sha1hex(stored), 1, 32) ~= expect then return 'conflict' end
+end
+if ARGV[3] == 'd' then
+  redis.call('DEL', KEYS[1])
+  return 'done'
+end
+if not stored then
+  local time = redis.call('TIME')
+  if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[2]) then return 'late' end
+end
+redis.call('SET', KEYS[1], string.sub(ARGV[3], 2))
+return 'done'
+";
+
+/// Adds to the index of records that are placed by key.
+///
+/// Keys: the index; what was added to it lately. Arguments: the grace in milliseconds; then ids,
+/// each after an `f` to add it as a new one in any case, or an `m` to add it only if it is missing.
+/// Answer: the time; how many ids there were before; then for each id 1 if it was added.
+const ADD: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer = {now, redis.call('ZCARD', KEYS[1])}
+for i = 2, #ARGV do
+  local id = string.sub(ARGV[i], 2)
+  local added = redis.call('ZADD', KEYS[1], 'NX', 0, id)
+  if added == 1 or string.sub(ARGV[i], 1, 1) == 'f' then
+    added = 1
+    redis.call('ZADD', KEYS[2], now, id)
+  end
+  answer[1 + i] = added
+end
+local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, 2 * #ARGV)
+for _, id in ipairs(old) do
+  redis.call('ZREM', KEYS[2], id)
+end
+return answer
+";
+
+/// Removes entries that have had no record for long from the index of records that are placed by
+/// key.
+///
+/// Keys: the index; what was added to it lately. Arguments: when the index was read, and the grace,
+/// in milliseconds; then ids. Answer: how many it has removed.
+const FORGET: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local read, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
+local removed = 0
+if now > read + grace / 4 then
+  return removed
+end
+for i = 3, #ARGV do
+  local added = redis.call('ZSCORE', KEYS[2], ARGV[i])
+  if not added or tonumber(added) < read - grace then
+    removed = removed + redis.call('ZREM', KEYS[1], ARGV[i])
+    redis.call('ZREM', KEYS[2], ARGV[i])
+  end
+end
+return removed
+";
+
+/// Removes entries without a record from the index of a space's records.
+///
+/// Keys: the index; then records. Arguments: their ids. Answer: how many it has removed.
+const FORGET_IN_SPACE: &str = r"
+local removed = 0
+for i = 1, #ARGV do
+  if redis.call('EXISTS', KEYS[1 + i]) == 0 then
+    removed = removed + redis.call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+return removed
+";
+
+/// Adds the records that exist to the index of a space's records.
+///
+/// Keys: the types of the space; the index; then records. Arguments: the type; then the records'
+/// ids. Answer: how many records exist.
+const ADD_IN_SPACE: &str = r"
+local there = 0
+for i = 3, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    there = there + 1
+    redis.call('ZADD', KEYS[2], 0, ARGV[i - 1])
+  end
+end
+if there > 0 then
+  redis.call('SADD', KEYS[1], ARGV[1])
+end
+return there
+";
+
+/// The scripts, with their digests.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) write: Script,
+    pub(crate) write_one: Script,
+    pub(crate) add: Script,
+    pub(crate) add_in_space: Script,
+    pub(crate) forget: Script,
+    pub(crate) forget_in_space: Script,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self {
+            write: Script::new(WRITE),
+            write_one: Script::new(WRITE_ONE),
+            add: Script::new(ADD),
+            add_in_space: Script::new(ADD_IN_SPACE),
+            forget: Script::new(FORGET),
+            forget_in_space: Script::new(FORGET_IN_SPACE),
+        }
+    }
+}
