@@ -1,4 +1,13 @@
 //! The cache of documents, and the protocol that keeps it coherent with the store.
+//!
+//! | question | file |
+//! |---|---|
+//! | what is cached when, and why it is never older than a write | [`cache`] |
+//! | which entries are evicted (the cache crate decides, set up in `Cache::new`), what they weigh | [`entry`], [`cache`] |
+//! | how others' changes reach the cache, and how long a read waits for them | [`freshness`], [`epochs`] |
+//! | how several readers share a load | [`flight`], [`load_guard`] |
+//! | loads and writes under way, by key | [`pending`] |
+//! | what a handle's reads do with the cache (`CachePolicy`) | [`policy`] |
 
 mod cache;
 mod counters;
@@ -11,10 +20,10 @@ mod key;
 mod load_guard;
 #[cfg(all(test, feature = "_shuttle"))]
 mod model;
+mod pending;
 mod policy;
 mod resolved;
 mod resolving;
-mod shard;
 mod staleness;
 mod write_guard;
 

@@ -7,7 +7,6 @@ mod change_feed;
 mod closed;
 mod extensions;
 mod group_commit;
-mod keys_check;
 mod layer;
 mod memory;
 mod page;

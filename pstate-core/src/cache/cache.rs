@@ -3,8 +3,8 @@
 //! The rule: *once a write has been acknowledged, no read through this handle or a clone of it
 //! returns an older value, and until a write has settled, reads of its keys go to the store.*
 //!
-//! Every load and every write of a key passes through its [`Pending`](super::shard::Pending) state,
-//! under the lock of one shard:
+//! Every load and every write of a key passes through its [`Pending`](super::pending::Pending)
+//! state, under the lock of one shard:
 //!
 //! - A load that finds neither the cache nor a flight [registers a flight](Cache::begin_load);
 //!   others that want the same key join it. When it ends, its result goes into the cache only if
@@ -39,8 +39,8 @@ use super::entry::{ByBytes, CountEvictions, Entry, Eviction};
 use super::epochs::Epochs;
 use super::flight::Flight;
 use super::key::{CacheKey, CacheKeyRef};
+use super::pending::Shard;
 use super::resolved::{Resolved, UnusedDependencies};
-use super::shard::Shard;
 use crate::document::{CacheOwner, Document};
 use crate::model::{Error, ErrorKind, KeyRef, Result, Space};
 use crate::runtime::{Mutex, MutexGuard, RandomState};
@@ -55,8 +55,8 @@ const CACHE_SHARDS: usize = 16;
 /// asks the operating system for events.
 const HITS_PER_YIELD: u64 = 1_024;
 
-/// How many locks the pending loads and writes are spread over.
-const SHARDS: usize = 64;
+/// How many locks the loads and writes under way are spread over.
+const PENDING_SHARDS: usize = 64;
 
 /// What a look-up found.
 pub(crate) struct Hit {
@@ -148,7 +148,7 @@ impl Cache {
         let evictions = CountEvictions(counters.clone());
         let entries =
             quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions);
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let shards = (0..PENDING_SHARDS).map(|_| Mutex::default()).collect();
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             let owner: Weak<dyn CacheOwner> = this.clone();
             Self {

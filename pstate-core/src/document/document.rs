@@ -138,7 +138,7 @@ impl Document {
         std::str::from_utf8(&self.inner.bytes).unwrap_or_default()
     }
 
-    /// The document as a tree, an [`Object`]; built on the first call and kept.
+    /// The document as a tree, an [`Object`](crate::Object); built on the first call and kept.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) for JSON that is valid but cannot be held in

@@ -76,7 +76,7 @@ struct OpenBatch {
 enum Admission {
     /// The key was loaded in the meantime.
     Hit(Option<Document>),
-    /// It waits for this flight, at this place.
+    /// It waits for this flight, at this place: one that loads the key already, or the open batch.
     Joined(Arc<Flight>, usize),
     /// It opened the batch of this number, and yields first.
     Leader(Arc<Flight>, u64),
@@ -103,8 +103,9 @@ impl State {
 }
 
 impl ReadBatcher {
-    /// The oldest epoch that a read that begins now accepts from the cache.
-    pub(crate) async fn min_epoch(&self, policy: CachePolicy) -> u64 {
+    /// Waits until the changes of others are known, and returns the oldest epoch that a read that
+    /// begins now accepts from the cache.
+    pub(crate) async fn wait_until_fresh(&self, policy: CachePolicy) -> u64 {
         match policy {
             CachePolicy::Use => self.freshness.verify().await,
             CachePolicy::Refresh | CachePolicy::Bypass => ALL_STALE,
@@ -165,7 +166,7 @@ impl ReadBatcher {
         keys: &[Key],
         policy: CachePolicy,
     ) -> Loads {
-        let min_epoch = self.min_epoch(policy).await;
+        let min_epoch = self.wait_until_fresh(policy).await;
         let mut own = None;
         let sources: Vec<Announced> = keys
             .iter()

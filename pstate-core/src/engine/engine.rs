@@ -182,7 +182,7 @@ impl Engine {
     ) -> Result<Option<Document>> {
         self.check_open()?;
         let space = operation.space();
-        let min_epoch = self.batcher.min_epoch(policy).await;
+        let min_epoch = self.batcher.wait_until_fresh(policy).await;
         let miss = match miss {
             Some(miss) => miss,
             None => match self.cache.get(space, key.borrow(), min_epoch) {
@@ -254,9 +254,10 @@ impl Engine {
         }
     }
 
-    /// The oldest epoch that a read that begins now accepts from the cache.
-    pub(crate) async fn min_epoch(&self, policy: CachePolicy) -> u64 {
-        self.batcher.min_epoch(policy).await
+    /// Waits until the changes of others are known, and returns the oldest epoch that a read that
+    /// begins now accepts from the cache.
+    pub(crate) async fn wait_until_fresh(&self, policy: CachePolicy) -> u64 {
+        self.batcher.wait_until_fresh(policy).await
     }
 
     /// Writes items, ends the operation, and emits what became of each item. One outcome for each.

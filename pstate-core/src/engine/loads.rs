@@ -4,7 +4,7 @@ use crate::document::Document;
 use crate::model::Result;
 use crate::runtime::Instant;
 
-/// Which call has read a document.
+/// Which call has read a document: what matters is whether the call was for this key alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// None: it was in the cache.

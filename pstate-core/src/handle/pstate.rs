@@ -22,9 +22,9 @@ use crate::telemetry::{Call, FlushReport, FlushTrigger, Stats};
 ///
 /// Once a write has returned, no read through any clone or sibling returns an older value. What
 /// *other* handles and processes write is seen within the time that the handle was
-/// [built](Builder::staleness) with, 100 ms if nothing was said; see
+/// [built](crate::Builder::staleness) with, 100 ms if nothing was said; see
 /// [`Staleness`](crate::Staleness). Compare-and-swap ([`update`](PState::update),
-/// [`WriteBatch::put_expecting`]) is always decided by the store.
+/// [`WriteBatch::put_expecting`](crate::WriteBatch::put_expecting)) is always decided by the store.
 ///
 /// # Cancel safety
 ///
@@ -142,7 +142,7 @@ impl PState {
     }
 
     /// Loops of single reads that were found, each with the most reads that it had; none unless
-    /// they are [looked for](Builder::n_plus_one).
+    /// they are [looked for](crate::Builder::n_plus_one).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -174,7 +174,7 @@ impl PState {
 
     /// Publishes through the crate `metrics` what was counted since it was last published, which
     /// otherwise happens in [intervals](crate::MetricsBridge::publish_every); does nothing if the
-    /// handle was built without [`metrics`](Builder::metrics).
+    /// handle was built without [`metrics`](crate::Builder::metrics).
     #[cfg(feature = "metrics")]
     pub fn publish_metrics(&self) {
         self.engine().publish();

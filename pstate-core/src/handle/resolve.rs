@@ -77,7 +77,7 @@ impl PState {
     async fn resolve(&self, key: Key, depth: usize) -> Result<Option<Arc<Value>>> {
         let call = self.call("get_resolved", Some(key.borrow()));
         let resolve = async {
-            let min_epoch = self.engine().min_epoch(self.policy).await;
+            let min_epoch = self.engine().wait_until_fresh(self.policy).await;
             let Some(root) = self.get_from_store(&key, "get_resolved", None).await? else {
                 return Ok(None);
             };

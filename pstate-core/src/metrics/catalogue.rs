@@ -1,4 +1,9 @@
 //! The names of all metrics, and what they mean.
+//!
+//! A new metric touches these files, in this order: where it is counted (`cache/counters.rs` for
+//! what is counted by entity type, `engine/counters.rs` otherwise), `telemetry/stats.rs`, this
+//! list, then `counts.rs` for a number or `durations.rs` for what comes from events. A test
+//! compares the list with the guide in `docs/monitoring`.
 
 use metrics::Unit;
 

@@ -9,6 +9,9 @@ use super::step::StepError;
 use crate::model::Object;
 
 /// What a field holds.
+//
+// Which values fit is decided in one pass over the document, in `schema/check.rs`: a new type
+// needs an arm there, in `Display`, and a constructor below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {

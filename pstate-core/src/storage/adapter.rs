@@ -19,6 +19,7 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 /// hold an adapter to it. What stands under *Cost* is measured by benchmarks instead.
 ///
 /// [`Durability::None`]: crate::Durability::None
+/// [`Error`]: crate::Error
 ///
 /// # Contract
 ///
@@ -41,9 +42,9 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 /// - *Progress*: Calls that overlap do not wait for each other for ever, nor for one whose future
 ///   is kept and no longer polled. Cases: `concurrent::progress`, `concurrent::unpolled`.
 /// - *Absence*: A missing record is `None`, never an error. Case: `multi_get::absent`.
-/// - *Failure*: A failure is an [`Error`], never `None`. It is [`retryable`](Error::retryable) only
-///   if the call changed nothing. Cases: `lifecycle::failure_is_not_absence`,
-///   `concurrent::linearizable`.
+/// - *Failure*: A failure is an [`Error`], never `None`. It is
+///   [`retryable`](crate::Error::retryable) only if the call changed nothing. Cases:
+///   `lifecycle::failure_is_not_absence`, `concurrent::linearizable`.
 /// - *Secrets*: Errors carry the key where one is to blame, and never contain values or
 ///   credentials. Case: `errors::hold_no_values`.
 /// - *Corruption* is local: a record that cannot be read spoils neither others in a scan nor

@@ -1,7 +1,5 @@
 //! What an adapter refuses before it writes: the checks that follow from its capabilities.
 
-use std::num::NonZeroUsize;
-
 use super::capabilities::{Atomicity, Capabilities};
 use crate::model::{Batch, BatchMode, Error, ErrorKind, Key, Result, Write};
 
@@ -78,23 +76,5 @@ impl Write {
     /// [`InvalidInput`](ErrorKind::InvalidInput), with the key.
     pub fn check_len(&self, capabilities: &Capabilities) -> Result<()> {
         capabilities.check_len(&self.key, self.value_len())
-    }
-}
-
-impl Capabilities {
-    /// The largest number of keys or writes to send in one call.
-    pub(crate) fn chunk_len(&self) -> usize {
-        self.max_batch.map_or(usize::MAX, NonZeroUsize::get)
-    }
-
-    /// Refuses a value of this length.
-    pub(crate) fn check_len(&self, key: &Key, len: usize) -> Result<()> {
-        match self.max_value_len {
-            Some(max_len) if len > max_len => {
-                let why = format!("a value of {len} bytes; this store takes at most {max_len}");
-                Err(Error::invalid_input(why).at_key(key))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -2,7 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-/// Limits of the adapter that PState cannot emulate.
+use crate::model::{Error, ErrorKind, Key, Result};
+
+/// What an adapter can do, and its limits.
+///
+/// The handle keeps to them: it splits longer calls, and refuses what it cannot split. A copy,
+/// which works on adapters, does so itself. An adapter refuses what exceeds them by
+/// [`Batch::check`](crate::Batch::check) and [`check_keys`](Self::check_keys).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -44,6 +50,37 @@ impl Capabilities {
     pub const fn batch_reads(mut self, batch_reads: bool) -> Self {
         self.batch_reads = batch_reads;
         self
+    }
+
+    /// Refuses more keys than an adapter with these capabilities reads in one call. Adapters with a
+    /// [`max_batch`](Self::max_batch) call this first in [`multi_get`](crate::Adapter::multi_get).
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported).
+    pub fn check_keys(&self, keys: &[Key]) -> Result<()> {
+        match self.max_batch {
+            Some(max) if keys.len() > max.get() => {
+                let why = format!("{} keys in a read; this store takes at most {max}", keys.len());
+                Err(Error::new(ErrorKind::Unsupported, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The largest number of keys or writes to send in one call.
+    pub(crate) fn chunk_len(&self) -> usize {
+        self.max_batch.map_or(usize::MAX, NonZeroUsize::get)
+    }
+
+    /// Refuses a value of this length.
+    pub(crate) fn check_len(&self, key: &Key, len: usize) -> Result<()> {
+        match self.max_value_len {
+            Some(max_len) if len > max_len => {
+                let why = format!("a value of {len} bytes; this store takes at most {max_len}");
+                Err(Error::invalid_input(why).at_key(key))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use crate::model::{Error, ErrorKind, Result, Space};
 use crate::schema::Schema;
 use crate::telemetry::{Call, SweepProgress};
 
-/// A walk over a space that migrates what is old; made by [`PState::migrate_all`].
+/// A walk over a space that migrates what is old; made by
+/// [`PState::migrate_all`](crate::PState::migrate_all).
 #[derive(Clone)]
 #[must_use = "a sweep does nothing until it is started"]
 pub struct Sweep {

@@ -1,4 +1,4 @@
-//! What is known of some of the keys, apart from what is cached.
+//! Loads and writes under way, and the resolved values that documents are part of.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
