@@ -5,7 +5,7 @@
 //! of one by one, and bringing documents of older versions up to date while it reads them.
 //!
 //! ```
-//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! use pstate::{Collection, Ref};
 //! use serde::{Deserialize, Serialize};
 //!

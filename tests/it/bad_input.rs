@@ -5,10 +5,19 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use pstate::schema::{Entity, has_one, string};
 use pstate::sqlite::{SqliteAdapter, SqliteConfig};
-use pstate::{Adapter, ErrorKind, MemoryAdapter, PState, Path, Preload, Schema};
+use pstate::{
+    Adapter, Batch, Collection, Error, ErrorKind, MemoryAdapter, PState, Path, Preload, Schema,
+    Warm, Write,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::stores::{Store, on_each_store};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Card {
+    n: u32,
+}
 
 on_each_store! {
     async fn malformed_keys_and_references(store: Store) {
@@ -35,16 +44,61 @@ on_each_store! {
         );
     }
 
+    async fn errors_name_the_method_that_the_program_called(store: Store) {
+        const CARDS: Collection<Card> = Collection::new("card");
+        let pstate = store.plain();
+        let named = |error: Error| error.operation().unwrap();
+        assert_eq!(named(pstate.get_resolved("card", 1).await.unwrap_err()), "get_resolved");
+        assert_eq!(named(pstate.preload("card:1", "a(").await.unwrap_err()), "preload");
+        assert_eq!(named(pstate.explain("card", "a").unwrap_err()), "explain");
+        assert_eq!(named(pstate.explain("card:1", "a(").unwrap_err()), "explain");
+        assert_eq!(named(pstate.multi_get(["card"]).await.unwrap_err()), "multi_get");
+        assert_eq!(named(pstate.multi_get_each(["card"]).await.unwrap_err()), "multi_get_each");
+        assert_eq!(named(CARDS.get(&pstate, "").await.unwrap_err()), "get");
+        assert_eq!(named(CARDS.multi_get(&pstate, [""]).await.unwrap_err()), "multi_get");
+        assert_eq!(named(CARDS.delete(&pstate, "").await.unwrap_err()), "delete");
+        assert_eq!(named(CARDS.put(&pstate, "", &Card { n: 1 }).await.unwrap_err()), "put");
+
+        pstate.put("card:1", &json!({"n": "one"})).await.unwrap();
+        let not_decoded = [
+            ("get", CARDS.get(&pstate, "1").await.unwrap_err()),
+            ("multi_get", CARDS.multi_get(&pstate, ["1"]).await.unwrap_err()),
+            ("scan", CARDS.scan(&pstate).next().await.unwrap().unwrap_err()),
+        ];
+        for (name, error) in not_decoded {
+            assert_eq!(error.key().unwrap().as_str(), "card:1");
+            assert_eq!(error.space(), Some(pstate.current_space()));
+            assert_eq!(named(error), name);
+        }
+    }
+
+    async fn failures_within_a_preload_or_a_job_name_the_call(store: Store) {
+        let pstate = store.plain();
+        pstate.put("deck:1", &json!({"card": {"$ref": "card:1"}})).await.unwrap();
+        let damaged = Batch::each(vec![Write::put("card:1".parse().unwrap(), *b"[1]")]);
+        store.adapter().write(pstate.current_space(), &damaged).await.unwrap();
+        let preload = Preload::new().path(Path::new("card")).keep_going();
+        let loaded = store.plain().preload("deck:1", preload).await.unwrap().unwrap();
+        let warm = Warm::new().prefix("card:");
+        let warmed = store.plain().warm(warm).unwrap().wait().await.unwrap();
+        for (name, failures) in [("preload", loaded.failures()), ("warm", &warmed.failures[..])] {
+            let [failure] = failures else { panic!("{failures:?}") };
+            assert_eq!(failure.operation(), Some(name));
+            assert_eq!(failure.key().unwrap().as_str(), "card:1");
+            assert_eq!(failure.space(), Some(pstate.current_space()));
+        }
+    }
+
     async fn malformed_preloads(store: Store) {
         let pstate = store.with_schema();
         pstate.put("base_deck:1", &json!({"name": "x"})).await.unwrap();
         let message = async |preload: &str| {
             pstate.preload("base_deck:1", preload).await.unwrap_err().to_string()
         };
-        assert_eq!(message("cards.").await, "preload \"cards.\": at byte 6: expected a field, found the end");
+        assert_eq!(message("cards.").await, "preload: preload \"cards.\": at byte 6: expected a field, found the end");
         assert_eq!(
             message("cards(limit: many)").await,
-            "preload \"cards(limit: many)\": at byte 13: expected a number, found 'm'"
+            "preload: preload \"cards(limit: many)\": at byte 13: expected a number, found 'm'"
         );
         assert_eq!(
             message("cards, cards(limit: 1)").await,
@@ -63,7 +117,7 @@ on_each_store! {
         assert_eq!(error.to_string(), "preload: a field without a name");
         assert_eq!(
             pstate.explain("base_deck", "cards").unwrap_err().to_string(),
-            "key \"base_deck\": no ':' between type and id"
+            "explain: key \"base_deck\": no ':' between type and id"
         );
         let loaded = pstate.preload("base_deck:1", "cards").await.unwrap().unwrap();
         assert_eq!(

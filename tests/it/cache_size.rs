@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use pstate::PState;
+use pstate::{CachePolicy, PState, Warm};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -70,6 +70,45 @@ on_each_store! {
         assert_eq!((stats.cache_bytes, stats.cache_entries), (with_all, CARDS));
         // Growing is no eviction.
         assert_eq!(stats.cache.evictions, 0);
+    }
+
+    async fn what_is_read_again_is_replaced_and_not_evicted(store: Store) {
+        fill(&store).await;
+        let pstate = handle(&store, 64 << 20);
+        let again = pstate.cache_policy(CachePolicy::Refresh);
+        for _ in 0..2 {
+            again.multi_get(keys()).await.unwrap();
+        }
+        assert_eq!(pstate.stats().cache.evictions, 0);
+        let warm = Warm::new().prefix("base_card:").page_size(10);
+        let warmed = pstate.warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.finished && !warmed.cache_full, "{warmed}");
+    }
+
+    async fn one_that_is_too_large_for_the_cache_does_not_make_it_full(store: Store) {
+        fill(&store).await;
+        let large = serde_json::json!({ "text": "x".repeat(100 << 10) });
+        store.plain().put("large:1", &large).await.unwrap();
+        let pstate = handle(&store, 1 << 20);
+        let warm = Warm::new().keys(["large:1"]).unwrap().prefix("base_card:");
+        let warmed = pstate.warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.finished && !warmed.cache_full, "{warmed}");
+        assert_eq!(pstate.stats().cache_entries, CARDS);
+        assert_eq!(pstate.stats().cache.evictions, 1);
+    }
+
+    async fn following_a_large_collection_does_not_make_its_root_leave(store: Store) {
+        // The references take three times their text: together more than a part of the cache.
+        let cards: Vec<Value> =
+            (0..6_000).map(|card| serde_json::json!({ "$ref": format!("card:{card}") })).collect();
+        store.plain().put("deck:1", &serde_json::json!({ "cards": cards })).await.unwrap();
+        let pstate = handle(&store, 8 << 20);
+        for _ in 0..3 {
+            let loaded = pstate.preload("deck:1", "cards(limit: 10)").await.unwrap().unwrap();
+            assert_eq!(loaded.dangling().len(), 10);
+        }
+        assert_eq!(pstate.stats().cache.evictions, 0);
+        assert_eq!(pstate.stats().reads, 2);
     }
 
     async fn building_trees_makes_others_leave(store: Store) {

@@ -243,7 +243,7 @@ on_each_store! {
         assert_eq!(readable, [true, true, false, false, true]);
         assert_eq!(
             read[3].as_ref().unwrap_err().to_string(),
-            "multi_get: card:3: not UTF-8 after byte 0"
+            "multi_get_each: card:3: not UTF-8 after byte 0"
         );
         let scanned: Vec<_> = fresh.scan("card:").page_size(2).stream().collect().await;
         assert_eq!(scanned.iter().filter(|document| document.is_ok()).count(), 3);

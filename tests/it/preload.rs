@@ -245,7 +245,7 @@ on_each_store! {
         let preload = "cards".parse::<Preload>().unwrap().keep_going();
         let loaded = pstate.preload("deck:2", preload).await.unwrap().unwrap();
         let failures: Vec<_> = loaded.failures().iter().map(ToString::to_string).collect();
-        let expected = ["c", "d", "e"].map(|id| format!("multi_get: card:{id}: gone"));
+        let expected = ["c", "d", "e"].map(|id| format!("preload: card:{id}: gone"));
         assert_eq!((failures, loaded.dangling().len()), (expected.to_vec(), 0));
     }
 }

@@ -127,6 +127,15 @@ on_each_store! {
         assert_eq!(small.stats().cache.evictions, 0);
     }
 
+    async fn resolving_again_counts_one_hit_for_each_document(store: Store) {
+        let pstate = store.plain();
+        pstate.put("card:1", &json!({"n": 1})).await.unwrap();
+        let hits = pstate.stats().cache.hits;
+        pstate.get_resolved("card:1", 1).await.unwrap().unwrap();
+        pstate.get_resolved("card:1", 1).await.unwrap().unwrap();
+        assert_eq!(pstate.stats().cache.hits, hits + 2);
+    }
+
     async fn policies_that_do_not_use_the_cache_do_not_use_it_here(store: Store) {
         let pstate = store.plain();
         put_deck(&pstate).await;

@@ -183,6 +183,41 @@ async fn while_the_store_is_unavailable_it_waits() {
     assert_eq!((warmed.finished, warmed.done, warmed.failed), (true, 100, 0));
 }
 
+#[tokio::test]
+async fn a_job_whose_adapter_panics_has_failed_and_says_so() {
+    let (pstate, faults) = paused_store(10).await;
+    faults.panic(Call::Scan);
+    let warming = pstate.warm(Warm::new().prefix("base_card:")).unwrap();
+    let mut changes = warming.changes();
+    let error = warming.wait().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert_eq!(error.to_string(), "warm: the job panicked, or the storage adapter within it");
+    let mut last = None;
+    while let Some(progress) = changes.next().await {
+        last = Some(progress.state);
+    }
+    assert_eq!(last, Some(JobState::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_do_not_lift_the_rate_limit() {
+    let (pstate, faults) = paused_store(100).await;
+    let begin = Instant::now();
+    let warm = Warm::new().prefix("base_card:").rate(10).page_size(10);
+    let warming = pstate.warm(warm).unwrap();
+    let mut changes = warming.changes();
+    while changes.next().await.unwrap().done == 0 {}
+    for page in 2..=10 {
+        faults.disconnect();
+        while changes.next().await.unwrap().state != JobState::Waiting {}
+        faults.reconnect();
+        while changes.next().await.unwrap().done < page * 10 {}
+    }
+    assert!(warming.wait().await.unwrap().finished);
+    // Ten pages, of which each takes a second.
+    assert!(begin.elapsed() >= Duration::from_secs(9), "{:?}", begin.elapsed());
+}
+
 #[test]
 fn a_job_whose_runtime_has_shut_down_has_failed_and_says_so() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

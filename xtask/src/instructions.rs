@@ -17,9 +17,9 @@ const TIMES: u64 = 1_000;
 const BOUNDS: [(&str, u64); 6] = [
     ("get_warm", 430),
     ("get_warm_typed", 495),
-    ("get_cold", 16_200),
+    ("get_cold", 14_400),
     ("plan_preload", 17_500),
-    ("preload_cached", 432_000),
+    ("preload_cached", 210_000),
     ("migrate", 49_000),
 ];
 

@@ -39,6 +39,14 @@ impl From<Error> for Ended {
     }
 }
 
+/// Why a job is dropped before its end: asked while it is dropped.
+pub(super) fn ended_early() -> Error {
+    if std::thread::panicking() {
+        return Error::new(ErrorKind::Other, "the job panicked, or the storage adapter within it");
+    }
+    Error::new(ErrorKind::Unavailable, "the runtime that the job ran on has shut down")
+}
+
 /// Keeps a job to its settings, and publishes its progress.
 pub(super) struct JobDriver<P: Progress> {
     settings: SettingsReceiver,
@@ -118,7 +126,10 @@ impl<P: Progress> JobDriver<P> {
             }
             if settings.paused {
                 self.limiter.restart();
-                self.set_state(JobState::Paused);
+                self.publish(|progress| {
+                    progress.set_state(JobState::Paused, None);
+                    progress.set_rate(0.0, None);
+                });
             }
             self.wait_for_change(due).await;
         }
@@ -130,6 +141,9 @@ impl<P: Progress> JobDriver<P> {
         let limiter = &self.limiter;
         self.progress.send_modify(|progress| {
             change(progress);
+            if progress.state() == JobState::Waiting {
+                progress.set_state(JobState::Running, None);
+            }
             let remaining = progress.left().and_then(|left| limiter.time_for(left));
             progress.set_rate(limiter.rate(), remaining);
         });
@@ -143,13 +157,20 @@ impl<P: Progress> JobDriver<P> {
         let mut failed = 0;
         loop {
             match call().await {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if failed > 0 {
+                        self.set_state(JobState::Running);
+                    }
+                    return Ok(done);
+                }
                 Err(error) => self.wait_after(error, &mut failed).await?,
             }
         }
     }
 
-    /// Waits after a call that failed, if it may succeed later.
+    /// Waits after a call that failed, if it may succeed later. The job stays
+    /// [`Waiting`](JobState::Waiting) until the call has succeeded: until
+    /// [`end_page`](Self::end_page) at the latest.
     pub(super) async fn wait_after(&mut self, error: Error, failed: &mut u32) -> Result<(), Ended> {
         let exhausted = self.attempts.is_some_and(|attempts| *failed + 1 >= attempts);
         if !error.is_transient() || exhausted {
@@ -162,9 +183,7 @@ impl<P: Progress> JobDriver<P> {
             self.check()?;
             self.wait_for_change(Some(due)).await;
         }
-        // The rate before the pause says nothing about the rate after it.
-        self.limiter.restart();
-        self.set_state(JobState::Running);
+        self.limiter.measure_from(Instant::now());
         Ok(())
     }
 
@@ -186,15 +205,12 @@ impl<P: Progress> JobDriver<P> {
 }
 
 impl<P: Progress> Drop for JobDriver<P> {
-    /// A job that is dropped before its end, since its runtime shuts down, must not look as if it
-    /// still ran.
+    /// A job that is dropped before its end must not look as if it still ran.
     fn drop(&mut self) {
         self.progress.send_if_modified(|progress| {
             let running = !progress.state().is_ended();
             if running {
-                let why = "the runtime that the job ran on has shut down";
-                let error = Error::new(ErrorKind::Unavailable, why);
-                progress.set_state(JobState::Failed, Some(error));
+                progress.set_state(JobState::Failed, Some(ended_early()));
             }
             running
         });

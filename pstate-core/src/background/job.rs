@@ -5,8 +5,9 @@ use std::future::Future;
 
 use tokio::sync::{oneshot, watch};
 
+use super::driver::ended_early;
 use super::job_settings::JobHandle;
-use crate::model::{Error, ErrorKind, Result};
+use crate::model::Result;
 use crate::runtime::Handle;
 
 /// A job that was started: it runs in a task of its own, page by page, until it has done
@@ -53,10 +54,8 @@ impl<P: Clone + Send + Sync + 'static, R: Send + 'static> Job<P, R> {
         work: impl Future<Output = Result<R>> + Send + 'static,
     ) -> Self {
         let (done, report) = oneshot::channel();
-        runtime.spawn(async move {
-            // The owner may have dropped the job.
-            _ = done.send(work.await);
-        });
+        let mut sender = ReportSender(Some(done));
+        runtime.spawn(async move { sender.send(work.await) });
         Self { name, handle, progress, report }
     }
 
@@ -97,17 +96,33 @@ impl<P: Clone + Send + Sync + 'static, R: Send + 'static> Job<P, R> {
     ///
     /// # Errors
     /// Those of the job, as the method that started it says.
-    /// [`Unavailable`](ErrorKind::Unavailable) if the runtime that it ran on has shut down.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the runtime that it ran on has shut down,
+    /// [`Other`](crate::ErrorKind::Other) if the storage adapter panicked.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the job.
     pub async fn wait(self) -> Result<R> {
         let Self { name, handle: _handle, progress: _, report } = self;
-        let ended = report.await.unwrap_or_else(|_| {
-            let why = "the runtime that the job ran on has shut down";
-            Err(Error::new(ErrorKind::Unavailable, why))
-        });
+        let ended = report.await.unwrap_or_else(|_| Err(ended_early()));
         ended.map_err(|error| error.of_operation(name))
+    }
+}
+
+/// Sends the report of a job, or why there is none.
+struct ReportSender<R>(Option<oneshot::Sender<Result<R>>>);
+
+impl<R> ReportSender<R> {
+    fn send(&mut self, report: Result<R>) {
+        if let Some(sender) = self.0.take() {
+            // The owner may have dropped the job.
+            _ = sender.send(report);
+        }
+    }
+}
+
+impl<R> Drop for ReportSender<R> {
+    fn drop(&mut self) {
+        self.send(Err(ended_early()));
     }
 }
 

@@ -36,9 +36,17 @@ impl RateLimiter {
         }
     }
 
-    /// Forgets what was measured: after a pause it says nothing.
+    /// Forgets what was measured, and lets the next page begin at once: what it was measured on is
+    /// over.
     pub(super) fn restart(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets what was measured, within a page: the wait says nothing about the work. The next
+    /// page begins no earlier for it.
+    pub(super) fn measure_from(&mut self, now: Instant) {
+        self.pages.clear();
+        self.pages.push_back((now, 0));
     }
 
     /// When the next page may begin, at a rate in documents per second.
@@ -71,5 +79,25 @@ impl RateLimiter {
         let seconds = (*last - *first).as_secs_f64();
         let documents: usize = self.pages.iter().skip(1).map(|(_, len)| len).sum();
         if seconds > 0.0 { documents as f64 / seconds } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_within_a_page_does_not_lift_the_limit() {
+        let (mut limiter, began, rate) = (RateLimiter::default(), Instant::now(), NonZeroU32::MIN);
+        limiter.begin_page(began);
+        limiter.end_page(began, 10);
+        limiter.begin_page(began + Duration::from_secs(10));
+        limiter.measure_from(began + Duration::from_secs(12));
+        limiter.end_page(began + Duration::from_secs(14), 10);
+        let now = began + Duration::from_secs(14);
+        assert_eq!(limiter.due(Some(rate), now), began + Duration::from_secs(20));
+        assert!((limiter.rate() - 5.0).abs() < f64::EPSILON, "{}", limiter.rate());
+        limiter.restart();
+        assert_eq!(limiter.due(Some(rate), now), now);
     }
 }

@@ -69,12 +69,20 @@ pub(crate) struct Hit {
 
 /// A look-up that found nothing to serve; it is handed to [`Cache::begin_load`], so that a key is
 /// looked up once.
-#[derive(Clone)]
 pub(crate) struct Miss {
     /// How often something had been put into the cache before.
     insertions: u64,
     /// The document that is too old to be served.
     stale: Option<Document>,
+}
+
+impl Miss {
+    /// Apart, so that nothing of a miss is in the way of a hit.
+    #[cold]
+    #[inline(never)]
+    fn new(insertions: u64, entry: Option<Entry>) -> Self {
+        Self { insertions, stale: entry.and_then(|entry| entry.document) }
+    }
 }
 
 /// How a load of one key continues.
@@ -108,24 +116,22 @@ pub(crate) struct Cache {
 
 /// A cached document has grown by a tree, a typed or a resolved value: from now on that counts.
 impl CacheOwner for Cache {
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.has_room(bytes)
+    }
+
     fn weight_changed(&self, space: &Space, document: &Document) {
         let key = CacheKey { space: space.clone(), key: document.key().clone() };
         // Under the lock, so that the entry is not replaced or removed in between, but for an
         // eviction.
         let shard = self.shard(&key);
-        let mut eviction = Eviction { replaces: true, ..self.eviction() };
+        let mut eviction = self.eviction(&key);
         if let Some(entry) = self.entries.peek(&key)
             && entry.document.is_some_and(|cached| cached.is(document))
         {
             let grown = Entry::new(Some(document.clone()), entry.counted, entry.epoch);
-            let replaced = self.entries.replace_with_lifecycle(key, grown, true, &mut eviction);
-            if let Err((key, _)) = replaced
-                && !eviction.replaces
-            {
-                // It takes more now than there is room for.
-                self.counters.at(entry.counted).evicted();
-                eviction.evicted.extend(eviction.observed.then_some(key));
-            }
+            // One that takes more now than there is room for is evicted.
+            _ = self.entries.replace_with_lifecycle(key, grown, true, &mut eviction);
         }
         drop(shard);
         self.emit_evicted(eviction);
@@ -180,8 +186,7 @@ impl Cache {
                 let should_yield = before % HITS_PER_YIELD == HITS_PER_YIELD - 1;
                 Ok(Hit { document, should_yield })
             }
-            Some(Entry { document, .. }) => Err(Miss { insertions, stale: document }),
-            None => Err(Miss { insertions, stale: None }),
+            entry => Err(Miss::new(insertions, entry)),
         }
     }
 
@@ -314,15 +319,16 @@ impl Cache {
         if let Some(document) = &document {
             document.attach_to(&self.owner, &key.space);
         }
-        let mut eviction = self.eviction();
+        let mut eviction = self.eviction(key);
         let entry = Entry::new(document, counted, epoch);
         self.entries.insert_with_lifecycle(key.clone(), entry, &mut eviction);
         self.insertions.fetch_add(1, Release);
         eviction
     }
 
-    fn eviction(&self) -> Eviction {
-        Eviction { observed: self.telemetry.is_observed(), ..Eviction::default() }
+    /// What leaves for an entry of this key.
+    fn eviction(&self, key: &CacheKey) -> Eviction {
+        Eviction::for_entry_of(key, self.telemetry.is_observed())
     }
 
     /// Emits what was kept; the caller holds no lock.
@@ -381,8 +387,16 @@ impl Cache {
     }
 
     /// Whether something of this size can be kept, and much else beside it.
-    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
         bytes as u64 <= self.max_bytes / (2 * CACHE_SHARDS as u64)
+    }
+
+    /// Whether hardly anything more can be kept: half of the bound is used, and one in 32 of the
+    /// cached documents has been evicted for another since so many had been. The parts of the cache
+    /// fill unevenly: the first evictions do not mean that it is full.
+    pub(crate) fn is_full(&self, evictions_before: u64) -> bool {
+        let evicted = self.counters.evictions() - evictions_before;
+        evicted > self.len() as u64 / 32 && self.bytes() >= self.max_bytes / 2
     }
 
     /// How many bytes the cached documents take.

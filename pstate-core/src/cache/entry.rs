@@ -45,11 +45,20 @@ impl Weighter<CacheKey, Entry> for ByBytes {
 /// The entries that leave the cache for one that comes.
 #[derive(Default)]
 pub(super) struct Eviction {
-    /// The next entry that leaves is replaced by itself, only heavier.
-    pub(super) replaces: bool,
+    /// The key of what comes: an earlier entry of that key is replaced, and not evicted.
+    comes: Option<CacheKey>,
+    /// What comes has to leave itself, since it is too large.
+    leaves_itself: bool,
     /// Whether an observer wants to know which entries leave.
-    pub(super) observed: bool,
+    observed: bool,
     pub(super) evicted: Vec<CacheKey>,
+}
+
+impl Eviction {
+    /// What leaves for an entry of this key.
+    pub(super) fn for_entry_of(key: &CacheKey, observed: bool) -> Self {
+        Self { comes: Some(key.clone()), observed, ..Self::default() }
+    }
 }
 
 /// Counts the entries that leave.
@@ -59,8 +68,16 @@ pub(super) struct CountEvictions(pub(super) Arc<CacheCounters>);
 impl Lifecycle<CacheKey, Entry> for CountEvictions {
     type RequestState = Eviction;
 
+    /// Called before an entry is evicted, and not before one is replaced.
+    fn before_evict(&self, eviction: &mut Eviction, key: &CacheKey, _: &mut Entry) {
+        eviction.leaves_itself |= eviction.comes.as_ref() == Some(key);
+    }
+
     fn on_evict(&self, eviction: &mut Eviction, key: CacheKey, entry: Entry) {
-        if !std::mem::take(&mut eviction.replaces) {
+        // One that replaces another and is too large leaves twice, which counts once.
+        let replaced =
+            eviction.comes.as_ref() == Some(&key) && !std::mem::take(&mut eviction.leaves_itself);
+        if !replaced {
             self.0.at(entry.counted).evicted();
             eviction.evicted.extend(eviction.observed.then_some(key));
         }

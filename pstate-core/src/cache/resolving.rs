@@ -48,7 +48,7 @@ impl Resolving {
         self.dependencies.set_revisions(revision);
         let Self { cache, resolved, dependencies } = self;
         resolved.set(value.clone(), dependencies);
-        if resolved.min_epoch != ALL_STALE && cache.has_room_for(resolved.weight()) {
+        if resolved.min_epoch != ALL_STALE && cache.has_room(resolved.weight()) {
             root.keep_derived(resolved);
         }
     }

@@ -49,6 +49,9 @@ enum Shown {
 pub(crate) trait CacheOwner: Send + Sync {
     /// A document that the cache holds, or held before, takes more memory than before.
     fn weight_changed(&self, space: &Space, document: &Document);
+
+    /// Whether a document with so much beside its text leaves room for others.
+    fn has_room_for(&self, bytes: usize) -> bool;
 }
 
 impl Document {
@@ -209,7 +212,8 @@ impl Document {
             .map_err(|error| error.at_key(self.key()))?;
         let found: Vec<MemberReferences> =
             found.into_iter().map(|keys| keys.map(Arc::from)).collect();
-        self.grown(self.inner.learned.keep_references(members, &found));
+        let has_room = |bytes| self.owner().is_none_or(|(owner, _)| owner.has_room_for(bytes));
+        self.grown(self.inner.learned.keep_references(members, &found, has_room));
         Ok(found)
     }
 
@@ -252,11 +256,15 @@ impl Document {
 
     fn notify_owner(&self) {
         fence(Ordering::SeqCst);
-        if let Some((owner, space)) = self.inner.owner.get()
-            && let Some(owner) = owner.upgrade()
-        {
+        if let Some((owner, space)) = self.owner() {
             owner.weight_changed(space, self);
         }
+    }
+
+    /// The cache to notify, and the space in which it holds the document.
+    fn owner(&self) -> Option<(Arc<dyn CacheOwner>, &Space)> {
+        let (owner, space) = self.inner.owner.get()?;
+        Some((owner.upgrade()?, space))
     }
 
     /// Whether these are the same document in memory.

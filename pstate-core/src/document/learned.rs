@@ -20,8 +20,8 @@ pub(crate) type MemberReferences = Option<Arc<[Key]>>;
 /// The tree, the typed value, the references and the derived value of a document, each as soon as
 /// it was asked for.
 ///
-/// What adds something here returns how many bytes it takes more, which the document reports to its
-/// cache.
+/// What is kept adds to [`bytes`](Self::bytes), and the document reports to its cache that it has
+/// grown.
 #[derive(Default)]
 pub(super) struct Learned {
     tree: OnceLock<Box<Value>>,
@@ -81,8 +81,14 @@ impl Learned {
         members.iter().map(|member| Some(find(member)?.1.clone())).collect()
     }
 
-    /// Keeps the references in members, and returns the bytes that they add.
-    pub(super) fn keep_references(&self, members: &[&str], found: &[MemberReferences]) -> usize {
+    /// Keeps the references in members, and returns the bytes that they add. Those that the cache
+    /// has no room for are collected each time: they must not make the document itself leave it.
+    pub(super) fn keep_references(
+        &self,
+        members: &[&str],
+        found: &[MemberReferences],
+        has_room: impl Fn(usize) -> bool,
+    ) -> usize {
         let mut known = self.references.lock();
         let before = known.capacity();
         let mut bytes = 0;
@@ -93,10 +99,15 @@ impl Learned {
             // The keys' texts, and two counters for each of them and for the list.
             let counters = 2 * size_of::<usize>();
             let text = |key: &Key| size::allocation(key.as_str().len() + counters);
-            bytes += size::allocation(member.len());
-            bytes += found.iter().map(|keys| keys.iter().map(text).sum::<usize>()).sum::<usize>();
-            bytes +=
-                found.as_ref().map_or(0, |keys| size::allocation(size_of_val(&**keys) + counters));
+            let keys = |keys: &Arc<[Key]>| {
+                let list = size::allocation(size_of_val(&**keys) + counters);
+                list + keys.iter().map(text).sum::<usize>()
+            };
+            let adds = size::allocation(member.len()) + found.as_ref().map_or(0, keys);
+            if !has_room(self.bytes() + bytes + adds) {
+                continue;
+            }
+            bytes += adds;
             known.push(((*member).into(), found.clone()));
         }
         let places = known.capacity() - before;
@@ -110,11 +121,11 @@ impl Learned {
 
     /// Keeps a derived value in place of an earlier one.
     pub(super) fn keep_derived(&self, derived: Arc<dyn Derived>) {
-        let bytes = derived.weight();
+        // Added before it can be replaced, so that the sum never falls below what is there.
+        self.add(derived.weight());
         let replaced = self.derived.lock().replace(derived);
         let freed = replaced.map_or(0, |replaced| replaced.weight());
         self.bytes.fetch_sub(freed, Relaxed);
-        self.add(bytes);
     }
 
     fn add(&self, bytes: usize) -> usize {

@@ -52,6 +52,7 @@ async fn walk(
     }
     let mut loaded = walk.finish();
     loaded.count_root(root.round_trips);
+    loaded.map_failures(|error| operation.locate(error));
     Ok(Some(loaded))
 }
 

@@ -42,8 +42,8 @@ impl Writer {
     /// the caller goes away.
     ///
     /// # Errors
-    /// Before anything is written: a duplicate key, and an atomic batch that the adapter cannot
-    /// write as one.
+    /// A duplicate key, and an atomic batch that the adapter cannot write as one; then nothing was
+    /// written.
     pub(super) async fn write(
         self: &Arc<Self>,
         space: &Space,
@@ -59,12 +59,11 @@ impl Writer {
             return Err(error.clone());
         }
         let (writer, space) = (self.clone(), space.clone());
+        let sent = parts.stamps.len();
         let work = async move { Ok(writer.write_in_chunks(&space, parts).await) };
-        let mut outcomes = shield(&self.runtime, work).await?;
-        for (at, error) in too_long {
-            outcomes.insert(at, Outcome::Failed(error));
-        }
-        Ok(outcomes)
+        let stored = shield(&self.runtime, work).await;
+        let outcomes = stored.unwrap_or_else(|error| vec![Outcome::Failed(error); sent]);
+        Ok(if too_long.is_empty() { outcomes } else { merge(outcomes, too_long) })
     }
 
     /// Writes items, each for itself, in one call; at most as many as the adapter takes. Continues
@@ -83,20 +82,16 @@ impl Writer {
         shield(&self.runtime, work).await
     }
 
-    async fn write_in_chunks(&self, space: &Space, mut parts: Parts) -> Vec<Outcome> {
+    async fn write_in_chunks(&self, space: &Space, parts: Parts) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(parts.stamps.len());
-        loop {
-            let rest = parts.split_off(self.adapter.chunk_len());
-            let count = parts.stamps.len();
-            if count == 0 {
-                return outcomes;
-            }
-            match self.write_chunk(space, parts).await {
+        for chunk in parts.chunks(self.adapter.chunk_len()) {
+            let count = chunk.stamps.len();
+            match self.write_chunk(space, chunk).await {
                 Ok(stored) => outcomes.extend(stored),
                 Err(error) => outcomes.extend(vec![Outcome::Failed(error); count]),
             }
-            parts = rest;
         }
+        outcomes
     }
 
     async fn write_chunk(&self, space: &Space, parts: Parts) -> Result<Vec<Outcome>> {
@@ -141,23 +136,52 @@ impl Parts {
 
     /// Takes out the writes whose values are longer than the adapter takes, each with its place.
     fn take_too_long(&mut self, adapter: &ObservedAdapter) -> Vec<(usize, Error)> {
-        let check = |write: &Write| write.check_len(adapter.capabilities()).err();
-        let places = self.batch.writes.iter().enumerate();
-        let too_long: Vec<_> =
-            places.filter_map(|(at, write)| check(write).map(|error| (at, error))).collect();
-        for (at, _) in too_long.iter().rev() {
-            self.batch.writes.remove(*at);
-            self.stamps.remove(*at);
-        }
+        let mut too_long = Vec::new();
+        let (mut at, mut fits) = (0, Vec::with_capacity(self.stamps.len()));
+        self.batch.writes.retain(|write| {
+            let checked = write.check_len(adapter.capabilities());
+            fits.push(checked.is_ok());
+            too_long.extend(checked.err().map(|error| (at, error)));
+            at += 1;
+            fits[at - 1]
+        });
+        let mut fits = fits.into_iter();
+        self.stamps.retain(|_| fits.next().unwrap_or(true));
         too_long
     }
 
-    /// Keeps at most `len` writes, and returns the rest.
-    fn split_off(&mut self, len: usize) -> Self {
-        let len = len.min(self.stamps.len());
-        let batch = Batch { mode: self.batch.mode, writes: self.batch.writes.split_off(len) };
-        Self { batch, stamps: self.stamps.split_off(len) }
+    /// The same in chunks of at most `len` writes; the usual batch is one chunk, as it is.
+    fn chunks(self, len: usize) -> impl Iterator<Item = Self> {
+        let Self { batch: Batch { mode, writes }, stamps } = self;
+        let (one, many) = match stamps.len() {
+            0 => (None, None),
+            count if count <= len => (Some(Self { batch: Batch { mode, writes }, stamps }), None),
+            _ => (None, Some((writes.into_iter(), stamps.into_iter()))),
+        };
+        let split = many.map(|(mut writes, mut stamps)| {
+            std::iter::from_fn(move || {
+                let writes: Vec<Write> = writes.by_ref().take(len).collect();
+                let stamps = stamps.by_ref().take(len).collect();
+                let batch = Batch { mode, writes };
+                (!batch.writes.is_empty()).then_some(Self { batch, stamps })
+            })
+        });
+        one.into_iter().chain(split.into_iter().flatten())
     }
+}
+
+/// The outcomes of all writes in their order, from those of the writes that were sent and the
+/// places of the others.
+fn merge(sent: Vec<Outcome>, others: Vec<(usize, Error)>) -> Vec<Outcome> {
+    let mut merged = Vec::with_capacity(sent.len() + others.len());
+    let mut sent = sent.into_iter();
+    for (at, error) in others {
+        let before = at - merged.len();
+        merged.extend(sent.by_ref().take(before));
+        merged.push(Outcome::Failed(error));
+    }
+    merged.extend(sent);
+    merged
 }
 
 /// What a read returns after a write with this outcome; `None` if that is not known.

@@ -223,7 +223,7 @@ impl Builder {
     pub async fn build_if_readable(self) -> Result<PState> {
         let pstate = self.build()?;
         let engine = pstate.engine();
-        pstate.call("build_if_readable", None).run(check_readable(engine)).await?;
+        pstate.call("build_if_readable", None).of_store().run(check_readable(engine)).await?;
         Ok(pstate)
     }
 }

@@ -64,6 +64,11 @@ impl<T> Collection<T> {
         Key::new(self.entity_type, id)
     }
 
+    /// The same for a method of this name.
+    fn key_for(&self, name: &'static str, id: &str) -> Result<Key> {
+        self.key(id).map_err(|error| error.in_operation(name))
+    }
+
     /// A reference to the document with this id.
     pub fn reference(&self, id: &str) -> Result<Ref<T>> {
         self.key(id).map(Ref::new)
@@ -79,7 +84,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
     pub async fn get(&self, pstate: &PState, id: &str) -> Result<Option<Arc<T>>> {
         let miss = match pstate.look_up(KeyRef::unchecked(self.entity_type, id)) {
             Ok(hit) => {
-                let decoded = hit.document.map(|document| document.decode()).transpose();
+                let decode = |document: Document| decode(pstate, "get", &document);
+                let decoded = hit.document.map(decode).transpose();
                 if hit.should_yield {
                     // A name of its own: what lives while a future waits is not kept in registers.
                     let decoded = decoded;
@@ -90,8 +96,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
             }
             Err(miss) => miss,
         };
-        let document = Box::pin(pstate.get_from_store(self.key(id)?, "get", miss)).await?;
-        document.map(|document| document.decode()).transpose()
+        let key = self.key_for("get", id)?;
+        let document = Box::pin(pstate.get_from_store(key, "get", miss)).await?;
+        document.map(|document| decode(pstate, "get", &document)).transpose()
     }
 
     /// The documents with these ids, in their order; see [`PState::multi_get`].
@@ -100,9 +107,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
         pstate: &PState,
         ids: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<Arc<T>>>> {
-        let keys = ids.into_iter().map(|id| self.key(id.as_ref())).collect::<Result<Vec<_>>>()?;
-        let documents = pstate.multi_get(keys).await?;
-        documents.into_iter().map(|document| document.map(|it| it.decode()).transpose()).collect()
+        let key = |id| self.key_for("multi_get", AsRef::<str>::as_ref(&id));
+        let keys = ids.into_iter().map(key).collect::<Result<Vec<_>>>()?;
+        let documents = pstate.multi_get(keys).await?.into_iter();
+        let decode = |document: Document| decode(pstate, "multi_get", &document);
+        documents.map(|document| document.map(decode).transpose()).collect()
     }
 
     /// All documents of the type with their ids, in ascending byte order of the ids; see
@@ -112,9 +121,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
         pstate: &PState,
     ) -> impl Stream<Item = Result<(Key, Arc<T>)>> + Send + Unpin + use<T> {
         let documents = pstate.scan(&format!("{}:", self.entity_type)).stream();
-        documents.map(|document| {
+        let pstate = pstate.clone();
+        documents.map(move |document| {
             let document = document?;
-            Ok((document.key().clone(), document.decode()?))
+            Ok((document.key().clone(), decode(&pstate, "scan", &document)?))
         })
     }
 }
@@ -122,7 +132,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
 impl<T: Serialize> Collection<T> {
     /// Stores the document with this id; see [`PState::put`].
     pub async fn put(&self, pstate: &PState, id: &str, item: &T) -> Result<Revision> {
-        pstate.put(self.key(id)?, item).await
+        pstate.put(self.key_for("put", id)?, item).await
     }
 
     /// Stores several documents; see [`PState::multi_put`].
@@ -133,14 +143,14 @@ impl<T: Serialize> Collection<T> {
     ) -> Result<()> {
         let items = items
             .into_iter()
-            .map(|(id, item)| Ok((self.key(id.as_ref())?, item)))
+            .map(|(id, item)| Ok((self.key_for("multi_put", id.as_ref())?, item)))
             .collect::<Result<Vec<_>>>()?;
         pstate.multi_put(items).await
     }
 
     /// Removes the document with this id; see [`PState::delete`].
     pub async fn delete(&self, pstate: &PState, id: &str) -> Result<()> {
-        pstate.delete(self.key(id)?).await
+        pstate.delete(self.key_for("delete", id)?).await
     }
 }
 
@@ -154,7 +164,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Collection<T> {
         mut change: impl FnMut(&mut T) -> Result<()>,
     ) -> Result<Option<Document>> {
         pstate
-            .edit(self.key(id)?, |document, editor| {
+            .edit(self.key_for("update", id)?, |document, editor| {
                 let mut item: T = document.parse()?;
                 let before = object(document, &item)?;
                 change(&mut item)?;
@@ -169,6 +179,16 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Collection<T> {
             })
             .await
     }
+}
+
+/// Decodes a document for a method of this name.
+#[inline]
+fn decode<T: DeserializeOwned + Send + Sync + 'static>(
+    pstate: &PState,
+    name: &'static str,
+    document: &Document,
+) -> Result<Arc<T>> {
+    document.decode().map_err(|error| pstate.call(name, None).locate(error))
 }
 
 fn object<T: Serialize>(document: &Document, item: &T) -> Result<Object> {

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use super::pstate::{FastPath, PState};
 use crate::cache::{ALL_STALE, Hit, Miss};
 use crate::document::Document;
-use crate::model::{AsKey, Error, Key, KeyRef, Result};
+use crate::model::{AsKey, Key, KeyRef, Result};
 use crate::runtime::Instant;
 use crate::telemetry::{Event, Operation};
 
@@ -118,7 +118,7 @@ impl PState {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Document>>> {
-        self.multi_get_each(keys).await?.into_iter().collect()
+        self.get_each("multi_get", keys).await?.into_iter().collect()
     }
 
     /// Like [`multi_get`](PState::multi_get), but one document that cannot be read does not hide
@@ -131,21 +131,29 @@ impl PState {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Result<Option<Document>>>> {
+        self.get_each("multi_get_each", keys).await
+    }
+
+    /// Reads documents for a method of this name.
+    async fn get_each<K: AsKey>(
+        &self,
+        name: &'static str,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Result<Option<Document>>>> {
         let keys: Vec<Key> = keys
             .into_iter()
             .map(|key| key.to_key())
             .collect::<Result<_>>()
-            .map_err(|error| error.in_operation("multi_get"))?;
-        let call = self.call("multi_get", None);
+            .map_err(|error| error.in_operation(name))?;
+        let call = self.call(name, None);
         let operation = self.engine().operation(call, Operation::MultiGet, keys.len());
         let loads = operation
             .run(async { Ok(self.engine().load(&operation, &keys, self.policy).await) })
             .await?;
         operation.end(keys.first().map(Key::borrow), keys.len());
-        let located = |error: Error| call.locate(error);
         let documents = keys.iter().zip(loads.documents);
         Ok(documents
-            .map(|(key, document)| document.map_err(|error| located(error.at_key(key))))
+            .map(|(key, document)| document.map_err(|error| call.locate(error.at_key(key))))
             .collect())
     }
 }

@@ -91,7 +91,8 @@ impl PState {
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the handle is closed. What cannot be read
-    /// is [reported](WarmProgress::failures); while the store is unavailable, it waits.
+    /// is [reported](WarmProgress::failures); while the store is unavailable, it waits. A scan that
+    /// fails for good ends the job, and [`wait`](Job::wait) returns its error.
     pub fn warm(&self, warm: Warm) -> Result<Job<WarmProgress, WarmReport>> {
         let call = self.call("warm", None);
         self.engine().check_open().map_err(|error| call.locate(error))?;

@@ -49,8 +49,10 @@ impl PState {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let plan = Plan::new(&preload.try_into()?)?;
-        let key = key.to_key().map_err(|error| error.in_operation("preload"))?;
+        let named = |error: Error| error.in_operation("preload");
+        let preload = preload.try_into().map_err(|error| named(error.into()))?;
+        let plan = Plan::new(&preload).map_err(named)?;
+        let key = key.to_key().map_err(named)?;
         let call = self.call("preload", Some(key.borrow()));
         load_graph(self.engine(), call, &key, &plan, self.policy).await
     }
@@ -79,8 +81,11 @@ impl PState {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let plan = Plan::new(&preload.try_into()?)?;
+        let named = |error: Error| error.in_operation("explain");
+        let preload = preload.try_into().map_err(|error| named(error.into()))?;
+        let plan = Plan::new(&preload).map_err(named)?;
+        let key = key.to_key().map_err(named)?;
         let max_batch = self.engine().adapter().capabilities().max_batch.map(NonZeroUsize::get);
-        Ok(plan.explain(&key.to_key()?, max_batch))
+        Ok(plan.explain(&key, max_batch))
     }
 }

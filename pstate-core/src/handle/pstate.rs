@@ -138,7 +138,7 @@ impl PState {
 
     /// The spaces of the store that hold documents.
     pub async fn spaces(&self) -> Result<Vec<Space>> {
-        self.call("spaces", None).run(self.engine().spaces()).await
+        self.call("spaces", None).of_store().run(self.engine().spaces()).await
     }
 
     /// Loops of single reads that were found, each with the most reads that it had; none unless
@@ -193,7 +193,7 @@ impl PState {
             self.engine().adapter().flush().await?;
             Ok(report)
         };
-        self.call("flush", None).run(flush).await
+        self.call("flush", None).of_store().run(flush).await
     }
 
     /// Stops sweeps, writes what is queued, both within the
@@ -205,7 +205,7 @@ impl PState {
     /// Those of closing the store. Documents that could not be written back are reported, not an
     /// error: they are migrated again when they are read.
     pub async fn close(&self) -> Result<FlushReport> {
-        self.call("close", None).run(self.drain_and_close()).await
+        self.call("close", None).of_store().run(self.drain_and_close()).await
     }
 
     async fn drain_and_close(&self) -> Result<FlushReport> {

@@ -6,10 +6,13 @@ use serde_json::Value;
 use tokio::task::yield_now;
 
 use super::pstate::PState;
-use crate::cache::{CacheKey, Resolving};
+use crate::cache::{CacheKey, Miss, Resolving};
 use crate::document::{Document, collect_all, reference};
 use crate::model::{AsKey, Error, Key, KeyMap, KeySet, Result, Revision};
 use crate::telemetry::{Call, Operation};
+
+/// The method, as errors name it.
+const NAME: &str = "get_resolved";
 
 /// How deep references are expanded at most; bounds the stack that a resolved tree needs.
 const MAX_DEPTH: usize = 32;
@@ -59,31 +62,48 @@ impl PState {
     pub async fn get_resolved(&self, key: impl AsKey, depth: usize) -> Result<Option<Arc<Value>>> {
         let depth = depth.min(MAX_DEPTH);
         // On the fast path, so that what is known takes two look-ups and no more.
-        if let Some(Ok(hit)) = key.unchecked().map(|key| self.look_up(key)) {
-            let min_epoch = self.cache.epochs().fast_path();
-            let root = hit.document;
-            if hit.should_yield {
-                yield_now().await;
+        let root = match key.unchecked().ok_or(None).and_then(|key| self.look_up(key)) {
+            Ok(hit) => {
+                let min_epoch = self.cache.epochs().fast_path();
+                let root = hit.document;
+                if hit.should_yield {
+                    yield_now().await;
+                }
+                let Some(root) = root else { return Ok(None) };
+                if let Some(value) = root.derived(depth, min_epoch) {
+                    return Ok(Some(value));
+                }
+                Ok((root, min_epoch))
             }
-            let Some(root) = root else { return Ok(None) };
-            if let Some(value) = root.derived(depth, min_epoch) {
-                return Ok(Some(value));
-            }
-        }
+            Err(miss) => Err(miss),
+        };
         // Boxed, so that the future of what is known is small.
-        Box::pin(self.resolve(key.to_key()?, depth)).await
+        Box::pin(self.resolve(key.to_key().map_err(|error| error.in_operation(NAME))?, root, depth))
+            .await
     }
 
-    async fn resolve(&self, key: Key, depth: usize) -> Result<Option<Arc<Value>>> {
-        let call = self.call("get_resolved", Some(key.borrow()));
+    /// Resolves a document from its root, as far as the fast path has found that: with the epoch
+    /// from which on what is cached is fresh.
+    async fn resolve(
+        &self,
+        key: Key,
+        root: Result<(Document, u64), Option<Miss>>,
+        depth: usize,
+    ) -> Result<Option<Arc<Value>>> {
+        let call = self.call(NAME, Some(key.borrow()));
         let resolve = async {
-            let min_epoch = self.engine().wait_until_fresh(self.policy).await;
-            let Some(root) = self.get_from_store(&key, "get_resolved", None).await? else {
-                return Ok(None);
+            let (root, min_epoch) = match root {
+                Ok(root) => root,
+                Err(miss) => {
+                    let min_epoch = self.engine().wait_until_fresh(self.policy).await;
+                    let root = self.get_from_store(&key, NAME, miss).await?;
+                    let Some(root) = root else { return Ok(None) };
+                    if let Some(value) = root.derived(depth, min_epoch) {
+                        return Ok(Some(value));
+                    }
+                    (root, min_epoch)
+                }
             };
-            if let Some(value) = root.derived(depth, min_epoch) {
-                return Ok(Some(value));
-            }
             self.expand(call, root, depth, min_epoch).await.map(Some)
         };
         call.run(resolve).await
@@ -112,7 +132,8 @@ impl PState {
             }
             resolving.depend_on(found.iter().map(|key| self.cache_key(key)));
             let operation = self.engine().operation(call, Operation::MultiGet, found.len());
-            let loads = self.engine().load(&operation, &found, self.policy).await;
+            let load = async { Ok(self.engine().load(&operation, &found, self.policy).await) };
+            let loads = operation.run(load).await?;
             operation.end(found.first().map(Key::borrow), found.len());
             level.clear();
             for document in loads.documents {

@@ -137,6 +137,11 @@ impl Loaded {
         }
     }
 
+    /// Changes each of the failures.
+    pub(crate) fn map_failures(&mut self, change: impl Fn(Error) -> Error) {
+        self.failures = std::mem::take(&mut self.failures).into_iter().map(change).collect();
+    }
+
     pub(super) fn report_failure(&mut self, error: Error) {
         self.failures.push(error);
     }

@@ -42,11 +42,11 @@ impl Plan {
     fn add(&mut self, paths: &[Path], mut siblings: Vec<usize>) -> Result<Vec<usize>> {
         for path in paths {
             if path.field.is_empty() {
-                return Err(Error::invalid_input("preload: a field without a name"));
+                return Err(Error::invalid_input("a field without a name"));
             }
             if path.depth.get() > MAX_DEPTH {
                 return Err(Error::invalid_input(format!(
-                    "preload: `{}` repeats {} times, at most {MAX_DEPTH} are allowed",
+                    "`{}` repeats {} times, at most {MAX_DEPTH} are allowed",
                     path.field, path.depth
                 )));
             }
@@ -66,7 +66,7 @@ impl Plan {
                     let step = &self.steps[at];
                     if (step.depth, &step.options) != (path.depth, &path.options) {
                         return Err(Error::invalid_input(format!(
-                            "preload: `{}` is asked for twice with different options",
+                            "`{}` is asked for twice with different options",
                             path.field
                         )));
                     }

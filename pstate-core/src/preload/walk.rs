@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
                     // A read that failed as a whole does not say which documents it was for.
                     self.loaded.report_failure(error.at_key(key));
                 }
-                Err(error) => return Err(error.in_operation("preload")),
+                Err(error) => return Err(error),
             }
         }
         let mut visits: KeyMap<usize> = KeyMap::default();
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
 
     fn fail(&mut self, error: Error) -> Result<()> {
         if !self.plan.keep_going {
-            return Err(error.in_operation("preload"));
+            return Err(error);
         }
         self.loaded.report_failure(error);
         Ok(())
@@ -177,8 +177,7 @@ impl<'a> Walk<'a> {
                 from.entity_type(),
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ),
-        )
-        .in_operation("preload"))
+        ))
     }
 }
 

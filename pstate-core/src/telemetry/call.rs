@@ -19,6 +19,8 @@ use crate::runtime::Handle;
 pub(crate) struct Call<'a> {
     name: &'static str,
     space: &'a Space,
+    /// Whether it is about the whole store, and not about the space.
+    of_store: bool,
     key: Option<KeyRef<'a>>,
     runtime: &'a Handle,
 }
@@ -30,7 +32,12 @@ impl<'a> Call<'a> {
         key: Option<KeyRef<'a>>,
         runtime: &'a Handle,
     ) -> Self {
-        Self { name, space, key, runtime }
+        Self { name, space, of_store: false, key, runtime }
+    }
+
+    /// The call as one that is about the whole store.
+    pub(crate) fn of_store(self) -> Self {
+        Self { of_store: true, ..self }
     }
 
     pub(crate) fn space(&self) -> &'a Space {
@@ -49,7 +56,11 @@ impl<'a> Call<'a> {
 
     /// Names the call in an error, and its space and key unless the error has its own.
     pub(crate) fn locate(&self, error: Error) -> Error {
-        let error = error.of_operation(self.name).in_space(self.space);
+        let error = error.of_operation(self.name);
+        if self.of_store {
+            return error;
+        }
+        let error = error.in_space(self.space);
         match self.key {
             Some(key) if error.key().is_none() => error.at_key(&key.to_key()),
             _ => error,

@@ -9,7 +9,7 @@ use super::event::Event;
 use super::operation::Operation;
 use super::spans::operation_span;
 use super::telemetry::Telemetry;
-use crate::model::{KeyRef, Space};
+use crate::model::{Error, KeyRef, Space};
 use crate::runtime::Instant;
 
 /// An operation that has begun: its span, when it began, and the call that it is done for.
@@ -60,6 +60,11 @@ impl<'a> OperationSpan<'a> {
     /// Whether this read of the cache is one of those that are timed.
     pub(crate) fn times_cache_read(&self) -> bool {
         self.telemetry.times_cache_read()
+    }
+
+    /// Names the call in an error; see [`Call::locate`].
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        self.call.locate(error)
     }
 
     /// Does the operation's work in its span and in the handle's runtime. An error names the call.

@@ -185,6 +185,7 @@ impl Task {
         let declared = self.entities.iter().filter_map(|entity| by_type.get(entity.name()));
         let total = declared.flat_map(|versions| versions.values()).sum();
         self.lease.checkpoint.total = Some(total);
+        self.driver.publish(|progress| self.lease.checkpoint.show(progress));
         Ok(())
     }
 

@@ -8,15 +8,13 @@ use super::warm::{Part, Warm};
 use crate::background::driver::{Ended, JobDriver};
 use crate::background::job::Job;
 use crate::cache::CachePolicy;
+use crate::document::Document;
 use crate::engine::{Engine, load_graph};
 use crate::model::{Error, Key, Result, Space};
 use crate::preload::{Loaded, Plan};
 use crate::runtime::Instant;
 use crate::storage::Scan;
 use crate::telemetry::{Call, JobState, Operation};
-
-/// The cache counts as full when one in this many of its documents was evicted for another.
-const EVICTED_WHEN_FULL: u64 = 32;
 
 struct Task {
     engine: Arc<Engine>,
@@ -120,8 +118,9 @@ impl Task {
             let read_page = || self.engine.adapter().scan(&self.space, &scan);
             let page = self.driver.attempt(read_page).await?;
             let keys: Vec<Key> = page.records.into_iter().map(|(key, _)| key).collect();
+            let call = self.engine.call("warm", &self.space, None);
             self.driver.publish(|progress| {
-                page.unreadable.into_iter().for_each(|error| progress.fail(error));
+                page.unreadable.into_iter().for_each(|error| progress.fail(call.locate(error)));
             });
             self.read(&keys).await?;
             match page.next {
@@ -146,6 +145,7 @@ impl Task {
                 continue;
             }
             let len = loaded.as_ref().map_or(0, |loaded| loaded.as_ref().map_or(0, Loaded::len));
+            let call = self.engine.call("warm", &self.space, None);
             self.driver.end_page(len, |progress| {
                 progress.done += len;
                 match loaded {
@@ -154,7 +154,7 @@ impl Task {
                         progress.absent += loaded.dangling().len();
                         loaded.failures().iter().for_each(|error| progress.fail(error.clone()));
                     }
-                    Err(error) => progress.fail(error),
+                    Err(error) => progress.fail(call.locate(error)),
                 }
             });
             return Ok(());
@@ -165,34 +165,36 @@ impl Task {
     async fn read(&mut self, keys: &[Key]) -> Result<(), Stop> {
         let mut failed = 0;
         let documents = loop {
-            let operation = self.engine.operation(self.call(), Operation::Warm, keys.len());
-            let loads = self.engine.load(&operation, keys, CachePolicy::Use).await;
-            operation.end(keys.first().map(Key::borrow), keys.len());
-            let transient = transient_error(loads.documents.iter());
-            drop(operation);
-            match transient {
-                None => break loads.documents,
+            let documents = self.load(keys).await?;
+            match transient_error(documents.iter()) {
+                None => break documents,
                 Some(error) => self.driver.wait_after(error, &mut failed).await?,
             }
         };
+        let call = self.engine.call("warm", &self.space, None);
         self.driver.end_page(keys.len(), |progress| {
             for document in documents {
                 match document {
                     Ok(Some(_)) => progress.done += 1,
                     Ok(None) => progress.absent += 1,
-                    Err(error) => progress.fail(error),
+                    Err(error) => progress.fail(call.locate(error)),
                 }
             }
         });
         Ok(())
     }
 
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Result<Option<Document>>>, Ended> {
+        let operation = self.engine.operation(self.call(), Operation::Warm, keys.len());
+        let loading = async { Ok(self.engine.load(&operation, keys, CachePolicy::Use).await) };
+        let loads = operation.run(loading).await?;
+        operation.end(keys.first().map(Key::borrow), keys.len());
+        Ok(loads.documents)
+    }
+
     /// Waits until the next page may begin, and says how long it may be.
     async fn begin_page(&mut self) -> Result<NonZeroUsize, Stop> {
-        let cache = self.engine.cache();
-        let evicted = cache.counters().evictions() - self.evictions;
-        // The parts of the cache fill unevenly: the first evictions do not mean that it is full.
-        if evicted > cache.len() as u64 / EVICTED_WHEN_FULL {
+        if self.engine.cache().is_full(self.evictions) {
             return Err(Stop::CacheFull);
         }
         Ok(self.driver.begin_page(self.page_size).await?)

@@ -35,7 +35,8 @@ impl Warm {
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key.
     pub fn keys<K: AsKey>(mut self, keys: impl IntoIterator<Item = K>) -> Result<Self> {
-        let keys = keys.into_iter().map(|key| key.to_key()).collect::<Result<_>>()?;
+        let keys = keys.into_iter().map(|key| key.to_key()).collect::<Result<_>>();
+        let keys = keys.map_err(|error| error.in_operation("warm"))?;
         self.parts.push(Part::Keys(keys));
         Ok(self)
     }
@@ -59,8 +60,10 @@ impl Warm {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let preload = preload.try_into()?.keep_going();
-        self.parts.push(Part::Preload(key.to_key()?, Plan::new(&preload)?));
+        let named = |error: Error| error.in_operation("warm");
+        let key = key.to_key().map_err(named)?;
+        let preload = preload.try_into().map_err(|error| named(error.into()))?.keep_going();
+        self.parts.push(Part::Preload(key, Plan::new(&preload).map_err(named)?));
         Ok(self)
     }
 
