@@ -80,8 +80,8 @@ impl Miss {
     /// Apart, so that nothing of a miss is in the way of a hit.
     #[cold]
     #[inline(never)]
-    fn new(insertions: u64, entry: Option<Entry>) -> Self {
-        Self { insertions, stale: entry.and_then(|entry| entry.document) }
+    fn new(insertions: u64, stale: Option<Document>) -> Self {
+        Self { insertions, stale }
     }
 }
 
@@ -186,7 +186,8 @@ impl Cache {
                 let should_yield = before % HITS_PER_YIELD == HITS_PER_YIELD - 1;
                 Ok(Hit { document, should_yield })
             }
-            entry => Err(Miss::new(insertions, entry)),
+            Some(Entry { document, .. }) => Err(Miss::new(insertions, document)),
+            None => Err(Miss::new(insertions, None)),
         }
     }
 

@@ -63,7 +63,7 @@ impl PState {
     pub(super) fn look_up(&self, key: KeyRef<'_>) -> FastLookUp {
         let min_epoch = match self.fast_path {
             FastPath::Unobserved => self.cache.epochs().fast_path(),
-            FastPath::Observed => return self.look_up_observed(key),
+            FastPath::Observed => return self.look_up_observed(key.entity_type(), key.id()),
             FastPath::Off => return Err(None),
         };
         if min_epoch == ALL_STALE {
@@ -73,9 +73,11 @@ impl PState {
         self.cache.get(&self.space, key, min_epoch).map_err(Some)
     }
 
-    /// The same, with events. Apart, so that nothing of it is in the way of unobserved reads.
+    /// The same, with events. Apart, so that nothing of it is in the way of unobserved reads, and
+    /// with the parts of the key: they are passed in registers, and a whole key in memory.
     #[inline(never)]
-    fn look_up_observed(&self, key: KeyRef<'_>) -> FastLookUp {
+    fn look_up_observed(&self, entity_type: &str, id: &str) -> FastLookUp {
+        let key = KeyRef::unchecked(entity_type, id);
         let min_epoch = self.cache.epochs().fast_path();
         if min_epoch == ALL_STALE {
             return Err(None);
