@@ -29,8 +29,9 @@ pub async fn connect(url: &str) -> Result<Builder> {
 /// | `redis+cluster://a:7000,b:7000?placement=per_key`, `rediss+cluster://…` | a Redis Cluster | `redis-cluster` |
 /// | `memory:` | memory; it ends with the handle | |
 ///
-/// What may stand in the URL of a Redis is told at `RedisConfig::from_url`. For other settings make the adapter yourself. Files are opened in place, which takes milliseconds, or up to
-/// their busy timeout (5 s) while another process holds them.
+/// The URL of a Redis is described at `RedisConfig::from_url`. For other settings make
+/// the adapter yourself. Files are opened in place, which takes milliseconds, or up to their busy
+/// timeout (5 s) while another process holds them.
 ///
 /// # Errors
 /// [`Config`](ErrorKind::Config) for a scheme that is unknown or whose feature is off, and for a
@@ -98,8 +99,8 @@ fn config(why: String) -> Error {
 mod tests {
     use pstate_core::ErrorKind;
 
-    /// Here, and not in the package of the other tests: only this package's own `cfg!(feature)` says what is
-    /// compiled in, also when other packages of the workspace turn features on.
+    /// Here, and not in the package of the other tests: only this package's own `cfg!(feature)`
+    /// says what is compiled in, also when other packages of the workspace turn features on.
     #[tokio::test]
     async fn a_scheme_that_is_off_names_its_feature() {
         for (url, feature, on) in [

@@ -1,9 +1,10 @@
 //! Keeps the documents of a flashcard app in a store of your choice, from import to roll-back.
 //!
-//! The program imports decks, cards and translations from JSON Lines, opens the store again, and reads a
-//! deck back as a graph: three reads, whatever its size. Then it reads a deck that an older version of the
-//! program has stored. The deck arrives in today's shape, and the store gets it in the background. At the
-//! end yesterday's program reads what today's has written, as it would after a roll-back.
+//! The program imports decks, cards and translations from JSON Lines, opens the store again, and
+//! reads a deck back as a graph: three reads, whatever its size. Then it reads a deck that an older
+//! version of the program has stored. The deck arrives in today's shape, and the store gets it in
+//! the background. At the end yesterday's program reads what today's has written, as it would after
+//! a roll-back.
 
 mod arguments;
 mod documents;

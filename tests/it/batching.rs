@@ -25,8 +25,8 @@ async fn batching(adapter: Arc<dyn Adapter>) -> PState {
     undisturbed(adapter, true).await
 }
 
-/// The fewest calls that some reads take, and the keys in them. A batch goes without those who come more
-/// than a millisecond later, as they do now and then where other programs run; not each time.
+/// The fewest calls that some reads take, and the keys in them. A batch goes without those who come
+/// more than a millisecond later, as they do now and then where other programs run; not each time.
 async fn fewest_calls(store: &Store, read: impl AsyncFn(PState)) -> (usize, usize) {
     const ROUNDS: usize = 20;
     let counting = store.counting();

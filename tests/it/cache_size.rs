@@ -1,5 +1,5 @@
-//! The cache is bounded by what its documents really take: with the trees and typed values that were
-//! built from them.
+//! The cache is bounded by what its documents really take: with the trees and typed values that
+//! were built from them.
 
 use std::collections::BTreeMap;
 

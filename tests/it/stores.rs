@@ -58,8 +58,8 @@ impl Store {
         path.exists().then_some(path)
     }
 
-    /// A handle without a schema and with a cache of its own, beside which nobody else writes: what it has
-    /// cached stays, however long the test takes.
+    /// A handle without a schema and with a cache of its own, beside which nobody else writes: what
+    /// it has cached stays, however long the test takes.
     pub(crate) fn plain(&self) -> PState {
         self.builder().staleness(Staleness::Unbounded).build().unwrap()
     }

@@ -46,8 +46,8 @@ pub(crate) fn cargo_captured(
     Ok((status.success(), output))
 }
 
-/// Runs cargo for a crate that is no member of the workspace, with the workspace's own directory for
-/// what it builds.
+/// Runs cargo for a crate that is no member of the workspace, with the workspace's own directory
+/// for what it builds.
 pub(crate) fn cargo_outside(directory: &str, arguments: &[&str]) -> Result<(), Failed> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let shown = format!("cargo {} in {directory}", arguments.join(" "));

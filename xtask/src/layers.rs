@@ -7,7 +7,8 @@
 //! compile may import anything.
 //!
 //! It reads paths and infers no types. A method called on a value counts where the file names the
-//! value's type, not at the call. Of `self` and `Self` the type is known: there a call counts, if an
+//! value's type, not at the call. Of `self` and `Self` the type is known: there a call counts, if
+//! an
 //! `impl` block in another file defines the method.
 
 mod block;

@@ -32,7 +32,8 @@ enum Command {
         /// Only tests whose name contains this.
         filter: Option<String>,
     },
-    /// Measures PState beside the same work done by hand, or something else; --help lists the suites.
+    /// Measures PState beside the same work done by hand, or something else; --help lists the
+    /// suites.
     Bench(bench::Bench),
     /// Counts the instructions of the most frequent work, and fails if they have become more.
     Instructions,

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::cargo::Failed;
 
-/// Makes sure that a program is there, by installing the Debian package that brings it where that is possible:
-/// as root, with apt-get.
+/// Makes sure that a program is there, by installing the Debian package that brings it where that
+/// is possible: as root, with apt-get.
 ///
 /// # Errors
 /// If it is not there afterwards: with the one command that installs it.

@@ -1,8 +1,9 @@
-//! Serves `/metrics` to Prometheus while learners study, editors edit, and old cards become new ones.
+//! Serves `/metrics` to Prometheus while learners study, editors edit, and old cards become new
+//! ones.
 //!
-//! Every panel of the dashboard in `docs/monitoring` moves. With `--trouble` everything that the alerts are
-//! for happens at once: the cache is too small, the disk is busy, and yesterday's program
-//! still runs and stores what has to be migrated.
+//! Every panel of the dashboard in `docs/monitoring` moves. With `--trouble` everything that the
+//! alerts are for happens at once: the cache is too small, the disk is busy, and yesterday's
+//! program still runs and stores what has to be migrated.
 
 mod slow_disk;
 mod workload;

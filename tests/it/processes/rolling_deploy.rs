@@ -1,8 +1,8 @@
-//! A rolling deploy: yesterday's program and today's, two processes on one SQLite file, both reading
-//! and writing for a while; then today's is rolled back.
+//! A rolling deploy: yesterday's program and today's, two processes on one SQLite file, both
+//! reading and writing for a while; then today's is rolled back.
 //!
-//! Whatever the older program makes of newer documents, none is damaged: in the end each is what its
-//! last writer has put, or that migrated.
+//! Whatever the older program makes of newer documents, none is damaged: in the end each is what
+//! its last writer has put, or that migrated.
 
 #[path = "../../../examples/flashcards/schema.rs"]
 mod flashcards;

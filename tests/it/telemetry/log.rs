@@ -25,8 +25,9 @@ impl Log {
 
     /// Logs what this thread does, until what is returned is dropped.
     ///
-    /// Registered twice: while there is just one dispatcher, tracing asks that of the thread which meets a
-    /// span for the first time whether anybody wants it. That may be a test beside this one, that has none.
+    /// Registered twice: while there is just one dispatcher, tracing asks that of the thread which
+    /// meets a span for the first time whether anybody wants it. That may be a test beside this
+    /// one, that has none.
     pub(super) fn begin(&self) -> (Dispatch, DefaultGuard) {
         (Dispatch::new(self.clone()), set_default(self.clone()))
     }

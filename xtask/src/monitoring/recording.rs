@@ -85,7 +85,8 @@ fn samples(exposed: &str) -> impl Iterator<Item = (&str, &str)> {
     lines.filter(|(sample, _)| RECORDED.iter().any(|name| sample.split('{').next() == Some(*name)))
 }
 
-/// The same in an order that doesn't change from one recording to the next: each metric with its lines.
+/// The same in an order that doesn't change from one recording to the next: each metric with its
+/// lines.
 fn sorted(exposed: &str) -> String {
     let mut metrics: Vec<&str> =
         exposed.split("\n\n").map(str::trim).filter(|metric| !metric.is_empty()).collect();

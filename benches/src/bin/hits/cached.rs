@@ -139,8 +139,8 @@ impl Cached {
             }
             Contender::Text => drop(black_box(self.pstate.get(self.texts[at].as_str()).await?)),
             Contender::Key => drop(black_box(self.pstate.get(&self.keys[at]).await?)),
-            // A reference to a reference is a type of its own: `get` then has code of its own, which
-            // the compiler optimizes as that of the only reader in a program.
+            // A reference to a reference is a type of its own: `get` then has code of its own,
+            // which the compiler optimizes as that of the only reader in a program.
             Contender::Metrics => drop(black_box(self.metered.get(&&self.keys[at]).await?)),
             Contender::Observer => drop(black_box(self.observed.get(&&&self.keys[at]).await?)),
             Contender::Typed => drop(black_box(CARDS.get(&self.typed, &self.ids[at]).await?)),

@@ -1,7 +1,8 @@
-//! The suite `hits`: reads of cached documents, beside a bare map and the cache crate used directly.
+//! The suite `hits`: reads of cached documents, beside a bare map and the cache crate used
+//! directly.
 //!
-//! A binary of its own: a read takes so few nanoseconds that it depends on which functions the compiler
-//! inlines, and that depends on the other code of the program.
+//! A binary of its own: a read takes so few nanoseconds that it depends on which functions the
+//! compiler inlines, and that depends on the other code of the program.
 
 mod cached;
 mod contender;
