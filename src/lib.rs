@@ -61,9 +61,9 @@ mod connect;
 
 pub use connect::{connect, open};
 pub use pstate_core::{
-    Adapter, AsKey, Atomicity, Batch, BatchMode, Builder, CacheChange, CachePolicy, CacheReads,
-    CacheStats, Capabilities, Change, ChangeFeed, ChangeHub, ChangeSubscription, ChangedFields,
-    ChangedRecord, ChangedTo, Changes, Collection, Comparison, Copy, CopyDifference,
+    Adapter, AsKey, Atomicity, Batch, BatchMode, BoxError, Builder, CacheChange, CachePolicy,
+    CacheReads, CacheStats, Capabilities, Change, ChangeFeed, ChangeHub, ChangeSubscription,
+    ChangedFields, ChangedRecord, ChangedTo, Changes, Collection, Comparison, Copy, CopyDifference,
     CopyDifferenceKind, CopyFailure, CopyPhase, CopyProgress, CopyReport, CopyVerification,
     CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability, Error,
     ErrorKind, Event, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,

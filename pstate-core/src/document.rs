@@ -9,4 +9,5 @@ pub(crate) mod size;
 pub(crate) use derived::Derived;
 pub(crate) use document::CacheOwner;
 pub use document::Document;
+pub(crate) use document::parse;
 pub(crate) use references::{collect_all, reference};

@@ -59,8 +59,8 @@ pub use handle::{Builder, Collection, DocumentPage, PState, ScanQuery, WriteBatc
 #[cfg(feature = "metrics")]
 pub use metrics::{Metric, MetricKind, MetricsBridge};
 pub use model::{
-    AsKey, Batch, BatchMode, Change, Error, ErrorKind, Expect, Key, KeyRef, Object, Outcome,
-    Record, Ref, Result, Revision, Space, VersionCounts, Write, diff as difference,
+    AsKey, Batch, BatchMode, BoxError, Change, Error, ErrorKind, Expect, Key, KeyRef, Object,
+    Outcome, Record, Ref, Result, Revision, Space, VersionCounts, Write, diff as difference,
 };
 pub use preload::{
     Comparison, Dangling, Explanation, Filter, Loaded, NPlusOne, Order, Path, Preload, SingleReads,

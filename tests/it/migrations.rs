@@ -35,7 +35,7 @@ on_each_store! {
         let now = r#"{"$v":2,"cards":{"spanish-000000":{"$ref":"base_card:spanish-000000"},"#;
         assert!(deck.as_str().starts_with(now), "{}", deck.as_str());
         assert!(deck.as_str().ends_with(
-            r#""metadata":{"note":"by hand"},"name":"spanish","tags":["base","old"]}"#
+            r#""metadata":{"note":"by hand"},"tags":["base","old"],"name":"spanish"}"#
         ));
         assert!(stored(&store, "base_deck:spanish").await.starts_with(r#"{"$v":1,"#));
 
@@ -112,7 +112,7 @@ on_each_store! {
         let error = pstate.update("base_deck:1", |_| Ok(())).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "update: base_deck:1: is stored at a version newer than the schema's 2; \
+            "update: base_deck:1: is stored at version 9, newer than the schema's 2; \
              it is not overwritten with an older shape"
         );
         pstate.flush().await.unwrap();

@@ -114,5 +114,5 @@ async fn another_process_may_write_the_same_file() {
         card["n"] = json!(card["n"].as_i64().unwrap() + 1);
         Ok(())
     });
-    assert_eq!(updated.await.unwrap().unwrap().as_str(), r#"{"n":11}"#);
+    assert_eq!(updated.await.unwrap().unwrap().as_str(), r#"{"n": 11}"#);
 }

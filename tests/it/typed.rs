@@ -101,7 +101,8 @@ on_each_store! {
         assert_eq!(orphan.to_string(), "create_linked: deck:xx: the parent document does not exist");
         assert!(pstate.get("card:3").await.unwrap().is_none());
         let wrong = pstate.create_linked("deck:es", "name", "card:3", &card("d")).await.unwrap_err();
-        assert_eq!(wrong.to_string(), "create_linked: deck:es: member `name` is not a collection");
+        assert_eq!(wrong.to_string(),
+            "create_linked: deck:es: member `name` is not a collection of references, it holds a single value; nothing is stored");
     }
 
     async fn links_made_by_many_tasks_are_all_kept(store: Store) {

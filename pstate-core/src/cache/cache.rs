@@ -191,6 +191,12 @@ impl Cache {
         }
     }
 
+    /// The document that the cache holds, however old it is; counts as no use of it.
+    pub(crate) fn peek(&self, space: &Space, key: KeyRef<'_>) -> Option<Document> {
+        let (entity_type, id) = (key.entity_type().as_bytes(), key.id().as_bytes());
+        self.entries.peek(&CacheKeyRef { space, entity_type, id })?.document
+    }
+
     /// Announces a load of `key` at place `at` of `flight`, after a look-up that missed what is of
     /// `min_epoch` or younger.
     pub(super) fn begin_load(

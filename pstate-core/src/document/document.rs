@@ -5,7 +5,9 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use serde::de::DeserializeOwned;
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::derived::Derived;
 use super::learned::{Learned, MemberReferences};
@@ -184,10 +186,7 @@ impl Document {
 
     /// A new `T` from the text.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.as_str()).map_err(|error| {
-            let (name, why) = (std::any::type_name::<T>(), without_content(&error));
-            Error::schema(format!("cannot be read as {name}: {why}")).at_key(self.key())
-        })
+        parse(self.as_str()).map_err(|error| error.at_key(self.key()))
     }
 
     /// The references in a member: of a collection (an object `id -> Ref` or an array of refs) in
@@ -270,6 +269,43 @@ impl Document {
     /// Whether these are the same document in memory.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+/// A `T` from the text of a document.
+///
+/// # Errors
+/// [`Schema`](crate::ErrorKind::Schema) if the document does not have the shape of a `T`.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).or_else(|mut error| {
+        // A type that refuses unknown members need not know of the version, which is ours.
+        if let Some(rest) = without_leading_version(text) {
+            match serde_json::from_str(&rest) {
+                Ok(typed) => return Ok(typed),
+                Err(of_rest) if error.to_string().starts_with("unknown field `$v`") => {
+                    error = of_rest;
+                }
+                Err(_) => {}
+            }
+        }
+        let (name, why) = (std::any::type_name::<T>(), without_content(&error));
+        Err(Error::schema(format!("cannot be read as {name}: {why}")))
+    })
+}
+
+/// The text without its `$v`, if that stands first.
+fn without_leading_version(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(r#"{"$v":"#)?.trim_start_matches(|c: char| c.is_ascii_digit());
+    let members = rest.strip_prefix(',').or(rest.starts_with('}').then_some(rest))?;
+    Some(format!("{{{members}"))
+}
+
+/// The text as it is stored, `$v` included; nothing is rounded. For `serde_json`: what other
+/// formats make of it is up to them.
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text: &RawValue = serde_json::from_str(self.as_str()).map_err(S::Error::custom)?;
+        text.serialize(serializer)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Batch, BatchMode, Change, Error, Key, Outcome, Record, Result
 use crate::runtime::{Handle, shield};
 
 /// One write, and what is known of the document that it stores.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoreItem {
     pub(crate) write: Write,
     /// The `$v` in what is put.

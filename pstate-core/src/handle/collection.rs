@@ -7,13 +7,14 @@ use std::sync::Arc;
 use futures_util::stream::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::task::yield_now;
 
 use super::pstate::PState;
-use crate::document::Document;
+use super::put::to_text;
+use super::update::{keep_outcome, outcome, stopped};
+use crate::document::{Document, parse};
 use crate::model::key::is_entity_type;
-use crate::model::{Error, Key, KeyRef, Object, Ref, Result, Revision};
+use crate::model::{BoxError, Error, Key, KeyRef, Ref, Result, Revision, edit_typed};
 
 /// The documents of one entity type, read and written as `T`.
 ///
@@ -155,30 +156,67 @@ impl<T: Serialize> Collection<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Collection<T> {
-    /// Changes the document with this id by compare-and-swap; see [`PState::update`]. Members of
-    /// the document that `T` does not know are kept.
+    /// Changes the document with this id by compare-and-swap; see [`PState::update`].
+    ///
+    /// What `T` does not know is kept, at every depth: a program of an older version does not
+    /// remove what a newer one has added. A member that `T` reads under another name
+    /// (`#[serde(alias)]`) keeps the name that it is stored under. Before the document is stored it
+    /// is read as a `T` again.
+    ///
+    /// In a list, the items of `T` and the stored ones are matched: by a member `$ref`, `id`,
+    /// `_id`, `uuid` or `key` if that differs in each item, otherwise by what has not changed, and
+    /// by their places.
+    ///
+    /// # Errors
+    /// Those of [`PState::update`]; [`Schema`](crate::ErrorKind::Schema) if what is stored, or what
+    /// the closure has made of it, cannot be read as a `T`; and
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if it is not clear which items of a list were
+    /// changed, and one of them holds members that `T` does not know.
     pub async fn update(
         &self,
         pstate: &PState,
         id: &str,
-        mut change: impl FnMut(&mut T) -> Result<()>,
+        mut change: impl FnMut(&mut T) -> Result<(), BoxError>,
     ) -> Result<Option<Document>> {
         pstate
-            .edit(self.key_for("update", id)?, |document, editor| {
-                let mut item: T = document.parse()?;
-                let before = object(document, &item)?;
-                change(&mut item)?;
-                let after = object(document, &item)?;
-                let edited = editor.object_mut();
-                edited.retain(|name, _| !before.contains_key(name) || after.contains_key(name));
-                // A member that the closure left alone stays as it is, with what `T` does not know
-                // inside of it.
-                let changed = |(name, value): &(String, Value)| before.get(name) != Some(value);
-                edited.extend(after.into_iter().filter(changed));
-                Ok(())
+            .edit("update", self.key_for("update", id)?, |document| {
+                edit_as(document, |item| change(item).map_err(stopped))
             })
             .await
     }
+
+    /// [`update`](Self::update) with a closure that returns a value, or an error of the program's
+    /// own; see [`PState::try_update`].
+    ///
+    /// # Errors
+    /// Those of [`update`](Self::update).
+    pub async fn try_update<R, E: From<Error>>(
+        &self,
+        pstate: &PState,
+        id: &str,
+        mut change: impl FnMut(&mut T) -> Result<R, E>,
+    ) -> Result<Option<(Document, R)>, E> {
+        let mut returned = None;
+        let key = self.key_for("try_update", id)?;
+        let edited = pstate.edit("try_update", key, |document| {
+            edit_as(document, |item: &mut T| keep_outcome(&mut returned, change(item)))
+        });
+        let edited = edited.await;
+        outcome(edited, returned)
+    }
+}
+
+/// The text of a document after a change of its typed value.
+fn edit_as<T: Serialize + DeserializeOwned>(
+    document: &Document,
+    change: impl FnOnce(&mut T) -> Result<()>,
+) -> Result<String> {
+    let mut item: T = document.parse()?;
+    let before = to_text(&item)?;
+    change(&mut item)?;
+    let after = to_text(&item)?;
+    drop(item);
+    edit_typed(document.as_str(), &before, &after, &|text| to_text(&parse::<T>(text)?))
 }
 
 /// Decodes a document for a method of this name.
@@ -189,16 +227,6 @@ fn decode<T: DeserializeOwned + Send + Sync + 'static>(
     document: &Document,
 ) -> Result<Arc<T>> {
     document.decode().map_err(|error| pstate.call(name, None).locate(error))
-}
-
-fn object<T: Serialize>(document: &Document, item: &T) -> Result<Object> {
-    match serde_json::to_value(item) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Error::invalid_input("a document is a JSON object").at_key(document.key())),
-        Err(error) => Err(Error::invalid_input("cannot be written as JSON")
-            .caused_by(error)
-            .at_key(document.key())),
-    }
 }
 
 impl<T> Clone for Collection<T> {

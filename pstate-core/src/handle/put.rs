@@ -3,9 +3,12 @@
 use serde::Serialize;
 
 use super::pstate::PState;
+use super::update::newer_than;
 use crate::document::Document;
 use crate::engine::StoreItem;
 use crate::model::json::expect_object;
+use crate::model::non_finite::non_finite;
+use crate::model::written::validate_written;
 use crate::model::{
     AsKey, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision,
     Write,
@@ -49,6 +52,7 @@ impl PState {
         let key = key.to_key().map_err(|error| error.in_operation("put_at"))?;
         let call = self.call("put_at", Some(key.borrow()));
         let text = to_text(document)
+            .and_then(|text| validate_written(&text).map(|_| text))
             .and_then(|text| migrate::stamp_at(version, text))
             .map_err(|error| call.locate(error))?;
         let write = Write::put(key.clone(), text.into_bytes());
@@ -95,6 +99,11 @@ impl PState {
     }
 
     /// Checks and serialises a document for storing.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a document that a read could not read, and
+    /// [`Schema`](ErrorKind::Schema) for one that contradicts the schema, or would replace a newer
+    /// one that the cache holds.
     pub(super) fn prepare<T: Serialize + ?Sized>(
         &self,
         key: Key,
@@ -102,9 +111,19 @@ impl PState {
         expect: Expect,
     ) -> Result<StoreItem> {
         let text = to_text(document).map_err(|error| error.at_key(&key))?;
+        validate_written(&text).map_err(|error| error.at_key(&key))?;
+        let known = self.engine().cache().peek(&self.space, key.borrow());
+        let entity = self.engine().schema().and_then(|schema| schema.entity(key.entity_type()));
+        if let Some((known, entity)) = known.as_ref().zip(entity)
+            && expect != Expect::Absent
+            && let Some(why) = newer_than(entity.version(), known)
+        {
+            return Err(Error::schema(why).at_key(&key).in_space(&self.space));
+        }
         self.prepare_text(key, text, expect)
     }
 
+    /// The write that stores a text, which every read can read.
     pub(super) fn prepare_text(&self, key: Key, text: String, expect: Expect) -> Result<StoreItem> {
         let located = |error: Error| error.at_key(&key).in_space(&self.space);
         let entity = match self.engine().schema() {
@@ -173,10 +192,22 @@ pub(super) fn done(outcome: Outcome, key: &Key) -> Result<()> {
     }
 }
 
-/// A document's JSON; refuses what is not an object.
-fn to_text<T: Serialize + ?Sized>(document: &T) -> Result<String> {
+/// A document's JSON.
+///
+/// # Errors
+/// [`InvalidInput`](ErrorKind::InvalidInput) for what is not an object, and for numbers that JSON
+/// cannot hold.
+pub(super) fn to_text<T: Serialize + ?Sized>(document: &T) -> Result<String> {
     let text = serde_json::to_string(document)
         .map_err(|error| Error::invalid_input("cannot be written as JSON").caused_by(error))?;
     expect_object(&text).map_err(|error| Error::invalid_input(error.message()))?;
+    if text.contains("null")
+        && let Some(place) = non_finite(document)
+    {
+        let member = place.trim_start_matches('.');
+        return Err(Error::invalid_input(format!(
+            "member `{member}`: NaN and infinity are no JSON numbers"
+        )));
+    }
     Ok(text)
 }

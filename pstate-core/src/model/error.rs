@@ -10,6 +10,9 @@ use super::space::Space;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// An error of the program's own, from a closure that it has handed in. `?` makes one of any error.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
 /// What went wrong, in the few kinds that a caller can act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -98,6 +98,34 @@ impl<'de> serde::Deserialize<'de> for MemberName<'de> {
     }
 }
 
+/// How `serde_json` hands over a number if a crate of the program turns on its feature
+/// `arbitrary_precision`: as an object with this member.
+pub(crate) const NUMBER_MEMBER: &str = "$serde_json::private::Number";
+
+/// The digits of a number that is handed over like that.
+pub(crate) struct NumberText(pub(crate) String);
+
+impl<'de> serde::Deserialize<'de> for NumberText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DigitsVisitor;
+
+        impl Visitor<'_> for DigitsVisitor {
+            type Value = NumberText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "no member `{NUMBER_MEMBER}`: the name is reserved")
+            }
+
+            // A member of this name in a text is a borrowed string, and is refused.
+            fn visit_string<E>(self, digits: String) -> Result<NumberText, E> {
+                Ok(NumberText(digits))
+            }
+        }
+
+        deserializer.deserialize_any(DigitsVisitor)
+    }
+}
+
 /// The value of `$v`.
 pub(crate) struct Version(pub(crate) u32);
 

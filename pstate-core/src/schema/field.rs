@@ -137,6 +137,9 @@ impl fmt::Debug for Field {
 pub struct OldField<'a> {
     /// The old value; `None` if the member is absent.
     pub value: Option<&'a Value>,
+    /// The old value's JSON as it is stored: a number has all its digits in it, which `value` may
+    /// not have.
+    pub text: Option<&'a str>,
     /// The whole document, as the whole-document steps left it.
     pub document: &'a Object,
     /// The declaration of the field.

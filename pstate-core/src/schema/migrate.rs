@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::check::{DocumentCheck, FieldCheck};
 use super::entity::Entity;
-use super::field::{Field, OldField};
+use super::field::OldField;
 use super::schema::Schema;
 use super::step::{Step, StepError};
 use crate::model::json::{expect_object, validate, without_content};
+use crate::model::written::{MAX_DEPTH, is_too_deep};
 use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
 
 /// What a schema makes of a document that was read.
@@ -183,7 +184,12 @@ fn migrate(
     DocumentCheck(entity).deserialize(editor.object()).map_err(|error| {
         Error::schema(format!("after its migration: {}", without_content(&error)))
     })?;
-    editor.finish_at(entity.version())
+    let text = editor.finish_at(entity.version())?;
+    if is_too_deep(&text) {
+        let why = format!("after its migration: nested more than {MAX_DEPTH} levels deep");
+        return Err(Error::schema(why));
+    }
+    Ok(text)
 }
 
 fn run_steps(editor: &mut DocumentEditor<'_>, steps: &[Step]) -> Result<()> {
@@ -200,23 +206,21 @@ fn run_steps(editor: &mut DocumentEditor<'_>, steps: &[Step]) -> Result<()> {
 /// does not matter.
 fn migrate_fields(editor: &mut DocumentEditor<'_>, entity: &Entity) -> Result<()> {
     let document = editor.object();
-    let mut changes: Vec<(&Field, Option<Value>)> = Vec::new();
+    let mut changes = Vec::new();
     for field in entity.fields() {
         let value = document.get(field.name());
         let fits = value.is_some_and(|value| FieldCheck::new(field).deserialize(value).is_ok());
         if let Some(migrate) = field.migration().filter(|_| !fits) {
-            let old = OldField { value, document, field };
+            let text = editor.text_of(field.name())?;
+            let old = OldField { value, text: text.as_deref(), document, field };
             let new = guarded(|| migrate(&old)).map_err(|reason| {
                 Error::schema(format!("migration of field `{}`: {reason}", field.name()))
             })?;
-            changes.push((field, new));
+            changes.push((field.name(), new, text));
         }
     }
-    for (field, new) in changes {
-        match new {
-            Some(value) => editor.object_mut().insert(field.name().to_owned(), value),
-            None => editor.object_mut().remove(field.name()),
-        };
+    for (name, new, made_from) in changes {
+        editor.set(name, new, made_from);
     }
     Ok(())
 }
@@ -264,7 +268,7 @@ mod tests {
         assert_eq!(
             read_with(&schema, r#"{"$v":1,"n":123456789012345678901234567890.10,"a":1e2}"#)
                 .unwrap(),
-            r#"{"$v":2,"b":100.0,"n":123456789012345678901234567890.10}"#
+            r#"{"$v":2,"n":123456789012345678901234567890.10,"b":1e2}"#
         );
     }
 

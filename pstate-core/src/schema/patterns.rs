@@ -2,7 +2,7 @@
 //!
 //! | the change | for a field | for a whole document |
 //! |---|---|---|
-//! | a list of ids becomes a collection | [`ids_to_refs`] | |
+//! | a list of ids becomes a collection | [`ids_to_refs`], [`ids_to_ref_list`] | |
 //! | a nested object is flattened | [`from_path`] | [`flatten`] |
 //! | a member is renamed | [`renamed_from`] | [`rename`] |
 //! | a type changes | [`parse_integer`], [`parse_float`], [`parse_boolean`], [`to_text`], [`split_text`], [`wrap_text`] | |
@@ -38,48 +38,87 @@ use serde_json::{Value, json};
 
 use super::field::OldField;
 use super::step::StepError;
+use crate::model::editor::items;
 use crate::model::{Key, Object};
 
 type FieldResult = Result<Option<Value>, StepError>;
 
 /// A list of ids becomes a collection of references: `["a"]` to `{"a": {"$ref": "card:a"}}`.
 ///
-/// Entries may be ids or whole keys of the declared type; numbers are taken as their text. A
-/// missing or null list becomes an empty collection.
+/// The references stand in the order of the list, which [`follow`](crate::Loaded::follow) and a
+/// preload's `limit` keep. Entries may be ids or whole keys of the declared type; numbers are taken
+/// as they are written. A missing or null list becomes an empty collection.
+///
+/// Use it where a child is looked up, added and removed by its id: an object holds each id once.
+/// Where the same child may stand in the list twice, or programs in other languages, which need not
+/// keep the order of an object, depend on the order, use [`ids_to_ref_list`].
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, has_many, patterns};
-/// use serde_json::json;
 ///
 /// let schema = Schema::new([Entity::new("deck", 2)
 ///     .field(has_many("cards", "card").migrate(patterns::ids_to_refs))])?;
 /// assert_eq!(
-///     schema.migrate("deck", &json!({"cards": ["hola", 7]}))?,
-///     json!({"$v": 2, "cards": {"7": {"$ref": "card:7"}, "hola": {"$ref": "card:hola"}}})
+///     schema.migrate_text("deck", r#"{"cards":["hola",7]}"#)?,
+///     r#"{"$v":2,"cards":{"hola":{"$ref":"card:hola"},"7":{"$ref":"card:7"}}}"#
 /// );
 /// # Ok::<(), pstate_core::Error>(())
 /// ```
 pub fn ids_to_refs(old: &OldField<'_>) -> FieldResult {
+    let mut collection = Object::new();
+    for key in keys_in_list(old, "ids_to_refs")? {
+        collection.insert(key.id().to_owned(), json!({ "$ref": key }));
+    }
+    Ok(Some(Value::Object(collection)))
+}
+
+/// A list of ids becomes a list of references: `["a"]` to `[{"$ref": "card:a"}]`.
+///
+/// Each entry becomes a reference, in the same order, duplicates included; see [`ids_to_refs`] for
+/// which of the two to use, and for what an entry may be. A missing or null list becomes an empty
+/// one.
+///
+/// ```
+/// use pstate_core::schema::{Entity, Schema, has_many, patterns};
+///
+/// let schema = Schema::new([Entity::new("deck", 2)
+///     .field(has_many("cards", "card").migrate(patterns::ids_to_ref_list))])?;
+/// assert_eq!(
+///     schema.migrate_text("deck", r#"{"cards":["hola",7,"hola"]}"#)?,
+///     r#"{"$v":2,"cards":[{"$ref":"card:hola"},{"$ref":"card:7"},{"$ref":"card:hola"}]}"#
+/// );
+/// # Ok::<(), pstate_core::Error>(())
+/// ```
+pub fn ids_to_ref_list(old: &OldField<'_>) -> FieldResult {
+    let keys = keys_in_list(old, "ids_to_ref_list")?;
+    Ok(Some(keys.into_iter().map(|key| json!({ "$ref": key })).collect()))
+}
+
+/// The keys of the declared type that a list of ids names.
+fn keys_in_list(old: &OldField<'_>, pattern: &str) -> Result<Vec<Key>, StepError> {
     let Some(target) = old.field.field_type().target() else {
-        return Err("ids_to_refs is for `has_many` fields".into());
+        return Err(format!("{pattern} is for `has_many` fields").into());
     };
     let ids = match old.value {
-        None | Some(Value::Null) => return Ok(Some(json!({}))),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(ids)) => ids,
         Some(other) => return Err(format!("expected a list of ids, found {}", kind(other)).into()),
     };
-    let mut collection = Object::new();
-    for (at, id) in ids.iter().enumerate() {
-        let text = match id {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            other => return Err(format!("item {at}: expected an id, found {}", kind(other)).into()),
+    // A number may have more digits than its value.
+    let texts = old.text.map(items).transpose()?.unwrap_or_default();
+    let key = |(at, id): (usize, &Value)| {
+        let text = match (id, texts.get(at)) {
+            (Value::String(text), _) => text.clone(),
+            (Value::Number(_), Some(text)) => (*text).to_owned(),
+            (Value::Number(number), None) => number.to_string(),
+            (other, _) => {
+                return Err(format!("item {at}: expected an id, found {}", kind(other)).into());
+            }
         };
         let id = text.strip_prefix(target).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&text);
-        let key = Key::new(target, id).map_err(|error| format!("item {at}: {error}"))?;
-        collection.insert(id.to_owned(), json!({ "$ref": key }));
-    }
-    Ok(Some(Value::Object(collection)))
+        Key::new(target, id).map_err(|error| format!("item {at}: {error}").into())
+    };
+    ids.iter().enumerate().map(key).collect()
 }
 
 /// The value found by following members from the top of the document: `"metadata.author"`.
@@ -199,7 +238,8 @@ pub fn parse_boolean(old: &OldField<'_>) -> FieldResult {
     }
 }
 
-/// A number or boolean becomes its text. A missing or null value stays out.
+/// A number or boolean becomes its text, as it is written: `12.50` becomes `"12.50"`. A missing or
+/// null value stays out.
 ///
 /// ```
 /// use pstate_core::schema::{Entity, Schema, patterns, string};
@@ -213,7 +253,10 @@ pub fn parse_boolean(old: &OldField<'_>) -> FieldResult {
 pub fn to_text(old: &OldField<'_>) -> FieldResult {
     match old.value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => Ok(Some(Value::String(number.to_string()))),
+        Some(Value::Number(number)) => {
+            let text = old.text.map_or_else(|| number.to_string(), str::to_owned);
+            Ok(Some(Value::String(text)))
+        }
         Some(Value::Bool(boolean)) => Ok(Some(Value::String(boolean.to_string()))),
         Some(other) => Err(format!("{} has no plain text", kind(other)).into()),
     }

@@ -1,0 +1,175 @@
+//! Values that an edit moves keep their text.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::parts::{Kind, items, kind, members, unquoted};
+use super::splice::Piece;
+use crate::model::error::Result;
+use crate::model::reference::REF_MEMBER;
+
+/// A value that an edit has put somewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewValue<'t> {
+    /// The text that the edit gives it.
+    pub(super) text: &'t str,
+    /// The name of the member that it is the value of, as it is written.
+    pub(super) name: Option<&'t str>,
+    /// The stored text of what it replaces.
+    pub(super) replaces: Option<&'t str>,
+}
+
+/// The values that an edit has taken away, by the text in which the edit saw them.
+///
+/// An edit sees numbers as doubles, and values without members that its type does not know. A
+/// value that disappears in one place and appears, equal, in another has moved: it is written as
+/// it was stored.
+#[derive(Debug, Default)]
+pub(super) struct Moved<'t> {
+    removed: HashMap<&'t str, Vec<Removed<'t>>>,
+}
+
+#[derive(Debug)]
+struct Removed<'t> {
+    name: Option<&'t str>,
+    stored: &'t str,
+}
+
+impl<'t> Moved<'t> {
+    /// Adds a value that the edit has taken away, and all in it.
+    pub(super) fn add(
+        &mut self,
+        stored: &'t str,
+        seen: &'t str,
+        name: Option<&'t str>,
+    ) -> Result<()> {
+        if stored == seen {
+            return Ok(());
+        }
+        self.removed.entry(seen).or_default().push(Removed { name, stored });
+        match (kind(stored), kind(seen)) {
+            (Kind::Object, Kind::Object) => {
+                let seen = members(seen)?;
+                let seen: HashMap<_, _> =
+                    seen.iter().map(|member| (&*member.name, member.value)).collect();
+                for member in members(stored)? {
+                    if let Some(seen) = seen.get(&*member.name) {
+                        self.add(member.value, seen, Some(member.written))?;
+                    }
+                }
+            }
+            (Kind::Array, Kind::Array) => {
+                let (stored, seen) = (items(stored)?, items(seen)?);
+                if stored.len() == seen.len() {
+                    for (stored, seen) in stored.into_iter().zip(seen) {
+                        self.add(stored, seen, None)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The text of an edited document.
+    pub(super) fn write(&self, pieces: &[Piece<'t>]) -> Result<String> {
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(part) => text.push_str(part),
+                Piece::New(value) => self.write_value(&mut text, *value)?,
+            }
+        }
+        Ok(text)
+    }
+
+    fn write_value(&self, text: &mut String, value: NewValue<'t>) -> Result<()> {
+        if let Some(stored) = self.find(value) {
+            text.push_str(stored);
+            return Ok(());
+        }
+        match kind(value.text) {
+            Kind::Object => self.write_object(text, value),
+            Kind::Array if !self.removed.is_empty() => {
+                text.push('[');
+                for (at, item) in items(value.text)?.into_iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    self.write_value(text, NewValue { text: item, name: None, replaces: None })?;
+                }
+                text.push(']');
+                Ok(())
+            }
+            _ => {
+                text.push_str(value.text);
+                Ok(())
+            }
+        }
+    }
+
+    fn write_object(&self, text: &mut String, value: NewValue<'t>) -> Result<()> {
+        let order = value.replaces.map(names_in_list).transpose()?.unwrap_or_default();
+        if self.removed.is_empty() && order.is_empty() {
+            text.push_str(value.text);
+            return Ok(());
+        }
+        let mut members = members(value.text)?;
+        members.sort_by_key(|member| order.get(&*member.name).copied().unwrap_or(usize::MAX));
+        text.push('{');
+        for (at, member) in members.into_iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            text.push_str(member.written);
+            text.push(':');
+            let name = Some(member.written);
+            self.write_value(text, NewValue { text: member.value, name, replaces: None })?;
+        }
+        text.push('}');
+        Ok(())
+    }
+
+    /// The stored text of a value that has moved: of several, the one that had the same name.
+    fn find(&self, value: NewValue<'t>) -> Option<&'t str> {
+        let removed = self.removed.get(value.text)?;
+        let same_name = removed.iter().find(|removed| removed.name == value.name);
+        same_name.or(removed.first()).map(|removed| removed.stored)
+    }
+}
+
+/// Where each name stands in a list of ids or references: an object that replaces the list is
+/// written in the list's order, although a tree keeps its members sorted.
+fn names_in_list(list: &str) -> Result<HashMap<Cow<'_, str>, usize>> {
+    let mut names = HashMap::new();
+    if kind(list) != Kind::Array {
+        return Ok(names);
+    }
+    for (at, item) in items(list)?.into_iter().enumerate() {
+        let name = match kind(item) {
+            Kind::Array => continue,
+            Kind::Scalar => scalar_name(item)?,
+            Kind::Object => {
+                let members = members(item)?;
+                let reference = members.iter().find(|member| member.name == REF_MEMBER);
+                match reference.or(members.iter().find(|member| member.name == "id")) {
+                    Some(member) => scalar_name(member.value)?,
+                    None => continue,
+                }
+            }
+        };
+        // A list may hold ids or whole keys.
+        let id = match &name {
+            Cow::Borrowed(name) => name.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
+            Cow::Owned(name) => name.split_once(':').map(|(_, id)| Cow::Owned(id.to_owned())),
+        };
+        for name in id.into_iter().chain([name]) {
+            names.entry(name).or_insert(at);
+        }
+    }
+    Ok(names)
+}
+
+fn scalar_name(scalar: &str) -> Result<Cow<'_, str>> {
+    if scalar.starts_with('"') { unquoted(scalar) } else { Ok(Cow::Borrowed(scalar)) }
+}

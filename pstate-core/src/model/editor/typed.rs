@@ -1,0 +1,52 @@
+//! Changing a document as a value of a type.
+
+use serde_json::Value;
+
+use super::merge::{Merge, TypeView, changes_between};
+use crate::model::error::{Error, Result};
+
+/// The stored text with what a typed edit has changed: the type's text before and after it.
+///
+/// `project` reads a document as the type and writes it again. The result is read that way before
+/// it is returned, so that what is stored can be read.
+///
+/// # Errors
+/// What `project` reports of the edited text, and [`Unsupported`](crate::ErrorKind::Unsupported)
+/// for a change of a list after which it is not clear which of its items are which, if members
+/// that the type does not know could be lost.
+pub(crate) fn edit_typed(
+    stored: &str,
+    before: &str,
+    after: &str,
+    project: &dyn Fn(&str) -> Result<String>,
+) -> Result<String> {
+    let changes = changes_between(before, after)?;
+    if changes.is_empty() {
+        return Ok(stored.to_owned());
+    }
+    let merge = |resolve_aliases| {
+        let project = &|text: &str| project(text).ok();
+        Merge::new(stored, Some(TypeView { project, resolve_aliases })).finish(&changes)
+    };
+    let text = merge(false)?;
+    if let Ok(seen) = project(&text)
+        && is_same(&seen, after)
+    {
+        return Ok(text);
+    }
+    // A member that the type reads under another name was added beside it, or not taken away.
+    let text = merge(true)?;
+    match project(&text) {
+        // A set is written in another order each time.
+        Ok(_) => Ok(text),
+        Err(error) => Err(Error::schema(format!(
+            "the changed document could not be read again, and is not stored: {}",
+            error.message()
+        ))),
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    let tree = |text| serde_json::from_str::<Value>(text).ok();
+    one == other || tree(one).is_some_and(|one| tree(other) == Some(one))
+}
