@@ -110,7 +110,7 @@ on_each_store! {
         assert_eq!(scan("base_card:").await, expected);
         assert_eq!(scan("base_card:50%").await, ["base_card:50%"]);
         assert_eq!(scan("base_card:A").await, ["base_card:A"]);
-        assert_eq!(scan("Base_card:").await, [""; 0]);
+        assert_eq!(scan("base_car:").await, [""; 0]);
         assert_eq!(scan("base_card:a").await.len(), 3);
         for key in keys {
             let found = pstate.get(key).await.unwrap().unwrap();

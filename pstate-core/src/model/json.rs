@@ -25,15 +25,6 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<Option<u32>> {
         .map_err(|error| Error::corrupt(format!("not valid JSON: {}", without_content(&error))))
 }
 
-/// The `$v` of a stored document, if it comes first. Looks at nothing else.
-pub(crate) fn stored_version(bytes: &[u8]) -> Option<u32> {
-    let rest = bytes.strip_prefix(br#"{"$v":"#)?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = rest.split_at(digits);
-    matches!(rest.first(), Some(b',' | b'}')).then_some(())?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
 /// Refuses JSON of which the first character already says that it is no object.
 pub(crate) fn expect_object(text: &str) -> Result<()> {
     let found = match text.trim_ascii_start().bytes().next() {
