@@ -13,6 +13,7 @@ use super::schema::Schema;
 use super::step::{Step, StepError};
 use crate::model::json::{expect_object, validate, without_content};
 use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
+use crate::runtime::run_step;
 
 /// What a schema makes of a document that was read.
 #[derive(Debug)]
@@ -223,7 +224,7 @@ fn migrate_fields(editor: &mut DocumentEditor<'_>, entity: &Entity) -> Result<()
 
 /// Runs a user's step; a panic in it is a failed step.
 fn guarded<T>(step: impl FnOnce() -> Result<T, StepError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(step)) {
+    match catch_unwind(AssertUnwindSafe(|| run_step(step))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(reason)) => Err(reason.to_string()),
         Err(_) => Err("it panicked".to_owned()),
