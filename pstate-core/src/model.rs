@@ -1,11 +1,13 @@
 //! The words of the crate: keys, spaces, records, errors, and the JSON texts of documents.
 
 pub(crate) mod as_key;
+pub(crate) mod decode;
 pub mod diff;
 pub(crate) mod editor;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
+mod misfit;
 mod parse_key;
 mod parse_space;
 pub(crate) mod record;

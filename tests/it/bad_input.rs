@@ -36,11 +36,11 @@ on_each_store! {
         assert_eq!(
             message("owner").await,
             "preload: deck:1: member `owner`: expected a reference or a collection of references, \
-             found key \"nobody\": no ':' between type and id at line 1 column 46"
+             found a `$ref` that is no key, `type:id`"
         );
         assert_eq!(
             message("cards").await,
-            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 19"
+            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string"
         );
     }
 
@@ -182,14 +182,14 @@ on_each_store! {
         };
         let expected = "field `deck`: expected a reference to a deck, found ";
         for (deck, found) in [
-            (json!({"$ref": "es"}), "key \"es\": no ':' between type and id"),
-            (json!({"$ref": "user:1"}), "a reference to a user"),
+            (json!({"$ref": "es"}), "a `$ref` that is no key, `type:id`"),
+            (json!({"$ref": "user:1"}), "a reference to another type"),
             (json!({"ref": "deck:1"}), "an object without `$ref`"),
             (json!("deck:1"), "a string"),
             (json!([{"$ref": "deck:1"}]), "an array"),
         ] {
             let message = message(deck).await;
-            assert!(message.starts_with(&format!("{expected}{found} at line 1")), "{message}");
+            assert_eq!(message, format!("{expected}{found}"));
         }
     }
 
@@ -360,7 +360,7 @@ async fn a_corrupt_row_fails_alone() {
     let error = fresh.get("card:1").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "get: card:1: not valid JSON: EOF while parsing a string at line 1 column 13"
+        "get: card:1: not valid JSON: EOF while parsing a string at byte 13"
     );
     let scanned: Vec<_> = fresh.scan("").stream().collect().await;
     let errors: Vec<String> =

@@ -58,7 +58,7 @@ on_each_store! {
             let pstate = store.builder().schema(schema).build().unwrap();
             shared.set(pstate.clone()).unwrap();
             let expected = format!(
-                "get: deck:1: migration step 1 -> 2: get: {other_of_1}: a migration step works on \
+                "get: deck:1: from version 1 to 2: migration step 1 -> 2: get: {other_of_1}: a migration step works on \
                  its document alone"
             );
             let (one, two) = tokio::join!(pstate.get("deck:1"), pstate.get("deck:2"));
@@ -164,7 +164,7 @@ on_each_store! {
         let pstate = store.builder().schema(failing()).build().unwrap();
         let error = pstate.get("base_card:1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Schema);
-        assert_eq!(error.to_string(), "get: base_card:1: migration step 1 -> 2: no front");
+        assert_eq!(error.to_string(), "get: base_card:1: from version 1 to 2: migration step 1 -> 2: no front");
         assert_eq!(pstate.stats().failed_migrations, 1);
         pstate.flush().await.unwrap();
         assert_eq!(stored(&store, "base_card:1").await, r#"{"$v":1,"back":"x"}"#);
@@ -192,7 +192,7 @@ on_each_store! {
         let error = pstate.update("base_deck:1", |_| Ok(())).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "update: base_deck:1: is stored at a version newer than the schema's 2; \
+            "update: base_deck:1: is stored at version 9, newer than the schema's 2; \
              it is not overwritten with an older shape"
         );
         pstate.flush().await.unwrap();

@@ -216,7 +216,7 @@ on_each_store! {
                 (ProblemKind::LosesMembers, "rank"),
                 (
                     ProblemKind::NotIdempotent,
-                    "run again on its own result, migration of field `hits`: no hits"
+                    "run again on its own result, from version 1 to 3: migration of field `hits`: no hits"
                 ),
                 (ProblemKind::LosesMembers, "hits"),
                 (ProblemKind::LosesMembers, "owner"),

@@ -12,6 +12,7 @@ use tokio::task::yield_now;
 
 use super::pstate::PState;
 use crate::document::Document;
+use crate::model::json::unwritable;
 use crate::model::key::is_entity_type;
 use crate::model::{Error, Key, KeyRef, Object, Ref, Result, Revision};
 
@@ -195,9 +196,7 @@ fn object<T: Serialize>(document: &Document, item: &T) -> Result<Object> {
     match serde_json::to_value(item) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::invalid_input("a document is a JSON object").at_key(document.key())),
-        Err(error) => Err(Error::invalid_input("cannot be written as JSON")
-            .caused_by(error)
-            .at_key(document.key())),
+        Err(error) => Err(unwritable(&error).at_key(document.key())),
     }
 }
 

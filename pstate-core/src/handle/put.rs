@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::pstate::PState;
 use crate::document::Document;
 use crate::engine::StoreItem;
-use crate::model::json::expect_object;
+use crate::model::json::{expect_object, unwritable};
 use crate::model::{
     AsKey, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision,
     Write,
@@ -175,8 +175,7 @@ pub(super) fn done(outcome: Outcome, key: &Key) -> Result<()> {
 
 /// A document's JSON; refuses what is not an object.
 fn to_text<T: Serialize + ?Sized>(document: &T) -> Result<String> {
-    let text = serde_json::to_string(document)
-        .map_err(|error| Error::invalid_input("cannot be written as JSON").caused_by(error))?;
+    let text = serde_json::to_string(document).map_err(|error| unwritable(&error))?;
     expect_object(&text).map_err(|error| Error::invalid_input(error.message()))?;
     Ok(text)
 }

@@ -97,9 +97,10 @@ impl PState {
         let schema = self.engine().schema();
         if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type())) {
             let (version, current) = (read.version(), entity.version());
-            if read.is_downgraded() || version > current {
+            let stored = read.downgraded_from().unwrap_or(version);
+            if stored > current {
                 return refuse(format!(
-                    "is stored at a version newer than the schema's {current}; \
+                    "is stored at version {stored}, newer than the schema's {current}; \
                      it is not overwritten with an older shape"
                 ));
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
 
 use super::error::{Error, Result};
 use super::key::{Key, KeyRef, MAX_ID_LEN, MAX_TYPE_LEN, is_entity_type};
@@ -57,7 +57,8 @@ impl FromStr for Key {
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        text.parse()
+            .map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a key, `type:id`"))
     }
 }
 

@@ -76,7 +76,7 @@ pub fn ids_to_refs(old: &OldField<'_>) -> FieldResult {
             other => return Err(format!("item {at}: expected an id, found {}", kind(other)).into()),
         };
         let id = text.strip_prefix(target).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&text);
-        let key = Key::new(target, id).map_err(|error| format!("item {at}: {error}"))?;
+        let key = Key::new(target, id).map_err(|_| format!("item {at}: the text is no id"))?;
         collection.insert(id.to_owned(), json!({ "$ref": key }));
     }
     Ok(Some(Value::Object(collection)))
@@ -366,7 +366,9 @@ pub fn flatten(
         Some(Value::Object(inner)) => {
             for (name, value) in inner {
                 if document.contains_key(&name) {
-                    return Err(format!("`{member}.{name}`: there is a `{name}` already").into());
+                    return Err(
+                        format!("`{member}` holds a member that the document has already").into()
+                    );
                 }
                 document.insert(name, value);
             }

@@ -183,7 +183,7 @@ impl Task {
     async fn write_notes(&mut self, notes: Vec<Write>) -> Result<(), Ended> {
         match self.write(&Space::copies(), notes).await?.pop() {
             None => Ok(()),
-            Some(error) => Err(error.in_space(&Space::copies()).into()),
+            Some(error) => Err(error.without_place().into()),
         }
     }
 
