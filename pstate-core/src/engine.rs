@@ -12,6 +12,7 @@ mod loads;
 mod observed_adapter;
 mod publishing;
 mod readable;
+mod undeclared;
 mod write_back_queue;
 mod writer;
 

@@ -1,11 +1,13 @@
 //! The words of the crate: keys, spaces, records, errors, and the JSON texts of documents.
 
 pub(crate) mod as_key;
+pub(crate) mod decode;
 pub mod diff;
 pub(crate) mod editor;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
+mod misfit;
 pub(crate) mod non_finite;
 mod parse_key;
 mod parse_space;
@@ -22,6 +24,7 @@ pub use json::Object;
 pub(crate) use json::{MemberName, VERSION_MEMBER};
 pub use key::{Key, KeyRef};
 pub(crate) use key::{KeyMap, KeySet};
+pub(crate) use parse_key::check_prefix;
 pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 pub(crate) use reference::REF_MEMBER;
 pub use reference::Ref;

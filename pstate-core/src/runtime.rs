@@ -7,6 +7,7 @@ mod backoff;
 mod shield;
 #[cfg(feature = "_shuttle")]
 mod shuttle;
+mod step;
 mod task_tracker;
 mod wait;
 
@@ -16,6 +17,7 @@ pub(crate) use shield::shield;
 pub(crate) use shuttle::{
     Handle, Instant, Mutex, MutexGuard, RandomState, sleep, sleep_until, timeout,
 };
+pub(crate) use step::{is_in_step, run_step};
 pub(crate) use task_tracker::{Closing, TaskTracker};
 pub(crate) use wait::wait_until;
 #[cfg(not(feature = "_shuttle"))]

@@ -6,6 +6,7 @@ mod field;
 pub(crate) mod migrate;
 pub mod patterns;
 mod schema;
+mod similar;
 mod step;
 
 pub use entity::Entity;

@@ -150,7 +150,7 @@ impl Adapter for SledAdapter {
     }
 }
 
-/// Reads the beginnings of the values where they are, on a thread for blocking work.
+/// Reads the values where they are, on a thread for blocking work.
 #[async_trait]
 impl CountVersions for SledAdapter {
     async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {

@@ -262,7 +262,7 @@ impl ChangeFeed for SqliteAdapter {
     }
 }
 
-/// Reads the beginnings of the values where they are, on a thread for blocking work.
+/// Reads the values where they are, on a thread for blocking work.
 #[async_trait]
 impl CountVersions for SqliteAdapter {
     async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {

@@ -24,7 +24,7 @@
 //! | covered | every older version that the schema reads has a document |
 //! | expected | the result equals the golden file |
 //! | deterministic | two migrations of one document give the same bytes |
-//! | idempotent | migrating the result again, as if it were old, changes nothing |
+//! | idempotent | the migrations of fields, run again on the result as at a later version, change nothing |
 //! | lossless | members that the schema does not declare survive byte for byte |
 //! | reversible | the down-steps of the older schema give back the original |
 

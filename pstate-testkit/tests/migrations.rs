@@ -93,20 +93,27 @@ fn another_result_each_time_is_not_deterministic() {
 }
 
 #[test]
-fn a_step_that_changes_its_own_result_is_not_idempotent() {
-    let twice = |document: &mut pstate_core::Object| {
-        let rank = document["rank"].as_i64().unwrap_or(0);
-        document.insert("rank".to_owned(), json!(rank * 10));
-        Ok(())
-    };
+fn a_field_migration_that_changes_its_own_result_is_not_idempotent() {
     let test = || {
-        let schema = of(Entity::new("card", 2).step(1, 2, twice));
-        MigrationTest::new(schema).document("card", 1, json!({ "rank": 7 }))
+        let rank = integer("rank").migrate(|old| Ok(old.value.is_none().then(|| json!(7))));
+        let schema = of(Entity::new("card", 2).field(rank));
+        MigrationTest::new(schema).document("card", 1, json!({ "rank": "none" }))
     };
     let (promise, message) = broken(test());
     assert_eq!(promise, Promise::Idempotent);
-    assert!(message.contains(".rank: expected 70, got 700"), "{message}");
-    test().except("card", Promise::Idempotent, "the unit changes").check();
+    assert!(message.contains(".rank: expected nothing, got 7"), "{message}");
+    test().except("card", Promise::Idempotent, "a missing rank is the lowest").check();
+}
+
+#[test]
+fn a_step_runs_once_and_need_not_be_idempotent() {
+    let times_ten = |document: &mut pstate_core::Object| {
+        let rank = document.get("rank").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        document.insert("rank".to_owned(), json!(rank * 10));
+        Ok(())
+    };
+    let schema = of(Entity::new("card", 2).field(integer("rank")).step(1, 2, times_ten));
+    MigrationTest::new(schema).document("card", 1, json!({ "rank": 7 })).check();
 }
 
 #[test]

@@ -109,7 +109,10 @@ async fn a_migration_does_not_make_a_document_that_no_call_can_change() {
     };
     let schema = Schema::new([Entity::new("card", 2).step(1, 2, nest)]).unwrap();
     let error = schema.migrate("card", &json!({})).unwrap_err();
-    assert_eq!(error.message(), "after its migration: nested more than 127 levels deep");
+    assert_eq!(
+        error.message(),
+        "from version 0 to 2: after its migration: nested more than 127 levels deep"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use pstate::schema::{Entity, has_one, string};
+use pstate::schema::{Entity, UndeclaredTypes, has_one, string};
 use pstate::sqlite::{SqliteAdapter, SqliteConfig};
 use pstate::{
     Adapter, Batch, Collection, Error, ErrorKind, MemoryAdapter, PState, Path, Preload, Schema,
@@ -36,12 +36,40 @@ on_each_store! {
         assert_eq!(
             message("owner").await,
             "preload: deck:1: member `owner`: expected a reference or a collection of references, \
-             found key \"nobody\": no ':' between type and id at line 1 column 46"
+             found a `$ref` that is no key, `type:id`"
         );
         assert_eq!(
             message("cards").await,
-            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 19"
+            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string"
         );
+    }
+
+    async fn a_prefix_that_no_key_begins_with_is_an_error_as_the_key_is(store: Store) {
+        let pstate = store.plain();
+        let (scanned, warmed) = (pstate.clone(), pstate.clone());
+        let scan = async move |prefix: &str| scanned.scan(prefix).page().await.map(|_| ());
+        let warm = async move |prefix: &str| {
+            warmed.warm(Warm::new().prefix("card:").prefix(prefix))?.wait().await.map(|_| ())
+        };
+        for prefix in ["", "c", "card:", "card:%"] {
+            scan(prefix).await.unwrap();
+            warm(prefix).await.unwrap();
+        }
+        for (prefix, reason) in [
+            ("Card:", "'C' at byte 0; a type matches [a-z][a-z0-9_]*"),
+            ("card*", "'*' at byte 4; a type matches [a-z][a-z0-9_]*"),
+            (":1", "no type before the ':'"),
+            ("card:a\u{7}", "control character '\\u{7}' at byte 6"),
+        ] {
+            let (scan, warm) = (scan(prefix).await.unwrap_err(), warm(prefix).await.unwrap_err());
+            assert_eq!(scan.kind(), ErrorKind::InvalidInput);
+            assert_eq!(scan.to_string(), format!("scan: prefix {prefix:?}: {reason}"));
+            assert_eq!(warm.to_string(), format!("warm: prefix {prefix:?}: {reason}"));
+            let mut stream = pstate.scan(prefix).stream();
+            let streamed = stream.next().await.unwrap().unwrap_err();
+            assert_eq!(streamed.to_string(), scan.to_string());
+            assert!(stream.next().await.is_none());
+        }
     }
 
     async fn errors_name_the_method_that_the_program_called(store: Store) {
@@ -154,14 +182,14 @@ on_each_store! {
         };
         let expected = "field `deck`: expected a reference to a deck, found ";
         for (deck, found) in [
-            (json!({"$ref": "es"}), "key \"es\": no ':' between type and id"),
-            (json!({"$ref": "user:1"}), "a reference to a user"),
+            (json!({"$ref": "es"}), "a `$ref` that is no key, `type:id`"),
+            (json!({"$ref": "user:1"}), "a reference to another type"),
             (json!({"ref": "deck:1"}), "an object without `$ref`"),
             (json!("deck:1"), "a string"),
             (json!([{"$ref": "deck:1"}]), "an array"),
         ] {
             let message = message(deck).await;
-            assert!(message.starts_with(&format!("{expected}{found} at line 1")), "{message}");
+            assert_eq!(message, format!("{expected}{found}"));
         }
     }
 
@@ -213,7 +241,20 @@ fn schemas_that_contradict_themselves() {
     );
     assert_eq!(
         refused(vec![deck(1).field(string("$v"))]),
-        "entity type `deck`, field `$v`: the name is reserved"
+        "entity type `deck`, field `$v`: the name is reserved for the version"
+    );
+    assert_eq!(
+        refused(vec![deck(1).field(string("$ref"))]),
+        "entity type `deck`, field `$ref`: the name is reserved: a document with it reads as a reference"
+    );
+    assert_eq!(
+        refused(vec![deck(1).field(string(""))]),
+        "entity type `deck`, field ``: a field needs a name"
+    );
+    assert_eq!(
+        refused(vec![Entity::new("card", 1), deck(1).field(has_one("first", "crad"))]),
+        "entity type `deck`, field `first`: the target `crad` is not declared; did you mean `card`? \
+         If `crad` is another type, declare it"
     );
     assert_eq!(
         refused(vec![deck(0)]),
@@ -247,6 +288,24 @@ fn schemas_that_contradict_themselves() {
     assert_eq!(
         refused(vec![deck(1).down(3, 2, nothing)]),
         "entity type `deck`: no down-step from version 2 to 1"
+    );
+}
+
+#[tokio::test]
+async fn references_to_undeclared_types_pass_only_where_such_types_do() {
+    let schema = || {
+        let deck = Entity::new("deck", 1).field(has_one("owner", "user"));
+        Schema::new([deck.field(has_one("next", "deck"))]).unwrap()
+    };
+    let build = |schema| PState::builder(Arc::new(MemoryAdapter::new())).schema(schema).build();
+    let pstate = build(schema()).unwrap();
+    pstate.put("deck:1", &json!({ "owner": { "$ref": "user:1" } })).await.unwrap();
+    let error = build(schema().undeclared_types(UndeclaredTypes::Refuse)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Schema);
+    assert_eq!(
+        error.to_string(),
+        "entity type `deck`, field `owner`: the target `user` is not declared, and undeclared types \
+         are refused"
     );
 }
 
@@ -301,7 +360,7 @@ async fn a_corrupt_row_fails_alone() {
     let error = fresh.get("card:1").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "get: card:1: not valid JSON: EOF while parsing a string at line 1 column 13"
+        "get: card:1: not valid JSON: EOF while parsing a string at byte 13"
     );
     let scanned: Vec<_> = fresh.scan("").stream().collect().await;
     let errors: Vec<String> =

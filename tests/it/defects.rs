@@ -110,7 +110,7 @@ on_each_store! {
         assert_eq!(scan("base_card:").await, expected);
         assert_eq!(scan("base_card:50%").await, ["base_card:50%"]);
         assert_eq!(scan("base_card:A").await, ["base_card:A"]);
-        assert_eq!(scan("Base_card:").await, [""; 0]);
+        assert_eq!(scan("base_car:").await, [""; 0]);
         assert_eq!(scan("base_card:a").await.len(), 3);
         for key in keys {
             let found = pstate.get(key).await.unwrap().unwrap();
@@ -284,10 +284,12 @@ on_each_store! {
         for (wrong, why) in [
             (json!({"rank": 1, "known": "false"}), "field `known`: expected a boolean, found a string"),
             (json!({"rank": 1.5}), "field `rank`: expected an integer, found a number with a fraction"),
+            (json!({"rank": 1e3}), "field `rank`: expected an integer, found a whole number that is written with a fraction"),
+            (json!({"rank": 2.0_f64.powi(70)}), "field `rank`: expected an integer, found a number beyond the 64-bit integers"),
             (json!({"rank": true}), "field `rank`: expected an integer, found a boolean"),
             (json!({"rank": null}), "field `rank`: expected an integer, found null"),
             (json!({"rank": 1, "notes": ["1"]}), "field `notes`, item 0: expected a collection of references to note, found a string"),
-            (json!({"rank": 1, "notes": {"1": {"$ref": "card:1"}}}), "field `notes`, entry `1`: expected a collection of references to note, found a reference to a card"),
+            (json!({"rank": 1, "notes": {"1": {"$ref": "card:1"}}}), "field `notes`, entry 0: expected a collection of references to note, found a reference to another type"),
         ] {
             let error = pstate.put("card:3", &wrong).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Schema);

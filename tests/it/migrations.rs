@@ -1,8 +1,12 @@
 //! Documents of older versions become current ones while they are read.
 
+use std::sync::{Arc, OnceLock};
+
 use pstate::schema::{Entity, FailedMigrations, NewerDocuments, UndeclaredTypes, patterns, string};
 use pstate::{ErrorKind, PState, Schema};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::stores::{Store, deck_of, on_each_store};
 
@@ -27,7 +31,83 @@ fn failing() -> Schema {
     .unwrap()
 }
 
+/// A schema whose step waits for a call of the handle that reads another deck.
+fn reading_each_other(
+    handle: Arc<OnceLock<PState>>,
+    read: impl AsyncFn(&PState, &str) -> pstate::Result<()> + Send + Sync + 'static,
+) -> Schema {
+    Schema::new([Entity::new("deck", 2).step(1, 2, move |deck| {
+        let other = deck.get("other").and_then(Value::as_str).ok_or("no other deck")?;
+        let pstate = handle.get().ok_or("no handle")?;
+        block_in_place(|| Handle::current().block_on(read(pstate, other)))?;
+        Ok(())
+    })])
+    .unwrap()
+}
+
 on_each_store! {
+    async fn steps_that_call_the_handle_get_an_error_and_do_not_wait_for_themselves(store: Store) {
+        for (other_of_1, other_of_2) in [("deck:2", "deck:1"), ("deck:1", "deck:2")] {
+            let plain = store.plain();
+            plain.put_at(1, "deck:1", &json!({ "other": other_of_1 })).await.unwrap();
+            plain.put_at(1, "deck:2", &json!({ "other": other_of_2 })).await.unwrap();
+            let shared = Arc::new(OnceLock::new());
+            let schema = reading_each_other(shared.clone(), async |pstate, other| {
+                pstate.get(other).await.map(|_| ())
+            });
+            let pstate = store.builder().schema(schema).build().unwrap();
+            shared.set(pstate.clone()).unwrap();
+            let expected = format!(
+                "get: deck:1: from version 1 to 2: migration step 1 -> 2: get: {other_of_1}: a migration step works on \
+                 its document alone"
+            );
+            let (one, two) = tokio::join!(pstate.get("deck:1"), pstate.get("deck:2"));
+            let error = one.unwrap_err();
+            assert!(error.to_string().starts_with(&expected), "{error}");
+            assert_eq!((error.kind(), two.unwrap_err().kind()), (ErrorKind::Schema, ErrorKind::Schema));
+            // In one batch, and by the calls that read pages.
+            let both = pstate.multi_get_each(["deck:1", "deck:2"]).await.unwrap();
+            assert!(both.iter().all(Result::is_err));
+            let page = pstate.scan("deck:").page().await.unwrap();
+            assert!(page.documents.iter().all(Result::is_err));
+            assert_eq!(pstate.migrate_all().run().await.unwrap().failed, 2);
+        }
+    }
+
+    async fn a_step_may_not_call_the_handle_in_any_other_way_either(store: Store) {
+        store.plain().put_at(1, "deck:1", &json!({ "other": "deck:1" })).await.unwrap();
+        let shared = Arc::new(OnceLock::new());
+        let schema = reading_each_other(shared.clone(), async |pstate, other| {
+            let refused = [
+                pstate.put(other, &json!({})).await.map(|_| ()),
+                pstate.delete(other).await,
+                pstate.multi_get(["card:1"]).await.map(|_| ()),
+                pstate.update("card:1", |_| Ok(())).await.map(|_| ()),
+                pstate.preload(other, "other").await.map(|_| ()),
+                pstate.get_resolved(other, 1).await.map(|_| ()),
+                pstate.scan("deck:").page().await.map(|_| ()),
+                pstate.batch().delete(other).commit().await,
+                pstate.create_linked(other, "cards", "card:1", &json!({})).await,
+                pstate.migration_status().await.map(|_| ()),
+                pstate.migrate_all().start().await.map(|_| ()),
+                pstate.clear_space().await.map(|_| ()),
+                pstate.flush().await.map(|_| ()),
+                pstate.close().await.map(|_| ()),
+            ];
+            let works_alone = |error: &pstate::Error| error.message().contains("its document alone");
+            let refused = refused.iter().all(|called| called.as_ref().is_err_and(works_alone));
+            let why = if refused { "all refused" } else { "a call was made" };
+            Err(pstate::Error::new(ErrorKind::Other, why))
+        });
+        let pstate = store.builder().schema(schema).build().unwrap();
+        shared.set(pstate.clone()).unwrap();
+        let error = pstate.get("deck:1").await.unwrap_err();
+        assert!(error.message().ends_with("all refused"), "{error}");
+        // The thread that ran it is as it was before.
+        assert!(pstate.get("card:1").await.unwrap().is_none());
+        assert_eq!(stored(&store, "deck:1").await, r#"{"$v":1,"other":"deck:1"}"#);
+    }
+
     async fn a_read_shows_the_new_shape_and_the_store_gets_it_in_the_background(store: Store) {
         old_deck(&store).await;
         let pstate = store.with_schema();
@@ -84,7 +164,7 @@ on_each_store! {
         let pstate = store.builder().schema(failing()).build().unwrap();
         let error = pstate.get("base_card:1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Schema);
-        assert_eq!(error.to_string(), "get: base_card:1: migration step 1 -> 2: no front");
+        assert_eq!(error.to_string(), "get: base_card:1: from version 1 to 2: migration step 1 -> 2: no front");
         assert_eq!(pstate.stats().failed_migrations, 1);
         pstate.flush().await.unwrap();
         assert_eq!(stored(&store, "base_card:1").await, r#"{"$v":1,"back":"x"}"#);

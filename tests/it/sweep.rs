@@ -89,6 +89,37 @@ on_each_store! {
         assert_eq!((again.done, again.stored, again.resumed_after), (601, 0, None));
     }
 
+    async fn what_no_sweep_can_read_is_counted_apart_and_what_reads_take_as_current_is(store: Store) {
+        let adapter = store.adapter();
+        let documents = [
+            ("card:cut", r#"{"$v":1,"text":"a","rank"#),
+            ("card:followed", r#"{"$v":1,"text":"a","rank":"1"} {}"#),
+            ("card:fraction", r#"{"$v":1.0,"text":"a","rank":"1"}"#),
+            // The last one counts, as everywhere in JSON.
+            ("card:repeated", r#"{"$v":1,"front":"a","rank":1,"$v":2}"#),
+            ("card:behind", r#"{"$v":2,"text":"a","rank":"1","$v":1}"#),
+        ];
+        let writes = documents.map(|(key, text)| Write::put(key.parse().unwrap(), text.as_bytes()));
+        adapter.write(&Space::default(), &Batch::each(writes.into())).await.unwrap();
+        let pstate = handle(adapter);
+        let status = pstate.migration_status().await.unwrap();
+        assert_eq!((status.total(), status.older(), status.unreadable), (2, 1, 3));
+        assert_eq!(status.first_unreadable.as_deref(), Some("card:cut"));
+        assert!(status.to_string().ends_with("3 cannot be read, the first is card:cut\n"), "{status}");
+
+        let report = pstate.migrate_all().run().await.unwrap();
+        assert_eq!((report.done, report.stored, report.failed), (5, 1, 3));
+        let status = pstate.migration_status().await.unwrap();
+        assert_eq!((status.total(), status.older(), status.unreadable), (2, 0, 3));
+        // Each is what a read says it is.
+        for (key, _) in documents {
+            let read = pstate.get(key).await.map(|document| document.unwrap().version());
+            let unreadable = ["card:cut", "card:followed", "card:fraction"].contains(&key);
+            let expected = if unreadable { Err(ErrorKind::Corrupt) } else { Ok(2) };
+            assert_eq!(read.map_err(|error| error.kind()), expected);
+        }
+    }
+
     async fn the_notes_of_sweeps_are_not_in_the_way(store: Store) {
         fill(store.adapter(), 3).await;
         let pstate = handle(store.adapter());
@@ -153,13 +184,15 @@ on_each_store! {
         assert_eq!(stored(&store.adapter(), &key(3)).await, Some(old(3)));
     }
 
-    async fn a_dry_run_finds_steps_that_are_not_idempotent_or_lose_members(store: Store) {
+    async fn a_dry_run_finds_field_migrations_that_are_not_idempotent_and_lost_members(store: Store) {
         let schema = Schema::new([
-            Entity::new("card", 2).step(1, 2, |card| {
-                let seen = card.get("seen").and_then(Value::as_u64).unwrap_or(0);
-                card.insert("seen".into(), json!(seen + 1));
-                Ok(())
-            }),
+            Entity::new("card", 3)
+                // Dropped, it is missing, which the next version takes for something else.
+                .field(integer("rank").migrate(|old| Ok(old.value.is_none().then(|| json!(0)))))
+                .field(integer("hits").migrate(|old| match old.value {
+                    Some(Value::String(text)) if text.is_empty() => Ok(None),
+                    _ => Err("no hits".into()),
+                })),
             Entity::new("deck", 2).step(1, 2, |deck| {
                 deck.remove("owner");
                 Ok(())
@@ -167,7 +200,8 @@ on_each_store! {
         ])
         .unwrap();
         let pstate = store.builder().schema(schema).build().unwrap();
-        pstate.put_at(1, "card:1", &json!({ "seen": 1 })).await.unwrap();
+        pstate.put_at(1, "card:1", &json!({ "rank": "none", "hits": 1 })).await.unwrap();
+        pstate.put_at(1, "card:2", &json!({ "rank": 1, "hits": "" })).await.unwrap();
         pstate.put_at(1, "deck:1", &json!({ "owner": "ada", "name": "x" })).await.unwrap();
         let run = pstate.migrate_all().lossless(true).dry_run().await.unwrap();
         let problems: Vec<_> =
@@ -175,12 +209,45 @@ on_each_store! {
         assert_eq!(
             problems,
             [
-                (ProblemKind::NotIdempotent, "migrated again, it changes once more"),
+                (
+                    ProblemKind::NotIdempotent,
+                    "a field's migration, run again, changes its own result"
+                ),
+                (ProblemKind::LosesMembers, "rank"),
+                (
+                    ProblemKind::NotIdempotent,
+                    "run again on its own result, from version 1 to 3: migration of field `hits`: no hits"
+                ),
+                (ProblemKind::LosesMembers, "hits"),
                 (ProblemKind::LosesMembers, "owner"),
             ]
         );
         let run = pstate.migrate_all().dry_run().await.unwrap();
-        assert_eq!(run.problems.len(), 1);
+        assert_eq!(run.problems.len(), 2);
+    }
+
+    async fn a_dry_run_has_nothing_against_steps_that_run_once(store: Store) {
+        let counted = |card: &mut pstate::Object| {
+            let seen = card.get("seen").and_then(Value::as_u64).unwrap_or(0);
+            card.insert("seen".into(), json!(seen + 1));
+            Ok(())
+        };
+        let in_seconds = |card: &mut pstate::Object| {
+            let due = card.get("due").and_then(Value::as_u64).ok_or("no due date")?;
+            card.insert("due".into(), json!(due / 1_000));
+            Ok(())
+        };
+        let card = Entity::new("card", 3).field(integer("due").required());
+        let schema = Schema::new([card.step(1, 2, counted).step(2, 3, in_seconds)]).unwrap();
+        let pstate = store.builder().schema(schema).build().unwrap();
+        for version in [1, 2] {
+            let card = json!({ "due": 1_700_000_000_000_u64, "seen": 1 });
+            pstate.put_at(version, format!("card:{version}"), &card).await.unwrap();
+        }
+        let run = pstate.migrate_all().lossless(true).dry_run().await.unwrap();
+        assert_eq!((run.done, run.problems.len()), (2, 0), "{run}");
+        let report = pstate.migrate_all().run().await.unwrap();
+        assert_eq!((report.stored, report.failed), (2, 0));
     }
 
     async fn failures_are_collected_or_stop_it(store: Store) {

@@ -15,7 +15,7 @@ use pstate_core::{
     Adapter, Batch, Error, ErrorKind, Expect, Key, Outcome, Page, Result, Scan, Space, Write,
 };
 use pstate_directory::DirectoryAdapter;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -216,7 +216,8 @@ fn handle(path: &Path) -> PState {
 async fn count(pstate: PState) {
     for _ in 0..ROUNDS {
         let counted = pstate.update("counter:1", |counter| {
-            counter["n"] = json!(counter["n"].as_u64().unwrap_or(0) + 1);
+            let n = counter.get("n").and_then(Value::as_u64).unwrap_or(0);
+            counter.insert("n".to_owned(), json!(n + 1));
             Ok(())
         });
         counted.await.unwrap();

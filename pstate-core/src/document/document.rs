@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::derived::Derived;
 use super::learned::{Learned, MemberReferences};
 use super::{references, size};
-use crate::model::json::{validate, without_content};
+use crate::model::decode::decode;
+use crate::model::json::{syntax_problem, validate};
 use crate::model::{Error, Key, Record, Ref, Result, Revision, Space};
 
 /// A JSON object as it is stored, with its key and revision.
@@ -43,8 +44,8 @@ enum Shown {
     AsStored,
     /// What is stored is older, and waits to be written back.
     Migrated,
-    /// What is stored is newer, and this only shows it as the schema's version does.
-    Downgraded,
+    /// What is stored is newer, at this version, and this only shows it as the schema's does.
+    Downgraded(u32),
 }
 
 /// A cache of documents, which has to know how much memory they take.
@@ -78,9 +79,14 @@ impl Document {
         Self::new(key, record, version, Shown::Migrated)
     }
 
-    /// What a newer document looks like at the schema's version.
-    pub(crate) fn downgraded(key: Key, record: Record, version: Option<u32>) -> Self {
-        Self::new(key, record, version, Shown::Downgraded)
+    /// What a document that is stored at a newer version looks like at the schema's.
+    pub(crate) fn downgraded(
+        key: Key,
+        record: Record,
+        version: Option<u32>,
+        stored_version: u32,
+    ) -> Self {
+        Self::new(key, record, version, Shown::Downgraded(stored_version))
     }
 
     fn new(key: Key, record: Record, version: Option<u32>, shown: Shown) -> Self {
@@ -117,9 +123,12 @@ impl Document {
         self.inner.version.unwrap_or(0)
     }
 
-    /// Whether what is stored is newer than what this shows.
-    pub(crate) fn is_downgraded(&self) -> bool {
-        self.inner.shown == Shown::Downgraded
+    /// The version of what is stored, if that is newer than what this shows.
+    pub(crate) fn downgraded_from(&self) -> Option<u32> {
+        match self.inner.shown {
+            Shown::Downgraded(stored) => Some(stored),
+            Shown::AsStored | Shown::Migrated => None,
+        }
     }
 
     /// Whether what is stored is older than what this shows.
@@ -167,7 +176,10 @@ impl Document {
     /// One type is kept, the first that was asked for; others are decoded each time.
     ///
     /// # Errors
-    /// [`Schema`](crate::ErrorKind::Schema) if the document does not have the shape of a `T`.
+    /// [`Schema`](crate::ErrorKind::Schema) if the document does not have the shape of a `T`. The
+    /// error names the member, what `T` expects there and what kind of value it found. It quotes
+    /// nothing of the document: a member that only the document names is a `*`, and the message of
+    /// a `Deserialize` of your own is left out, since it may quote what it was given.
     pub fn decode<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>> {
         if let Some(typed) = self.inner.learned.typed() {
             return Ok(typed);
@@ -180,8 +192,9 @@ impl Document {
 
     /// A new tree from the text.
     pub(crate) fn to_value(&self) -> Result<Value> {
-        serde_json::from_str(self.as_str())
-            .map_err(|error| Error::corrupt(without_content(&error)).at_key(self.key()))
+        serde_json::from_str(self.as_str()).map_err(|error| {
+            Error::corrupt(syntax_problem(self.as_str(), &error)).at_key(self.key())
+        })
     }
 
     /// A new `T` from the text.
@@ -277,27 +290,10 @@ impl Document {
 /// # Errors
 /// [`Schema`](crate::ErrorKind::Schema) if the document does not have the shape of a `T`.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).or_else(|mut error| {
-        // A type that refuses unknown members need not know of the version, which is ours.
-        if let Some(rest) = without_leading_version(text) {
-            match serde_json::from_str(&rest) {
-                Ok(typed) => return Ok(typed),
-                Err(of_rest) if error.to_string().starts_with("unknown field `$v`") => {
-                    error = of_rest;
-                }
-                Err(_) => {}
-            }
-        }
-        let (name, why) = (std::any::type_name::<T>(), without_content(&error));
-        Err(Error::schema(format!("cannot be read as {name}: {why}")))
+    decode(text).map_err(|why| {
+        let name = std::any::type_name::<T>();
+        Error::schema(format!("cannot be read as {name}: {why}"))
     })
-}
-
-/// The text without its `$v`, if that stands first.
-fn without_leading_version(text: &str) -> Option<String> {
-    let rest = text.strip_prefix(r#"{"$v":"#)?.trim_start_matches(|c: char| c.is_ascii_digit());
-    let members = rest.strip_prefix(',').or(rest.starts_with('}').then_some(rest))?;
-    Some(format!("{{{members}"))
 }
 
 /// The text as it is stored, `$v` included; nothing is rounded. For `serde_json`: what other
@@ -353,15 +349,11 @@ mod tests {
         assert_eq!(error("[1]"), "card:1: a document is a JSON object, this is an array");
         assert_eq!(error(" null"), "card:1: a document is a JSON object, this is null");
         assert_eq!(error(""), "card:1: a document is a JSON object, this is nothing");
-        assert_eq!(
-            error("\u{1}"),
-            "card:1: a document is a JSON object, this is something that is not JSON"
-        );
     }
 
     #[test]
     fn broken_json_is_corrupt_and_the_place_is_named() {
-        assert!(error(r#"{"a":1,}"#).ends_with("at line 1 column 8"));
+        assert!(error(r#"{"a":1,}"#).ends_with("trailing comma at byte 7"));
         assert!(error(r#"{"a":1} x"#).starts_with("card:1: not valid JSON: trailing characters"));
     }
 
@@ -383,7 +375,10 @@ mod tests {
         let document = load(r#"{"rank":"my \"secret\" rank"}"#).unwrap();
         let message = document.decode::<Card>().unwrap_err().to_string();
         assert!(!message.contains("secret"), "{message}");
-        assert!(message.contains("invalid type: string, expected u32 at line 1"), "{message}");
+        assert!(
+            message.ends_with("Card: member `rank`: expected u32, found a string"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -394,16 +389,16 @@ mod tests {
             owner: Ref,
         }
         let message = |text: &str| load(text).unwrap().decode::<Holder>().unwrap_err().to_string();
-        let expected = "expected a reference, {\"$ref\": \"type:id\"} at line 1";
+        let expected = "member `owner`: expected a reference, {\"$ref\": \"type:id\"}, found";
         for (text, found) in [
-            (r#"{"owner":123456789}"#, "integer"),
-            (r#"{"owner":1.25}"#, "floating"),
-            (r#"{"owner":true}"#, "boolean"),
-            (r#"{"owner":"a \"b\" c"}"#, "string"),
+            (r#"{"owner":123456789}"#, "an integer"),
+            (r#"{"owner":1.25}"#, "a number other than a 64-bit integer"),
+            (r#"{"owner":true}"#, "a boolean"),
+            (r#"{"owner":"a \"b\" c"}"#, "a string"),
             (r#"{"owner":null}"#, "null"),
         ] {
             let message = message(text);
-            assert!(message.contains(&format!("invalid type: {found}, {expected}")), "{message}");
+            assert!(message.ends_with(&format!("{expected} {found}")), "{message}");
         }
     }
 

@@ -76,7 +76,8 @@ impl<'de> Visitor<'de> for Members<'_> {
 /// One member that holds references, or (with `within`) one entry of its collection.
 struct References<'a> {
     member: &'a str,
-    within: Option<&'a str>,
+    /// The number of the entry: its name is part of the contents.
+    within: Option<usize>,
     found: &'a mut Vec<Key>,
 }
 
@@ -85,7 +86,7 @@ struct References<'a> {
 type Mismatch = Option<String>;
 
 impl References<'_> {
-    fn mismatch(&self, found: impl fmt::Display) -> String {
+    fn mismatch(&self, found: &str) -> String {
         let member = self.member;
         match self.within {
             None => format!(
@@ -141,9 +142,8 @@ impl<'de> Visitor<'de> for References<'_> {
         let mut mismatch = None;
         let mut at = 0_usize;
         loop {
-            let entry = at.to_string();
             let seed =
-                References { member: self.member, within: Some(&entry), found: &mut *self.found };
+                References { member: self.member, within: Some(at), found: &mut *self.found };
             match seq.next_element_seed(seed)? {
                 None => break,
                 Some(found) => mismatch = mismatch.or(found),
@@ -156,19 +156,18 @@ impl<'de> Visitor<'de> for References<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mismatch, A::Error> {
         let mut reference = None;
         let mut mismatch = None;
+        let mut at = 0_usize;
         while let Some(MemberName(name)) = map.next_key()? {
             if name == REF_MEMBER {
                 reference = Some(map.next_value::<Value>()?);
             } else if reference.is_some() || self.within.is_some() {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                let seed = References {
-                    member: self.member,
-                    within: Some(&name),
-                    found: &mut *self.found,
-                };
+                let seed =
+                    References { member: self.member, within: Some(at), found: &mut *self.found };
                 mismatch = mismatch.or(map.next_value_seed(seed)?);
             }
+            at += 1;
         }
         match reference {
             None if self.within.is_some() => Ok(Some(self.mismatch("an object without `$ref`"))),
@@ -181,7 +180,7 @@ impl<'de> Visitor<'de> for References<'_> {
                     self.found.push(key);
                     Ok(None)
                 }
-                Err(error) => Ok(Some(self.mismatch(error))),
+                Err(_) => Ok(Some(self.mismatch("a `$ref` that is no key, `type:id`"))),
             },
             Some(_) => Ok(Some(self.mismatch("a `$ref` that is no text"))),
         }
@@ -225,10 +224,10 @@ mod tests {
                 .starts_with("member `a`, entry 1: expected a reference, found a string")
         );
         assert!(message(r#"{"a":{"x":{"$ref":"nothing"}}}"#).starts_with(
-            "member `a`, entry x: expected a reference, found key \"nothing\": no ':' between"
+            "member `a`, entry 0: expected a reference, found a `$ref` that is no key, `type:id`"
         ));
-        assert!(message(r#"{"a":{"x":{"y":1}}}"#).starts_with(
-            "member `a`, entry x: expected a reference, found an object without `$ref`"
+        assert!(message(r#"{"a":{"w":{"$ref":"a:1"},"x":{"y":1}}}"#).starts_with(
+            "member `a`, entry 1: expected a reference, found an object without `$ref`"
         ));
     }
 }

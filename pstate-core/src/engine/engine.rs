@@ -14,6 +14,7 @@ use super::loader::{LoadedPage, Loader};
 use super::loads::{Loads, Source};
 use super::observed_adapter::ObservedAdapter;
 use super::publishing::Publish;
+use super::undeclared::UndeclaredWrites;
 use super::write_back_queue::WriteBackQueue;
 use super::writer::{StoreItem, Writer};
 use crate::cache::{Cache, CachePolicy, Freshness, IndeterminateWrites, Miss, Staleness};
@@ -59,6 +60,7 @@ pub(crate) struct Engine {
     queue: Arc<WriteBackQueue>,
     /// Finds loops of single reads, if the program wants that.
     detector: Option<Detector>,
+    undeclared_writes: UndeclaredWrites,
     counters: Arc<Counters>,
     telemetry: Arc<Telemetry>,
     /// Publishes what is counted, if the program wants that.
@@ -111,6 +113,7 @@ impl Engine {
             writer,
             queue,
             detector,
+            undeclared_writes: UndeclaredWrites::default(),
             counters,
             telemetry,
             publisher: parts.publisher,
@@ -279,6 +282,9 @@ impl Engine {
             .filter(|_| observed)
             .map(|item| (item.write.key.clone(), is_delete(item)))
             .collect();
+        if let Some(schema) = self.schema() {
+            self.undeclared_writes.warn(schema, &items);
+        }
         let writing = async {
             self.check_open()?;
             self.writer.write(operation.space(), mode, items).await

@@ -104,7 +104,7 @@ impl Loader {
         match reading {
             Ok(Reading::AsStored) => Ok(document),
             Ok(Reading::Downgraded(text)) => {
-                Ok(Document::downgraded(key.clone(), record(text), current))
+                Ok(Document::downgraded(key.clone(), record(text), current, version))
             }
             Ok(Reading::Migrated(text)) => {
                 let document = Document::migrated(key.clone(), record(text), current);

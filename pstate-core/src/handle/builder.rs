@@ -170,9 +170,12 @@ impl Builder {
     /// enabled, as it is in `#[tokio::main]`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
+    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime;
+    /// [`Schema`](ErrorKind::Schema) for a schema that refuses undeclared types and has a reference
+    /// to one.
     pub fn build(mut self) -> Result<PState> {
         self.space.check_usable()?;
+        self.schema.as_ref().map_or(Ok(()), Schema::check_targets)?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
                 .caused_by(error)

@@ -103,6 +103,11 @@ impl PState {
 
     /// A handle on another space of the same store, sharing cache and writer.
     ///
+    /// Spaces are not created: one exists while it holds documents. So a misspelled name is an
+    /// empty space and no error: nothing is found in it, and sweeps, dry runs, counts, warm-ups and
+    /// [`clear_space`](Self::clear_space) report 0 documents. [`spaces`](Self::spaces) lists those
+    /// that hold documents. Only [copies](crate::Copy::space) refuse a space without documents.
+    ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed or
     /// [reserved](Space::RESERVED) name.

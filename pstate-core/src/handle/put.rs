@@ -6,7 +6,7 @@ use super::pstate::PState;
 use super::update::newer_than;
 use crate::document::Document;
 use crate::engine::StoreItem;
-use crate::model::json::expect_object;
+use crate::model::json::{expect_object, unwritable};
 use crate::model::non_finite::non_finite;
 use crate::model::written::validate_written;
 use crate::model::{
@@ -198,8 +198,7 @@ pub(super) fn done(outcome: Outcome, key: &Key) -> Result<()> {
 /// [`InvalidInput`](ErrorKind::InvalidInput) for what is not an object, and for numbers that JSON
 /// cannot hold.
 pub(super) fn to_text<T: Serialize + ?Sized>(document: &T) -> Result<String> {
-    let text = serde_json::to_string(document)
-        .map_err(|error| Error::invalid_input("cannot be written as JSON").caused_by(error))?;
+    let text = serde_json::to_string(document).map_err(|error| unwritable(&error))?;
     expect_object(&text).map_err(|error| Error::invalid_input(error.message()))?;
     if text.contains("null")
         && let Some(place) = non_finite(document)

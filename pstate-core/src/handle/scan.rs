@@ -7,7 +7,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 
 use super::pstate::PState;
 use crate::document::Document;
-use crate::model::{AsKey, Error, Key, Result};
+use crate::model::{AsKey, Error, Key, Result, check_prefix};
 use crate::storage::Scan;
 use crate::telemetry::Operation;
 
@@ -35,7 +35,8 @@ pub struct DocumentPage {
 
 impl PState {
     /// The documents whose key begins with `prefix`, in ascending byte order: `"base_card:"` for
-    /// all of a type, `""` for the whole space. There are no wildcards.
+    /// all of a type, `""` for the whole space. There are no wildcards, and a prefix that no key
+    /// can begin with, as `"Card:"`, is an error of the first page.
     ///
     /// A scan reads the store, not the cache, and does not fill it. It sees every document that is
     /// there throughout once; what comes or goes meanwhile may be seen or not. Old documents are
@@ -83,13 +84,15 @@ impl ScanQuery {
     /// One page.
     ///
     /// # Errors
-    /// Those of the read as a whole; what is wrong with a single document stands in its place.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a prefix that no key can begin with,
+    /// and those of the read as a whole; what is wrong with a single document stands in its place.
     ///
     /// # Cost
     /// One read.
     pub async fn page(self) -> Result<DocumentPage> {
         let engine = self.pstate.engine();
         let call = self.pstate.call("scan", None);
+        check_prefix(&self.scan.prefix).map_err(|error| call.locate(error))?;
         let operation = engine.operation(call, Operation::Scan, 0);
         let page = operation.run(engine.load_page(&operation, &self.scan)).await?;
         let located = |error: Error| call.locate(error);

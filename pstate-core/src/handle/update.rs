@@ -182,16 +182,10 @@ impl PState {
 
 /// Why a document must not be replaced by one of the schema's version: it is newer.
 pub(super) fn newer_than(current: u32, document: &Document) -> Option<String> {
-    if document.is_downgraded() {
-        return Some(format!(
-            "is stored at a version newer than the schema's {current}; \
-             it is not overwritten with an older shape"
-        ));
-    }
-    let version = document.version();
-    (version > current).then(|| {
+    let stored = document.downgraded_from().unwrap_or_else(|| document.version());
+    (stored > current).then(|| {
         format!(
-            "is stored at version {version}, newer than the schema's {current}; \
+            "is stored at version {stored}, newer than the schema's {current}; \
              it is not overwritten with an older shape"
         )
     })

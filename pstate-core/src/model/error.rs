@@ -156,6 +156,12 @@ impl Error {
         self
     }
 
+    /// Takes key and space away: those of PState's own notes mean nothing to the program.
+    pub(crate) fn without_place(mut self) -> Self {
+        (self.repr.key, self.repr.space) = (None, None);
+        self
+    }
+
     /// Keeps the error that caused this one.
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.repr.source = Some(Arc::from(source.into()));

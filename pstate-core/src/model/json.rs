@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::error::{Error, Result};
 
@@ -20,21 +21,19 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<Option<u32>> {
         .map_err(|error| Error::corrupt(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
     expect_object(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(VersionVisitor)
-        .and_then(|version| json.end().map(|()| version))
-        .map_err(|error| Error::corrupt(format!("not valid JSON: {}", without_content(&error))))
+    json.deserialize_map(VersionVisitor).and_then(|version| json.end().map(|()| version)).map_err(
+        |error| match error.classify() {
+            Category::Data => Error::corrupt(without_content(&error)),
+            _ => not_json(text, &error),
+        },
+    )
 }
 
-/// The `$v` of a stored document, if it comes first. Looks at nothing else.
-pub(crate) fn stored_version(bytes: &[u8]) -> Option<u32> {
-    let rest = bytes.strip_prefix(br#"{"$v":"#)?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = rest.split_at(digits);
-    matches!(rest.first(), Some(b',' | b'}')).then_some(())?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+fn not_json(text: &str, error: &serde_json::Error) -> Error {
+    Error::corrupt(format!("not valid JSON: {}", syntax_problem(text, error)))
 }
 
-/// Refuses JSON of which the first character already says that it is no object.
+/// Refuses a text of which the first character already says that it is no object.
 pub(crate) fn expect_object(text: &str) -> Result<()> {
     let found = match text.trim_ascii_start().bytes().next() {
         Some(b'{') => return Ok(()),
@@ -46,6 +45,12 @@ pub(crate) fn expect_object(text: &str) -> Result<()> {
         Some(b'-' | b'0'..=b'9') => "a number",
         Some(_) => "something that is not JSON",
     };
+    // The first character of what was cut off says little.
+    if !text.is_empty()
+        && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
+    {
+        return Err(not_json(text, &error));
+    }
     Err(Error::corrupt(format!("a document is a JSON object, this is {found}")))
 }
 
@@ -105,6 +110,22 @@ pub(crate) const NUMBER_MEMBER: &str = "$serde_json::private::Number";
 /// The digits of a number that is handed over like that.
 pub(crate) struct NumberText(pub(crate) String);
 
+impl NumberText {
+    /// Hands the number over as it is handed over without that feature.
+    pub(crate) fn visit<'de, V: Visitor<'de>, E: serde::de::Error>(
+        &self,
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        if let Ok(number) = self.0.parse() {
+            visitor.visit_u64(number)
+        } else if let Ok(number) = self.0.parse() {
+            visitor.visit_i64(number)
+        } else {
+            visitor.visit_f64(self.0.parse().unwrap_or(f64::INFINITY))
+        }
+    }
+}
+
 impl<'de> serde::Deserialize<'de> for NumberText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct DigitsVisitor;
@@ -113,12 +134,16 @@ impl<'de> serde::Deserialize<'de> for NumberText {
             type Value = NumberText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "no member `{NUMBER_MEMBER}`: the name is reserved")
+                f.write_str("a number")
             }
 
-            // A member of this name in a text is a borrowed string, and is refused.
             fn visit_string<E>(self, digits: String) -> Result<NumberText, E> {
                 Ok(NumberText(digits))
+            }
+
+            // A member of this name that is written in a text, and not made by `serde_json`.
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<NumberText, E> {
+                Err(E::custom(format_args!("refused: the name `{NUMBER_MEMBER}` is reserved")))
             }
         }
 
@@ -131,61 +156,164 @@ pub(crate) struct Version(pub(crate) u32);
 
 impl<'de> serde::Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-
-        impl Visitor<'_> for NumberVisitor {
-            type Value = Version;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{VERSION_MEMBER} to be a whole number from 0 to {}", u32::MAX)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Version, E> {
-                u32::try_from(number)
-                    .map(Version)
-                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
-            }
-        }
-
-        deserializer.deserialize_u32(NumberVisitor)
+        deserializer.deserialize_any(VersionNumber)
     }
 }
 
-/// The message of a JSON error without the values that serde quotes in it: what is stored may be
-/// confidential, and errors are logged.
+/// Visits the value of `$v`. Its errors say what was found without quoting it.
+struct VersionNumber;
+
+fn no_version<E: serde::de::Error>(found: &str) -> Result<Version, E> {
+    let expected = format_args!("a whole number from 0 to {}", u32::MAX);
+    Err(E::custom(format_args!("expected {VERSION_MEMBER} to be {expected}, found {found}")))
+}
+
+impl<'de> Visitor<'de> for VersionNumber {
+    type Value = Version;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Version, E> {
+        u32::try_from(number).map(Version).or_else(|_| no_version("a greater number"))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Version, E> {
+        u64::try_from(number)
+            .map_or_else(|_| no_version("a negative number"), |number| self.visit_u64(number))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Version, E> {
+        no_version(if number >= f64::from(u32::MAX) {
+            "a greater number"
+        } else {
+            "a number that is written with a fraction or an exponent"
+        })
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Version, E> {
+        no_version("a boolean")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Version, E> {
+        no_version("a string")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Version, E> {
+        no_version("null")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Version, A::Error> {
+        no_version("an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Version, A::Error> {
+        match map.next_key::<MemberName<'_>>()? {
+            Some(MemberName(name)) if name == NUMBER_MEMBER => {
+                map.next_value::<NumberText>()?.visit(self)
+            }
+            _ => no_version("an object"),
+        }
+    }
+}
+
+/// Why a text is not JSON, and at which of its bytes. These messages of `serde_json` quote nothing.
+pub(crate) fn syntax_problem(text: &str, error: &serde_json::Error) -> String {
+    let byte = if error.classify() == Category::Eof {
+        text.len()
+    } else {
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1)
+    };
+    format!("{} at byte {byte}", unlocated(error))
+}
+
+/// The message of an error that this crate's own visitors or `serde_json` made of a document that
+/// was valid JSON. It names no position: the text that was decoded need not be the one that the
+/// caller knows.
+///
+/// This crate's visitors quote nothing. What serde writes by itself quotes values, and is replaced
+/// as a whole; types of the program are decoded by [`decode`](super::decode::decode).
 pub(crate) fn without_content(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    for begin in ["invalid type: ", "invalid value: "] {
-        if let Some(rest) = message.strip_prefix(begin) {
-            let end = quoted_end(rest).unwrap_or(0);
-            let kind = if end > 0 { rest.split(' ').next().unwrap_or_default() } else { "" };
-            return format!("{begin}{kind}{}", &rest[end..]);
-        }
-    }
-    if let Some(rest) = message.strip_prefix("unknown variant `")
-        && let Some(end) = rest.find("`, expected")
-    {
-        return format!("unknown variant{}", &rest[end + 1..]);
-    }
-    message
+    const QUOTING: [&str; 5] =
+        ["invalid ty", "invalid va", "invalid le", "unknown va", "unknown fi"];
+    let message = unlocated(error);
+    let quotes = error.classify() == Category::Data
+        && QUOTING.iter().any(|beginning| message.starts_with(beginning));
+    if quotes { "a value of another type than expected".to_owned() } else { message }
 }
 
-/// Where the value ends that a message quotes after its kind: text in double quotes, all else in
-/// backticks.
-fn quoted_end(rest: &str) -> Option<usize> {
-    if let Some(text) = rest.strip_prefix("string \"") {
-        let mut escaped = false;
-        let end = text.find(|c| {
-            let closes = c == '"' && !escaped;
-            escaped = c == '\\' && !escaped;
-            closes
-        })?;
-        return Some(rest.len() - text.len() + end + 1);
+/// The message of an error of serde that code of the program has made or passed on. Only what
+/// `serde_json` says of the syntax is known to quote nothing.
+pub(crate) fn foreign_problem(error: &serde_json::Error) -> String {
+    if error.classify() == Category::Data {
+        "a value does not fit its type".to_owned()
+    } else {
+        unlocated(error)
     }
-    let quote = rest.find('`')?;
-    if rest[..quote].contains(", expected") {
-        return None;
+}
+
+/// The error of a value that cannot be written as JSON.
+pub(crate) fn unwritable(error: &serde_json::Error) -> Error {
+    let why = match error.classify() {
+        // The message of a `Serialize` of the program, which may quote what it was to write.
+        Category::Data => "its `Serialize` returned an error".to_owned(),
+        _ => unlocated(error),
+    };
+    Error::invalid_input(format!("cannot be written as JSON: {why}"))
+}
+
+/// The message without line and column.
+fn unlocated(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let located = format!(" at line {} column {}", error.line(), error.column());
+    message.strip_suffix(&located).map_or_else(|| message.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        validate(text.as_bytes()).unwrap_err().to_string()
     }
-    let end = rest[quote + 1..].find('`')?;
-    Some(quote + 1 + end + 1)
+
+    #[test]
+    fn a_version_that_is_none_is_said_to_be_that() {
+        let expected = "expected $v to be a whole number from 0 to 4294967295, found";
+        for (value, found) in [
+            ("2.0", "a number that is written with a fraction or an exponent"),
+            ("2e0", "a number that is written with a fraction or an exponent"),
+            ("-1", "a negative number"),
+            ("4294967296", "a greater number"),
+            ("1180591620717411303424", "a greater number"),
+            ("\"2\"", "a string"),
+            ("true", "a boolean"),
+            ("null", "null"),
+            ("[2]", "an array"),
+            ("{\"a\":2}", "an object"),
+        ] {
+            for text in
+                [format!("{{\"$v\":{value}}}"), format!("{{\"a\":1,\"$v\":{value},\"b\":2}}")]
+            {
+                assert_eq!(error(&text), format!("{expected} {found}"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn broken_json_is_not_an_array_and_the_byte_is_named() {
+        assert_eq!(error("[1,2"), "not valid JSON: EOF while parsing a list at byte 4");
+        assert_eq!(error("[1,2]"), "a document is a JSON object, this is an array");
+        assert_eq!(error("\"a"), "not valid JSON: EOF while parsing a string at byte 2");
+        assert_eq!(error("nul"), "not valid JSON: EOF while parsing a value at byte 3");
+        assert_eq!(error("tru}"), "not valid JSON: expected ident at byte 3");
+        assert_eq!(error("{\"a\":1"), "not valid JSON: EOF while parsing an object at byte 6");
+        assert_eq!(error("{\"a\":1,}"), "not valid JSON: trailing comma at byte 7");
+        assert_eq!(error("{\n \"a\":1,\n}"), "not valid JSON: trailing comma at byte 10");
+        assert_eq!(error("{} x"), "not valid JSON: trailing characters at byte 3");
+        assert_eq!(error("\u{1}"), "not valid JSON: expected value at byte 0");
+        assert_eq!(error(""), "a document is a JSON object, this is nothing");
+    }
 }

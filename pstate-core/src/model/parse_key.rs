@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
 
 use super::error::{Error, Result};
 use super::key::{Key, KeyRef, MAX_ID_LEN, MAX_TYPE_LEN, is_entity_type};
@@ -20,20 +20,30 @@ impl<'a> KeyRef<'a> {
     /// Joins a type and an id.
     pub fn new(entity_type: &'a str, id: &'a str) -> Result<Self> {
         let joined = || format!("{entity_type}:{id}");
-        check_type(entity_type, joined)?;
-        check_id(id, entity_type.len() + 1, joined)?;
+        check(entity_type, id, joined)?;
         Ok(Self::unchecked(entity_type, id))
     }
 
     /// Splits `type:id`.
     pub fn parse(text: &'a str) -> Result<Self> {
         let Some((entity_type, id)) = text.split_once(':') else {
-            return Err(malformed(text, "no ':' between type and id"));
+            return Err(malformed("key", text, "no ':' between type and id"));
         };
-        check_type(entity_type, || text.to_owned())?;
-        check_id(id, entity_type.len() + 1, || text.to_owned())?;
+        check(entity_type, id, || text.to_owned())?;
         Ok(Self::unchecked(entity_type, id))
     }
+}
+
+/// Refuses a prefix that no key begins with: a scan for it would find nothing, whatever is stored.
+pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
+    let (entity_type, id) = match prefix.split_once(':') {
+        None if prefix.is_empty() => return Ok(()),
+        None => (prefix, ""),
+        Some(parts) => parts,
+    };
+    let problem = type_problem(entity_type)
+        .or_else(|| if id.is_empty() { None } else { id_problem(id, entity_type.len() + 1) });
+    problem.map_or(Ok(()), |why| Err(malformed("prefix", prefix, why)))
 }
 
 impl FromStr for Key {
@@ -47,22 +57,28 @@ impl FromStr for Key {
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        text.parse()
+            .map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a key, `type:id`"))
     }
 }
 
-fn malformed(text: &str, why: impl fmt::Display) -> Error {
+fn malformed(what: &str, text: &str, why: impl fmt::Display) -> Error {
     // An id may be long; what identifies it is its beginning.
     let shown: String = text.chars().take(80).collect();
     let more = if shown.len() < text.len() { ".." } else { "" };
-    Error::invalid_input(format!("key {shown:?}{more}: {why}"))
+    Error::invalid_input(format!("{what} {shown:?}{more}: {why}"))
 }
 
-fn check_type(entity_type: &str, text: impl FnOnce() -> String) -> Result<()> {
+fn check(entity_type: &str, id: &str, text: impl FnOnce() -> String) -> Result<()> {
+    let problem = type_problem(entity_type).or_else(|| id_problem(id, entity_type.len() + 1));
+    problem.map_or(Ok(()), |why| Err(malformed("key", &text(), why)))
+}
+
+fn type_problem(entity_type: &str) -> Option<String> {
     if is_entity_type(entity_type) {
-        return Ok(());
+        return None;
     }
-    let why = if entity_type.is_empty() {
+    Some(if entity_type.is_empty() {
         "no type before the ':'".to_owned()
     } else if entity_type.len() > MAX_TYPE_LEN {
         format!("a type of {} bytes, at most {MAX_TYPE_LEN} are allowed", entity_type.len())
@@ -74,31 +90,25 @@ fn check_type(entity_type: &str, text: impl FnOnce() -> String) -> Result<()> {
             })
             .unwrap_or_default();
         format!("{c:?} at byte {at}; a type matches [a-z][a-z0-9_]*")
-    };
-    Err(malformed(&text(), why))
+    })
 }
 
-fn check_id(id: &str, offset: usize, text: impl FnOnce() -> String) -> Result<()> {
+/// What is wrong with an id that begins at byte `offset` of its key.
+fn id_problem(id: &str, offset: usize) -> Option<String> {
     // Without control characters below 0x20 and 0x7f only C1 (U+0080..=U+009F) is left to find,
     // and pure ASCII has none of it: the common case is one pass over bytes.
     let plain = id.bytes().all(|b| (0x20..0x7f).contains(&b));
     if plain && !id.is_empty() && id.len() <= MAX_ID_LEN {
-        return Ok(());
+        return None;
     }
     if id.is_empty() {
-        return Err(malformed(&text(), "no id after the ':'"));
+        return Some("no id after the ':'".to_owned());
     }
     if id.len() > MAX_ID_LEN {
-        let why = format!("an id of {} bytes, at most {MAX_ID_LEN} are allowed", id.len());
-        return Err(malformed(&text(), why));
+        return Some(format!("an id of {} bytes, at most {MAX_ID_LEN} are allowed", id.len()));
     }
-    match id.char_indices().find(|(_, c)| c.is_control()) {
-        None => Ok(()),
-        Some((at, c)) => {
-            let why = format!("control character {c:?} at byte {}", offset + at);
-            Err(malformed(&text(), why))
-        }
-    }
+    let (at, c) = id.char_indices().find(|(_, c)| c.is_control())?;
+    Some(format!("control character {c:?} at byte {}", offset + at))
 }
 
 #[cfg(test)]
@@ -141,12 +151,39 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_that_no_key_begins_with_is_refused_with_the_reason() {
+        for prefix in ["", "c", "card_2", "card:", "card:a b:é", &"x".repeat(64)] {
+            check_prefix(prefix).unwrap();
+        }
+        let error = |prefix: &str| check_prefix(prefix).unwrap_err().to_string();
+        assert_eq!(
+            error("Deck:"),
+            "prefix \"Deck:\": 'D' at byte 0; a type matches [a-z][a-z0-9_]*"
+        );
+        assert_eq!(
+            error("card*"),
+            "prefix \"card*\": '*' at byte 4; a type matches [a-z][a-z0-9_]*"
+        );
+        assert_eq!(error(":1"), "prefix \":1\": no type before the ':'");
+        assert_eq!(error("card:a\n"), "prefix \"card:a\\n\": control character '\\n' at byte 6");
+        assert!(error(&format!("card:{}", "x".repeat(513))).ends_with("at most 512 are allowed"));
+        assert!(error(&"x".repeat(65)).ends_with("at most 64 are allowed"));
+    }
+
+    #[test]
     fn the_longest_type_and_id_are_allowed() {
         let text = format!("{}:{}", "x".repeat(64), "é".repeat(256));
         assert_eq!(text.parse::<Key>().unwrap().as_str(), text);
     }
 
     proptest! {
+        #[test]
+        fn every_beginning_of_a_key_is_a_prefix(text in "[a-z][a-z0-9_]{0,5}:\\PC{1,9}") {
+            for (end, _) in text.char_indices().filter(|_| text.parse::<Key>().is_ok()) {
+                prop_assert!(check_prefix(&text[..end]).is_ok());
+            }
+        }
+
         #[test]
         fn any_text_is_either_a_key_with_that_text_or_refused(text in ".*:?.*") {
             if let Ok(key) = text.parse::<Key>() {

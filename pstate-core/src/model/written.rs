@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 
 use super::error::{Error, Result};
 use super::json::{
-    MemberName, NUMBER_MEMBER, NumberText, VERSION_MEMBER, Version, expect_object, without_content,
+    MemberName, NUMBER_MEMBER, NumberText, VERSION_MEMBER, Version, expect_object, syntax_problem,
+    without_content,
 };
 
 /// The deepest nesting of objects and arrays in a document that is written: `serde_json` builds no
@@ -31,7 +33,7 @@ pub(crate) fn validate_written(text: &str) -> Result<Option<u32>> {
     let mut json = serde_json::Deserializer::from_str(text);
     match Check(&mut state).deserialize(&mut json).and_then(|()| json.end()) {
         Ok(()) => Ok(state.version),
-        Err(error) => Err(Error::invalid_input(state.describe(&error))),
+        Err(error) => Err(Error::invalid_input(state.describe(text, &error))),
     }
 }
 
@@ -78,7 +80,7 @@ const MAX_PATH: usize = 200;
 
 impl State<'_> {
     /// What is wrong, and in which member: the check has stopped there.
-    fn describe(&self, error: &serde_json::Error) -> String {
+    fn describe(&self, text: &str, error: &serde_json::Error) -> String {
         let message = error.to_string();
         let why = if message.starts_with("recursion limit exceeded") {
             format!("nested more than {MAX_DEPTH} levels deep")
@@ -89,7 +91,10 @@ impl State<'_> {
         } else if let Some(own) = message.strip_prefix(OWN) {
             own.split(" at line ").next().unwrap_or_default().to_owned()
         } else {
-            return format!("not valid JSON: {}", without_content(error));
+            return match error.classify() {
+                Category::Data => without_content(error),
+                _ => format!("not valid JSON: {}", syntax_problem(text, error)),
+            };
         };
         if self.path.is_empty() { why } else { format!("member `{}`: {why}", self.shown_path()) }
     }

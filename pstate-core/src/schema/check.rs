@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::entity::Entity;
 use super::field::{Field, FieldType};
-use crate::model::json::{MemberName, VERSION_MEMBER, Version};
+use crate::model::json::{MemberName, NUMBER_MEMBER, NumberText, VERSION_MEMBER, Version};
 use crate::model::{KeyRef, REF_MEMBER};
 
 /// Checks a whole document; returns its `$v`.
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for DocumentCheck<'_> {
 /// Checks one field's value.
 pub(crate) struct FieldCheck<'a> {
     field: &'a Field,
-    place: Place<'a>,
+    place: Place,
 }
 
 impl<'a> FieldCheck<'a> {
@@ -67,9 +67,9 @@ impl<'a> FieldCheck<'a> {
 
 /// Where in the field a value stands.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum Place {
     Field,
-    Entry(&'a str),
+    Entry(usize),
     Item(usize),
 }
 
@@ -82,7 +82,7 @@ impl<'a> FieldCheck<'a> {
                 E::custom(format_args!("field `{name}`: expected {expected}, found {found}"))
             }
             Place::Entry(entry) => E::custom(format_args!(
-                "field `{name}`, entry `{entry}`: expected {expected}, found {found}"
+                "field `{name}`, entry {entry}: expected {expected}, found {found}"
             )),
             Place::Item(at) => E::custom(format_args!(
                 "field `{name}`, item {at}: expected {expected}, found {found}"
@@ -104,7 +104,7 @@ impl<'a> FieldCheck<'a> {
         self.field.field_type() == field_type
     }
 
-    fn at(&self, place: Place<'a>) -> FieldCheck<'a> {
+    fn at(&self, place: Place) -> FieldCheck<'a> {
         FieldCheck { field: self.field, place }
     }
 }
@@ -140,8 +140,16 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
         self.accept(self.is(&FieldType::Integer) || self.is(&FieldType::Float), "an integer")
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.accept(self.is(&FieldType::Float), "a number with a fraction")
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        let found = if number.fract() != 0.0 {
+            "a number with a fraction"
+        } else if number.abs() < 9.3e18 {
+            // 1e3, 2.0.
+            "a whole number that is written with a fraction or an exponent"
+        } else {
+            "a number beyond the 64-bit integers"
+        };
+        self.accept(self.is(&FieldType::Float), found)
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
@@ -166,24 +174,35 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut first = map.next_key::<MemberName<'de>>()?.map(|MemberName(name)| name);
+        if first.as_deref() == Some(NUMBER_MEMBER) {
+            return map.next_value::<NumberText>()?.visit(self);
+        }
+        let mut next = |map: &mut A| match first.take() {
+            Some(name) => Ok(Some(name)),
+            None => Ok(map.next_key::<MemberName<'de>>()?.map(|MemberName(name)| name)),
+        };
         match (self.field.field_type(), self.place) {
             (FieldType::Map | FieldType::Any, _) => {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                while next(&mut map)?.is_some() {
+                    map.next_value::<IgnoredAny>()?;
+                }
                 Ok(())
             }
             (FieldType::Collection(_), Place::Field) => {
-                while let Some(MemberName(entry)) = map.next_key()? {
+                let mut at = 0;
+                while let Some(entry) = next(&mut map)? {
                     if entry == REF_MEMBER {
                         return self.mismatch("a single reference");
                     }
-                    let check = FieldCheck { field: self.field, place: Place::Entry(&entry) };
-                    map.next_value_seed(check)?;
+                    map.next_value_seed(self.at(Place::Entry(at)))?;
+                    at += 1;
                 }
                 Ok(())
             }
             (FieldType::Collection(target) | FieldType::Ref(target), _) => {
                 let mut target_found = false;
-                while let Some(MemberName(name)) = map.next_key()? {
+                while let Some(name) = next(&mut map)? {
                     if name != REF_MEMBER {
                         map.next_value::<IgnoredAny>()?;
                         continue;
@@ -192,10 +211,9 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
                         return self.mismatch("a `$ref` that is no text");
                     };
                     match KeyRef::parse(&text) {
-                        Err(error) => return self.mismatch(error),
+                        Err(_) => return self.mismatch("a `$ref` that is no key, `type:id`"),
                         Ok(key) if key.entity_type() != target => {
-                            return self
-                                .mismatch(format_args!("a reference to a {}", key.entity_type()));
+                            return self.mismatch("a reference to another type");
                         }
                         Ok(_) => target_found = true,
                     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::field::Field;
 use super::step::{Step, StepError};
 use crate::model::key::{MAX_TYPE_LEN, is_entity_type};
-use crate::model::{Error, Object, Result, VERSION_MEMBER};
+use crate::model::{Error, Object, REF_MEMBER, Result, VERSION_MEMBER};
 
 /// One declared entity type.
 #[derive(Clone)]
@@ -30,6 +30,9 @@ impl Entity {
     }
 
     /// Declares a field. Members that are not declared are kept and not checked.
+    ///
+    /// [`Schema::new`](crate::Schema::new) refuses the names `""`, `"$v"` and `"$ref"`, and a
+    /// reference whose target is most likely a misspelled type.
     pub fn field(mut self, field: Field) -> Self {
         self.fields.push(field);
         self
@@ -41,6 +44,12 @@ impl Entity {
     /// They must lead without a gap to the entity's version; the oldest ones may be dropped once
     /// no such documents are left, and documents older than the oldest kept step are then refused.
     /// Version 0 is a document without `$v`; without a step from 0 it is taken as version 1.
+    ///
+    /// A step works on its document alone. It must not wait for a call of a handle, which could
+    /// wait for the step in turn: two old documents whose steps read each other would never be
+    /// read. On the thread of the step such a call fails with
+    /// a [`Schema`](crate::ErrorKind::Schema) error, unless it finds its document in the cache. The
+    /// same is true of down-steps and migrations of fields.
     pub fn step(
         mut self,
         from: u32,
@@ -80,6 +89,11 @@ impl Entity {
         &self.fields
     }
 
+    /// The same fields without steps: what runs on a document of any older version.
+    pub(crate) fn without_steps(&self) -> Self {
+        Self { up: Vec::new(), down: Vec::new(), ..self.clone() }
+    }
+
     /// The steps from `version` up to the current one; `None` if the first are not kept.
     pub(crate) fn steps_up(&self, version: u32) -> Option<&[Step]> {
         let oldest = self.up.first().map_or(self.version, |step| step.from);
@@ -114,8 +128,14 @@ impl Entity {
         }
         for (at, field) in self.fields.iter().enumerate() {
             let place = || format!("entity type `{name}`, field `{}`", field.name());
-            if field.name() == VERSION_MEMBER {
-                return Err(Error::schema(format!("{}: the name is reserved", place())));
+            let problem = match field.name() {
+                "" => Some("a field needs a name"),
+                VERSION_MEMBER => Some("the name is reserved for the version"),
+                REF_MEMBER => Some("the name is reserved: a document with it reads as a reference"),
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                return Err(Error::schema(format!("{}: {problem}", place())));
             }
             if self.fields[..at].iter().any(|other| other.name() == field.name()) {
                 return Err(Error::schema(format!("{} is declared twice", place())));

@@ -10,10 +10,11 @@ use super::check::{DocumentCheck, FieldCheck};
 use super::entity::Entity;
 use super::field::OldField;
 use super::schema::Schema;
-use super::step::{Step, StepError};
+use super::step::{Step, StepError, reason_text};
 use crate::model::json::{expect_object, validate, without_content};
 use crate::model::written::{MAX_DEPTH, is_too_deep};
 use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
+use crate::runtime::run_step;
 
 /// What a schema makes of a document that was read.
 #[derive(Debug)]
@@ -45,7 +46,9 @@ pub(crate) fn read(
             Err(error) => Err(error),
         },
         Ordering::Greater => match entity.steps_down(version) {
-            Some(steps) => match migrate(entity, text, |editor| run_steps(editor, steps)) {
+            Some(steps) => match migrate(entity, text, |editor| run_steps(editor, steps))
+                .map_err(|error| between(version, entity, &error))
+            {
                 Ok(text) => Ok(Reading::Downgraded(text)),
                 Err(error) if schema.serves_original() => Ok(Reading::Unmigrated(error)),
                 Err(error) => Err(error),
@@ -167,10 +170,17 @@ pub(crate) fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Strin
             entity.oldest_kept()
         )));
     };
-    migrate(entity, text, |editor| {
+    let upgraded = migrate(entity, text, |editor| {
         run_steps(editor, steps)?;
         migrate_fields(editor, entity)
-    })
+    });
+    upgraded.map_err(|error| between(version, entity, &error))
+}
+
+/// The error of a migration, with the versions that it was to lead from and to.
+fn between(version: u32, entity: &Entity, error: &Error) -> Error {
+    let why = format!("from version {version} to {}: {}", entity.version(), error.message());
+    Error::new(error.kind(), why)
 }
 
 fn migrate(
@@ -227,9 +237,9 @@ fn migrate_fields(editor: &mut DocumentEditor<'_>, entity: &Entity) -> Result<()
 
 /// Runs a user's step; a panic in it is a failed step.
 fn guarded<T>(step: impl FnOnce() -> Result<T, StepError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(step)) {
+    match catch_unwind(AssertUnwindSafe(|| run_step(step))) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(reason)) => Err(reason.to_string()),
+        Ok(Err(reason)) => Err(reason_text(&reason)),
         Err(_) => Err("it panicked".to_owned()),
     }
 }
@@ -324,18 +334,18 @@ mod tests {
         let refused = schema(Entity::new("deck", 2).step(1, 2, |_| Err("no title".into())));
         let error = read_with(&refused, r#"{"$v":1}"#).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Schema);
-        assert_eq!(error.message(), "migration step 1 -> 2: no title");
+        assert_eq!(error.message(), "from version 1 to 2: migration step 1 -> 2: no title");
 
         let panics = schema(Entity::new("deck", 2).field(integer("n").migrate(|_| panic!("boo"))));
         let error = read_with(&panics, "{}").unwrap_err();
-        assert_eq!(error.message(), "migration of field `n`: it panicked");
+        assert_eq!(error.message(), "from version 0 to 2: migration of field `n`: it panicked");
 
         let misfit =
             schema(Entity::new("deck", 2).field(integer("n").migrate(|_| Ok(Some(json!("text"))))));
         let error = read_with(&misfit, "{}").unwrap_err();
         assert_eq!(
             error.message(),
-            "after its migration: field `n`: expected an integer, found a string"
+            "from version 0 to 2: after its migration: field `n`: expected an integer, found a string"
         );
     }
 

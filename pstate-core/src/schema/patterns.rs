@@ -116,7 +116,7 @@ fn keys_in_list(old: &OldField<'_>, pattern: &str) -> Result<Vec<Key>, StepError
             }
         };
         let id = text.strip_prefix(target).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&text);
-        Key::new(target, id).map_err(|error| format!("item {at}: {error}").into())
+        Key::new(target, id).map_err(|_| format!("item {at}: the text is no id").into())
     };
     ids.iter().enumerate().map(key).collect()
 }
@@ -409,7 +409,9 @@ pub fn flatten(
         Some(Value::Object(inner)) => {
             for (name, value) in inner {
                 if document.contains_key(&name) {
-                    return Err(format!("`{member}.{name}`: there is a `{name}` already").into());
+                    return Err(
+                        format!("`{member}` holds a member that the document has already").into()
+                    );
                 }
                 document.insert(name, value);
             }

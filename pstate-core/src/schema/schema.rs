@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::entity::Entity;
+use super::similar::most_similar;
 use crate::model::{Error, Result};
 
 /// What to do with a document that is newer than the schema: one that a later release of the
@@ -21,9 +22,14 @@ pub enum NewerDocuments {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UndeclaredTypes {
     /// Store and serve them untouched: nothing is stamped, nothing is checked.
+    ///
+    /// The first write of such a type is logged as a warning if its name is similar to that of
+    /// a declared type: `crad` beside `card`.
     #[default]
     Pass,
-    /// Refuse to read and write them, with a [`Schema`](crate::ErrorKind::Schema) error.
+    /// Refuse to read and write them, with a [`Schema`](crate::ErrorKind::Schema) error. A schema
+    /// whose references lead to a type that it does not declare is then refused by
+    /// [`Builder::build`](crate::Builder::build).
     Refuse,
 }
 
@@ -65,8 +71,14 @@ impl Schema {
     /// A schema of these entity types.
     ///
     /// # Errors
-    /// [`Schema`](crate::ErrorKind::Schema) for a malformed or duplicate type, a duplicate field,
-    /// or steps that do not lead from one version to the next without a gap up to the current one.
+    /// [`Schema`](crate::ErrorKind::Schema), naming entity type and field, for
+    /// - a malformed or duplicate type;
+    /// - a field that is declared twice, or named `""`, `"$v"` or `"$ref"`;
+    /// - a reference to a type that is not declared and looks like a misspelling of one that is: at
+    ///   most two edits away, and one edit for every three characters. Where that is a type of its
+    ///   own, declare it. References to other undeclared types pass, unless such types are
+    ///   [refused](UndeclaredTypes::Refuse);
+    /// - steps that do not lead from one version to the next without a gap up to the current one.
     pub fn new(entities: impl IntoIterator<Item = Entity>) -> Result<Self> {
         let mut schema = Self::default();
         for entity in entities {
@@ -76,7 +88,43 @@ impl Schema {
                 return Err(Error::schema(format!("entity type `{name}` is declared twice")));
             }
         }
+        for (place, target) in schema.undeclared_targets() {
+            if let Some(similar) = schema.similar_type(target) {
+                return Err(Error::schema(format!(
+                    "{place}: the target `{target}` is not declared; did you mean `{similar}`? \
+                     If `{target}` is another type, declare it"
+                )));
+            }
+        }
         Ok(schema)
+    }
+
+    /// The references that lead to undeclared types: where each is declared, and its target.
+    fn undeclared_targets(&self) -> impl Iterator<Item = (String, &str)> {
+        self.entities().flat_map(|entity| {
+            entity.fields().iter().filter_map(|field| {
+                let target = field.field_type().target()?;
+                let place = || format!("entity type `{}`, field `{}`", entity.name(), field.name());
+                (!self.entities.contains_key(target)).then(|| (place(), target))
+            })
+        })
+    }
+
+    /// Refuses references to types that can be neither read nor written.
+    pub(crate) fn check_targets(&self) -> Result<()> {
+        if self.undeclared == UndeclaredTypes::Pass {
+            return Ok(());
+        }
+        self.undeclared_targets().next().map_or(Ok(()), |(place, target)| {
+            Err(Error::schema(format!(
+                "{place}: the target `{target}` is not declared, and undeclared types are refused"
+            )))
+        })
+    }
+
+    /// The declared type that an undeclared one is most likely a misspelling of.
+    pub(crate) fn similar_type(&self, undeclared: &str) -> Option<&str> {
+        most_similar(undeclared, self.entities.keys().map(String::as_str))
     }
 
     /// What to do with documents that are newer than the schema. Default: pass.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::model::Object;
+use crate::model::json::foreign_problem;
 
 /// Why a migration step failed. Anything that is an error, or text.
 ///
-/// The reason is part of the error of a read: it should not quote the document.
+/// The reason is part of the error of a read, and errors are logged: it should not quote the
+/// document. Of an error of `serde_json`, which does, only what it says of the syntax is shown.
 pub type StepError = Box<dyn std::error::Error + Send + Sync>;
 
 type Run = dyn Fn(&mut Object) -> Result<(), StepError> + Send + Sync;
@@ -30,5 +32,13 @@ impl Step {
 
     pub(crate) fn run(&self, document: &mut Object) -> Result<(), StepError> {
         (self.run)(document)
+    }
+}
+
+/// The reason as text.
+pub(super) fn reason_text(reason: &StepError) -> String {
+    match reason.downcast_ref::<serde_json::Error>() {
+        Some(error) => foreign_problem(error),
+        None => reason.to_string(),
     }
 }

@@ -83,6 +83,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// # Contract
     /// - [`CountVersions`]: What is counted is what a scan of the whole space gives. Case:
     ///   `extensions::count_versions`.
+    /// - [`CountVersions`]: A document counts at the version that a read takes it for, or as
+    ///   unreadable. Case: `extensions::count_unreadable`.
     /// - [`ChangeFeed`]: The next call of every subscription reports what was written, and what it
     ///   reports can be read. Case: `extensions::change_feed`.
     /// - [`ChangeFeed`]: It also reports what other handles to the same store have written. Case:

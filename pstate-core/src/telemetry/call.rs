@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::spans::record_error;
 use crate::model::{Error, KeyRef, Result, Space};
-use crate::runtime::Handle;
+use crate::runtime::{Handle, is_in_step};
 
 /// A method of the handle that the program has called, in a space, on a key if it names one.
 ///
@@ -86,6 +86,10 @@ impl<T, W: Future<Output = Result<T>>> Future for CallFuture<'_, W> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.project();
+        if is_in_step() {
+            // The step would wait for a read that may wait for the step.
+            return Poll::Ready(Err(this.call.locate(called_in_step())));
+        }
         let _in_runtime = this.call.runtime.enter();
         let span = this.span.as_ref();
         let _in_span = span.map(Span::enter);
@@ -95,4 +99,11 @@ impl<T, W: Future<Output = Result<T>>> Future for CallFuture<'_, W> {
         }
         Poll::Ready(result.map_err(|error| this.call.locate(error)))
     }
+}
+
+fn called_in_step() -> Error {
+    Error::schema(
+        "a migration step works on its document alone: a call that it waits for could wait for the \
+         step; read other documents before the migration, or change this one by `update` after it",
+    )
 }

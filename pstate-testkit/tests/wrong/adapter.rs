@@ -162,7 +162,15 @@ impl CountVersions for LogAdapter {
         let mut counts = VersionCounts::default();
         for space in &spaces {
             for (key, record) in self.scan(space, &everything).await?.records {
-                counts.add(key.as_str(), &record.bytes);
+                let mut value = record.bytes.to_vec();
+                if self.is(Fault::CountsBeginnings)
+                    && value.starts_with(br#"{"$v":"#)
+                    && let Some(end) = value.iter().position(|byte| *byte == b',')
+                {
+                    value.truncate(end);
+                    value.push(b'}');
+                }
+                counts.add(key.as_str(), &value);
             }
         }
         Ok(counts)

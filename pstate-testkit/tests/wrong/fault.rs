@@ -58,6 +58,7 @@ faults! {
     JoinsSpaceAndKey "spaces::names_that_run_together" "joins space and key without a separator",
     ListsEmptySpaces "spaces::listed" "lists empty spaces",
     CountsEverySpace "extensions::count_versions" "counts versions in all spaces together",
+    CountsBeginnings "extensions::count_unreadable" "counts versions by the beginnings of values",
     ReportsTooEarly "extensions::change_feed" "reports a change before it can be read",
     OmitsDeletes "extensions::change_feed" "reports puts, but no deletes",
     OmitsTheSpace "extensions::change_feed" "reports all changes under the default space",

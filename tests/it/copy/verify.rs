@@ -144,3 +144,31 @@ impl Adapter for FirstPageUnreadable {
         self.0.close().await
     }
 }
+
+#[tokio::test]
+async fn a_named_space_that_holds_nothing_is_refused_and_not_complete() {
+    let (from, to) = (cards(3).await, memory());
+    put(&to, "only-to", "card:1", b"1").await;
+    let named = |name: &str| copy(from.clone(), to.clone()).space(name).unwrap();
+    for name in ["nope", "only-to"] {
+        // With a space that exists beside it, too.
+        for copying in [named(name), named(name).space("default").unwrap().overwrite(true)] {
+            let error = copying.run().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert_eq!(error.space().unwrap().as_str(), name);
+            let begins =
+                format!("copy: the source holds no documents in space {name:?}; check its");
+            assert!(error.to_string().starts_with(&begins), "{error}");
+        }
+    }
+    assert_eq!(to.spaces().await.unwrap(), ["only-to".parse().unwrap()]);
+
+    let error = named("nope").verify().await.unwrap_err();
+    assert!(error.to_string().starts_with("copy: neither store holds documents in space \"nope\""));
+    // What only the target holds is a difference.
+    assert_eq!(named("only-to").verify().await.unwrap().extra, 1);
+
+    // Without a name there is nothing to misspell; the report says that there was nothing.
+    let nothing = copy(memory(), memory()).run().await.unwrap();
+    assert!(nothing.to_string().ends_with("; verified: both stores are empty"), "{nothing}");
+}

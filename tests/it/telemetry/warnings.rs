@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{Builder, MemoryAdapter, MigrationWriter, Operation, PState, Thresholds};
+use pstate::schema::Entity;
+use pstate::{Builder, MemoryAdapter, MigrationWriter, Operation, PState, Schema, Thresholds};
 use pstate_testkit::{Call, FaultLayer, workload};
 use serde_json::json;
 use tracing::Level;
@@ -132,4 +133,32 @@ async fn a_long_queue_and_a_slow_flush_are_logged() {
     assert!(told[0].contains("trigger=manual") && told[0].contains("count=4"), "{told:?}");
     let flushes = pstate.stats().write_back;
     assert_eq!((flushes.last_flush, flushes.longest_flush), (101 * MILLISECOND, 101 * MILLISECOND));
+}
+
+#[tokio::test]
+async fn a_write_under_a_misspelled_type_is_warned_of_once() {
+    let (_, builder, _) = setup();
+    let log = Log::of(Level::WARN);
+    let _logged = log.begin();
+    let schema = Schema::new(["card", "deck"].map(|name| Entity::new(name, 1))).unwrap();
+    let pstate = builder.schema(schema).build().unwrap();
+    pstate.put("card:1", &json!({})).await.unwrap();
+    // Of another name altogether; read, and not written; deleted.
+    pstate.put("user:1", &json!({})).await.unwrap();
+    pstate.get("crad:1").await.unwrap();
+    pstate.delete("crad:1").await.unwrap();
+    assert_eq!(log.take(), [""; 0]);
+
+    pstate.put("crad:1", &json!({})).await.unwrap();
+    let warned = log.take();
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    for part in ["WARN:", "key=crad:1", "similar=card", "does not declare"] {
+        assert!(warned[0].contains(part), "{part} in {warned:?}");
+    }
+    pstate.multi_put([("crad:1", json!({})), ("crad:2", json!({}))]).await.unwrap();
+    pstate.space("other").unwrap().put("crad:1", &json!({})).await.unwrap();
+    pstate.update("crad:1", |_| Ok(())).await.unwrap();
+    assert_eq!(log.take(), [""; 0]);
+    pstate.batch().put("card:1", &json!({})).put("decks:1", &json!({})).commit().await.unwrap();
+    assert_eq!(log.take().len(), 1);
 }

@@ -64,7 +64,9 @@ pub fn copy(from: Arc<dyn Adapter>, to: Arc<dyn Adapter>) -> Copy {
 }
 
 impl Copy {
-    /// Only this space; asked for several times, only these.
+    /// Only this space; asked for several times, only these. [`start`](Self::start) refuses a space
+    /// in which the source holds no documents, and [`verify`](Self::verify) one in which neither
+    /// store holds any: the name is most likely misspelled.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a malformed name, or one of PState's own.
@@ -148,7 +150,8 @@ impl Copy {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if a space of the target, which the error names,
     /// holds documents already, also one that the source does not have, and the copy may not
-    /// [overwrite](Self::overwrite) them; or if both stores are the same.
+    /// [overwrite](Self::overwrite) them; if the source holds no documents in a
+    /// [named](Self::space) space; or if both stores are the same.
     /// [`Config`](ErrorKind::Config) outside of a Tokio runtime. Those of the stores.
     ///
     /// [`Job::wait`] returns the errors of the stores that do not pass, or have not passed after
@@ -186,7 +189,9 @@ impl Copy {
     /// [`keep_failures`](Self::keep_failures).
     ///
     /// # Errors
-    /// Those of the stores. The differences stand in what it returns.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if neither store holds documents in a
+    /// [named](Self::space) space, or if both stores are the same; those of the stores. The
+    /// differences stand in what it returns.
     ///
     /// # Cost
     /// One scan of each store.

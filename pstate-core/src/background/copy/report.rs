@@ -148,7 +148,10 @@ impl fmt::Display for CopyVerification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_equal() {
             let documents: u64 = self.spaces.values().map(|space| space.from.documents).sum();
-            return write!(f, "verified: all {documents} documents equal");
+            return match documents {
+                0 => f.write_str("verified: both stores are empty"),
+                _ => write!(f, "verified: all {documents} documents equal"),
+            };
         }
         let Self { missing, extra, different, unreadable, .. } = self;
         write!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::progress::CopyProgress;
 use super::settings::Settings;
 use crate::background::driver::{Ended, JobDriver};
-use crate::model::Space;
+use crate::model::{Error, Space};
 use crate::storage::Adapter;
 
 /// The source and the target.
@@ -31,5 +31,24 @@ impl Stores {
         let to = driver.attempt(|| self.to.spaces()).await?;
         let [from, to] = [from, to].map(|spaces| spaces.into_iter().filter(chosen).collect());
         Ok((from, to))
+    }
+}
+
+/// Refuses a named space that none of the `stores` has: a copy of a misspelled space would be
+/// complete, with nothing in it.
+pub(super) fn check_named(
+    settings: &Settings,
+    stores: &[&BTreeSet<Space>],
+    holder: &str,
+) -> Result<(), Error> {
+    let is_missing = |space: &&Space| !stores.iter().any(|spaces| spaces.contains(*space));
+    match settings.spaces.iter().find(is_missing) {
+        None => Ok(()),
+        Some(space) => Err(Error::invalid_input(format!(
+            "{holder} documents in space {:?}; check its name, and that the store is the right \
+             one: `Adapter::spaces` lists the spaces that hold documents",
+            space.as_str()
+        ))
+        .in_space(space)),
     }
 }

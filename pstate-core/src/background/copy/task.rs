@@ -9,7 +9,7 @@ use super::pages::{PageLen, bytes_of, page_after};
 use super::progress::CopyProgress;
 use super::report::{CopyReport, CopyVerification};
 use super::settings::Settings;
-use super::stores::Stores;
+use super::stores::{Stores, check_named};
 use super::verify::verify;
 use crate::background::driver::{Ended, JobDriver};
 use crate::model::{Batch, Error, ErrorKind, Key, Outcome, Result, Space, Write};
@@ -84,6 +84,7 @@ impl Task {
         &mut self,
     ) -> Result<(BTreeMap<Space, Checkpoint>, BTreeSet<Space>), Ended> {
         let (from, to) = self.stores.spaces(&mut self.driver, &self.settings).await?;
+        check_named(&self.settings, &[&from], "the source holds no")?;
         let overwrites = self.settings.overwrite;
         let (mut checkpoints, mut noted) = (BTreeMap::new(), BTreeSet::new());
         for space in from.union(&to) {
@@ -182,7 +183,7 @@ impl Task {
     async fn write_notes(&mut self, notes: Vec<Write>) -> Result<(), Ended> {
         match self.write(&Space::copies(), notes).await?.pop() {
             None => Ok(()),
-            Some(error) => Err(error.in_space(&Space::copies()).into()),
+            Some(error) => Err(error.without_place().into()),
         }
     }
 

@@ -10,7 +10,7 @@ use super::report::{
     CopyDifference, CopyDifferenceKind, CopyFailure, CopyVerification, SpaceVerification,
 };
 use super::settings::Settings;
-use super::stores::Stores;
+use super::stores::{Stores, check_named};
 use crate::background::driver::{Ended, JobDriver};
 use crate::model::{Error, Key, Record, Space};
 use crate::runtime::Instant;
@@ -27,6 +27,7 @@ pub(super) async fn verify(
     driver.restart_rate();
     let mut found = CopyVerification::default();
     let (from, to) = stores.spaces(driver, settings).await?;
+    check_named(settings, &[&from, &to], "neither store holds")?;
     for space in from.into_iter().chain(to).collect::<BTreeSet<_>>() {
         let digests = compare(driver, stores, settings, &space, &mut found).await?;
         found.spaces.insert(space, digests);

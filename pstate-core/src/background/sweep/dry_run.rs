@@ -45,7 +45,7 @@ pub struct DryRunCounts {
     pub newer: u64,
     /// How many could not be migrated.
     pub failed: u64,
-    /// For how many the migration is not idempotent.
+    /// For how many a field's migration is not idempotent.
     pub not_idempotent: u64,
     /// How many would lose members.
     pub lose_members: u64,
@@ -89,7 +89,8 @@ pub struct Problem {
 pub enum ProblemKind {
     /// It fails, or what comes out does not fit the declared types.
     Fails,
-    /// What came out, taken for old and migrated again, changes once more.
+    /// A field's migration changes its own result, or fails on it. Steps run once and need not be
+    /// idempotent; a field's migration runs again at every later version, unless its field fits.
     NotIdempotent,
     /// A member is gone, and some of what it held is nowhere in the members that have come or
     /// changed.
@@ -162,6 +163,7 @@ pub(super) async fn run(
     let mut limiter = RateLimiter::default();
     let limit = settings.page_size;
     for entity in schema.entities() {
+        let fields = entity.without_steps();
         let mut after = None;
         loop {
             sleep_until(limiter.due(settings.rate, Instant::now())).await;
@@ -174,7 +176,7 @@ pub(super) async fn run(
                     tokio::task::yield_now().await;
                 }
                 let found = classify(entity, space, &key, record);
-                report.add_document(entity, found, &key, settings);
+                report.add_document((entity, &fields), found, &key, settings);
             }
             for error in found.unreadable {
                 report.unreadable(&error, settings);
@@ -192,7 +194,7 @@ pub(super) async fn run(
 impl DryRun {
     fn add_document(
         &mut self,
-        entity: &Entity,
+        (entity, fields): (&Entity, &Entity),
         found: Classification,
         key: &Key,
         settings: &Settings,
@@ -207,24 +209,24 @@ impl DryRun {
                 self.add_problem(Some(key.clone()), ProblemKind::Fails, reason, settings);
             }
             Classification::Old { stored, migrated } => {
-                self.compare(entity, &stored, &migrated, settings);
+                self.compare((entity, fields), &stored, &migrated, settings);
             }
         }
     }
 
     fn compare(
         &mut self,
-        entity: &Entity,
+        (entity, fields): (&Entity, &Entity),
         stored: &Document,
         migrated: &Document,
         settings: &Settings,
     ) {
         let (key, version) = (stored.key(), stored.version());
-        let again = migrate::upgrade(entity, migrated.as_str(), version);
+        let again = migrate::upgrade(fields, migrated.as_str(), version);
         let not_idempotent = match again {
             Ok(again) if again == migrated.as_str() => None,
-            Ok(_) => Some("migrated again, it changes once more".to_owned()),
-            Err(error) => Some(format!("migrated again, it fails: {}", error.message())),
+            Ok(_) => Some("a field's migration, run again, changes its own result".to_owned()),
+            Err(error) => Some(format!("run again on its own result, {}", error.message())),
         };
         let (before, after) = match (stored.value(), migrated.value()) {
             (Ok(before), Ok(after)) => (before, after),

@@ -133,8 +133,9 @@ impl Sweep {
     /// Looks at every document as the sweep would, and writes nothing.
     ///
     /// The report says what would change, by type and version, shows some documents before and
-    /// after, and lists what is wrong with the migrations: steps that fail, that are not
-    /// idempotent, and, with [`lossless`](Self::lossless), that lose members. It keeps to
+    /// after, and lists what is wrong with the migrations: that they fail, that a field's migration
+    /// is not [idempotent](crate::ProblemKind::NotIdempotent), and, with
+    /// [`lossless`](Self::lossless), that members get lost. It keeps to
     /// [`page_size`](Self::page_size), [`rate`](Self::rate) and
     /// [`keep_failures`](Self::keep_failures).
     ///

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use crate::model::{AsKey, Error, Key, Result};
+use crate::model::{AsKey, Error, Key, Result, check_prefix};
 use crate::preload::{Plan, Preload};
 
 /// How many documents are read at once by default.
@@ -44,7 +44,8 @@ impl Warm {
     /// All documents whose key begins with a prefix: `"base_card:"` for all of a type.
     ///
     /// They are read twice: once to learn the keys, and once like all reads, so that nothing is
-    /// cached that was overwritten in between.
+    /// cached that was overwritten in between. [`PState::warm`](crate::PState::warm) refuses a
+    /// prefix that no key can begin with.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.parts.push(Part::Prefix(prefix.to_owned()));
         self
@@ -78,6 +79,14 @@ impl Warm {
     pub fn rate(mut self, documents_per_second: u32) -> Self {
         self.rate = NonZeroU32::new(documents_per_second);
         self
+    }
+
+    /// Refuses prefixes that no key begins with.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Prefix(prefix) => check_prefix(prefix),
+            Part::Keys(_) | Part::Preload(..) => Ok(()),
+        })
     }
 
     pub(super) fn documents_at_once(&self) -> NonZeroUsize {

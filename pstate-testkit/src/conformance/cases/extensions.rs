@@ -1,5 +1,6 @@
 //! Extensions: what an adapter offers beyond the contract.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use pstate_core::{Scan, VersionCounts};
@@ -11,6 +12,41 @@ use crate::conformance::context::Context;
 
 cases! { "extensions";
     count_versions: "What is counted is what a scan of the whole space gives.",
+    count_unreadable: "A document counts at the version that a read takes it for, or as unreadable.",
+}
+
+async fn count_unreadable(context: &Context) -> CaseResult {
+    let store = context.open().await?;
+    let Some(counter) = store.adapter.extensions().count_versions else {
+        return Err(CaseError::ignored("it does not count versions"));
+    };
+    let red = store.space("red");
+    for (id, value) in [
+        ("cut", r#"{"$v":1,"name":"Span"#),
+        ("followed", r#"{"$v":1} {"$v":1}"#),
+        ("negative", r#"{"$v":-1}"#),
+        ("fraction", r#"{"$v":1.0}"#),
+        ("text", r#"{"$v":"1"}"#),
+        ("array", r#"[{"$v":1}]"#),
+        ("empty", ""),
+    ] {
+        red.put(&format!("card:unreadable-{id}"), value).await?;
+    }
+    for (id, value) in [
+        ("first", r#"{"$v":1,"n":1}"#),
+        ("last", r#"{"n":1,"$v":1}"#),
+        ("blanks", " { \"$v\" :\n1 } "),
+        ("escaped", r#"{"\u0024v":1}"#),
+        ("repeated", r#"{"$v":2,"n":1,"$v":1}"#),
+        ("nested", r#"{"a":{"$v":2},"$v":1}"#),
+    ] {
+        red.put(&format!("card:{id}"), value).await?;
+    }
+    red.put("card:without", r#"{"a":{"$v":2}}"#).await?;
+    let counts = counter.count_versions(&red.space).await?;
+    ensure_eq("those that a read refuses", &7, &counts.unreadable())?;
+    let card = BTreeMap::from([(0, 1), (1, 6)]);
+    ensure_eq("those that are read", &BTreeMap::from([("card", &card)]), &counts.by_type())
 }
 
 async fn count_versions(context: &Context) -> CaseResult {
