@@ -9,4 +9,4 @@ pub(crate) mod size;
 pub(crate) use derived::Derived;
 pub(crate) use document::CacheOwner;
 pub use document::Document;
-pub(crate) use references::{collect_all, reference};
+pub(crate) use references::{MemberReferences, collect_all, reference};

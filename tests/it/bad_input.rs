@@ -35,12 +35,13 @@ on_each_store! {
         let message = async |spec: &str| pstate.preload("deck:1", spec).await.unwrap_err().to_string();
         assert_eq!(
             message("owner").await,
-            "preload: deck:1: member `owner`: expected a reference or a collection of references, \
-             found key \"nobody\": no ':' between type and id at line 1 column 46"
+            "preload: deck:1: field `owner`: expected a reference, \
+             found a `$ref` that is no key: no ':' between type and id"
         );
         assert_eq!(
             message("cards").await,
-            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string at line 1 column 19"
+            "preload: deck:1: field `cards`: expected a reference or a collection of references, \
+             found an array without references"
         );
     }
 

@@ -1,7 +1,13 @@
 //! Following references.
 
-use pstate::{Comparison, Error, ErrorKind, Filter, Order, PState, Path, Preload};
+use std::collections::BTreeMap;
+
+use pstate::schema::{Entity, has_many};
+use pstate::{
+    Collection, Comparison, Error, ErrorKind, Filter, Order, PState, Path, Preload, Ref, Schema,
+};
 use pstate_testkit::Call;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::stores::{deck_of, on_each_store};
@@ -247,5 +253,88 @@ on_each_store! {
         let failures: Vec<_> = loaded.failures().iter().map(ToString::to_string).collect();
         let expected = ["c", "d", "e"].map(|id| format!("preload: card:{id}: gone"));
         assert_eq!((failures, loaded.dangling().len()), (expected.to_vec(), 0));
+    }
+
+    async fn a_null_in_a_collection_refers_to_nothing(store: Store) {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Card { n: u32 }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Deck {
+            cards: Vec<Option<Ref<Card>>>,
+            by_lang: BTreeMap<String, Option<Ref<Card>>>,
+        }
+        const DECKS: Collection<Deck> = Collection::new("deck");
+        let schema = Schema::new([
+            Entity::new("deck", 1)
+                .field(has_many("cards", "card").required())
+                .field(has_many("by_lang", "card")),
+            Entity::new("card", 1),
+        ]).unwrap();
+        let card = Ref::<Card>::new("card:1".parse().unwrap());
+        let deck = Deck {
+            cards: vec![None, Some(card.clone()), None],
+            by_lang: BTreeMap::from([("es".to_owned(), Some(card)), ("fr".to_owned(), None)]),
+        };
+        for pstate in [store.plain(), store.builder().schema(schema).build().unwrap()] {
+            DECKS.put(&pstate, "1", &deck).await.unwrap();
+            pstate.put("card:1", &json!({"n": 1})).await.unwrap();
+            for preload in ["cards, by_lang", "cards(filter: n = 1), by_lang(order_by: n)"] {
+                let loaded = pstate.preload("deck:1", preload).await.unwrap().unwrap();
+                for field in ["cards", "by_lang"] {
+                    assert_eq!(loaded.follow(loaded.root(), field).unwrap().len(), 1);
+                }
+                assert_eq!((loaded.len(), loaded.dangling().len()), (2, 0));
+            }
+            let resolved = pstate.get_resolved("deck:1", 1).await.unwrap().unwrap();
+            assert_eq!(resolved["cards"][0], json!(null));
+            assert_eq!(resolved["cards"][1]["n"], json!(1));
+            assert_eq!(resolved["by_lang"]["fr"], json!(null));
+            let references = pstate.get("deck:1").await.unwrap().unwrap().references("cards");
+            assert_eq!(references.unwrap().len(), 1);
+        }
+    }
+
+    async fn a_field_without_references_is_invalid_input_that_names_its_kind(store: Store) {
+        let pstate = store.plain();
+        pstate.put("user:1", &json!({"name": "hunter2"})).await.unwrap();
+        pstate.put("deck:1", &json!({
+            "name": "hunter2", "size": 7, "open": true, "tags": ["hunter2"],
+            "style": {"color": "hunter2"}, "owner": {"$ref": "user:1"},
+        })).await.unwrap();
+        for (field, kind) in [
+            ("name", "a string"), ("size", "a number"), ("open", "a boolean"),
+            ("tags", "an array without references"), ("style", "an object without references"),
+        ] {
+            let error = pstate.preload("deck:1", field).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert_eq!(
+                error.to_string(),
+                format!("preload: deck:1: field `{field}`: expected a reference or a collection of \
+                         references, found {kind}")
+            );
+            let error = pstate.get("deck:1").await.unwrap().unwrap().references(field).unwrap_err();
+            assert_eq!((error.kind(), error.operation()), (ErrorKind::InvalidInput, Some("references")));
+        }
+        let error = pstate.preload("deck:1", "owner.name").await.unwrap_err();
+        assert_eq!((error.kind(), error.key().unwrap().as_str()), (ErrorKind::InvalidInput, "user:1"));
+        // What can be followed is followed.
+        let preload = "name, owner".parse::<Preload>().unwrap().keep_going();
+        let loaded = pstate.preload("deck:1", preload).await.unwrap().unwrap();
+        assert_eq!((loaded.len(), loaded.failures().len()), (2, 1));
+        assert_eq!(loaded.failures()[0].kind(), ErrorKind::InvalidInput);
+    }
+
+    async fn a_malformed_reference_is_a_failure_of_its_document(store: Store) {
+        let pstate = store.plain();
+        pstate.put("card:1", &json!({})).await.unwrap();
+        let cards = json!([{"$ref": "card:1"}, {"$ref": "hunter2"}]);
+        pstate.put("deck:1", &json!({ "cards": cards })).await.unwrap();
+        let error = pstate.preload("deck:1", "cards").await.unwrap_err();
+        assert_eq!((error.kind(), error.key().unwrap().as_str()), (ErrorKind::Corrupt, "deck:1"));
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let preload = "cards".parse::<Preload>().unwrap().keep_going();
+        let loaded = pstate.preload("deck:1", preload).await.unwrap().unwrap();
+        assert_eq!((loaded.failures().len(), loaded.failures()[0].kind()), (1, ErrorKind::Corrupt));
+        assert_eq!(loaded.follow(loaded.root(), "cards").unwrap().len(), 1);
     }
 }

@@ -1,7 +1,6 @@
 //! Text to keys: what is accepted, and why the rest is refused.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -19,19 +18,22 @@ impl Key {
 impl<'a> KeyRef<'a> {
     /// Joins a type and an id.
     pub fn new(entity_type: &'a str, id: &'a str) -> Result<Self> {
-        let joined = || format!("{entity_type}:{id}");
-        check_type(entity_type, joined)?;
-        check_id(id, entity_type.len() + 1, joined)?;
+        check(entity_type, id).map_err(|why| malformed(&format!("{entity_type}:{id}"), &why))?;
         Ok(Self::unchecked(entity_type, id))
     }
 
     /// Splits `type:id`.
     pub fn parse(text: &'a str) -> Result<Self> {
+        Self::split(text).map_err(|why| malformed(text, &why))
+    }
+
+    /// Splits `type:id`; the error is only why it cannot, without the text, which may be part of a
+    /// document.
+    pub(crate) fn split(text: &'a str) -> Result<Self, String> {
         let Some((entity_type, id)) = text.split_once(':') else {
-            return Err(malformed(text, "no ':' between type and id"));
+            return Err("no ':' between type and id".to_owned());
         };
-        check_type(entity_type, || text.to_owned())?;
-        check_id(id, entity_type.len() + 1, || text.to_owned())?;
+        check(entity_type, id)?;
         Ok(Self::unchecked(entity_type, id))
     }
 }
@@ -51,18 +53,23 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-fn malformed(text: &str, why: impl fmt::Display) -> Error {
+fn malformed(text: &str, why: &str) -> Error {
     // An id may be long; what identifies it is its beginning.
     let shown: String = text.chars().take(80).collect();
     let more = if shown.len() < text.len() { ".." } else { "" };
     Error::invalid_input(format!("key {shown:?}{more}: {why}"))
 }
 
-fn check_type(entity_type: &str, text: impl FnOnce() -> String) -> Result<()> {
+fn check(entity_type: &str, id: &str) -> Result<(), String> {
+    check_type(entity_type)?;
+    check_id(id, entity_type.len() + 1)
+}
+
+fn check_type(entity_type: &str) -> Result<(), String> {
     if is_entity_type(entity_type) {
         return Ok(());
     }
-    let why = if entity_type.is_empty() {
+    Err(if entity_type.is_empty() {
         "no type before the ':'".to_owned()
     } else if entity_type.len() > MAX_TYPE_LEN {
         format!("a type of {} bytes, at most {MAX_TYPE_LEN} are allowed", entity_type.len())
@@ -74,11 +81,10 @@ fn check_type(entity_type: &str, text: impl FnOnce() -> String) -> Result<()> {
             })
             .unwrap_or_default();
         format!("{c:?} at byte {at}; a type matches [a-z][a-z0-9_]*")
-    };
-    Err(malformed(&text(), why))
+    })
 }
 
-fn check_id(id: &str, offset: usize, text: impl FnOnce() -> String) -> Result<()> {
+fn check_id(id: &str, offset: usize) -> Result<(), String> {
     // Without control characters below 0x20 and 0x7f only C1 (U+0080..=U+009F) is left to find,
     // and pure ASCII has none of it: the common case is one pass over bytes.
     let plain = id.bytes().all(|b| (0x20..0x7f).contains(&b));
@@ -86,18 +92,14 @@ fn check_id(id: &str, offset: usize, text: impl FnOnce() -> String) -> Result<()
         return Ok(());
     }
     if id.is_empty() {
-        return Err(malformed(&text(), "no id after the ':'"));
+        return Err("no id after the ':'".to_owned());
     }
     if id.len() > MAX_ID_LEN {
-        let why = format!("an id of {} bytes, at most {MAX_ID_LEN} are allowed", id.len());
-        return Err(malformed(&text(), why));
+        return Err(format!("an id of {} bytes, at most {MAX_ID_LEN} are allowed", id.len()));
     }
     match id.char_indices().find(|(_, c)| c.is_control()) {
         None => Ok(()),
-        Some((at, c)) => {
-            let why = format!("control character {c:?} at byte {}", offset + at);
-            Err(malformed(&text(), why))
-        }
+        Some((at, c)) => Err(format!("control character {c:?} at byte {}", offset + at)),
     }
 }
 

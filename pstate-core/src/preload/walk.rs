@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use super::loaded::Loaded;
 use super::plan::{Plan, Step};
 use super::spec::Options;
-use crate::document::Document;
+use crate::document::{Document, MemberReferences};
 use crate::model::{Error, ErrorKind, Key, KeyMap, KeySet, Result};
 use crate::schema::{Entity, Field, Schema};
 
@@ -68,13 +68,20 @@ impl<'a> Walk<'a> {
             for (step, remaining) in steps {
                 let Step { field, options, .. } = &self.plan.steps[step];
                 let at = fields.binary_search(&field.as_str()).unwrap_or_default();
-                let Some(to) = &found[at] else {
-                    // Further down, documents of several types may meet.
-                    if self.plan.roots.contains(&step) && from == *self.loaded.root().key() {
-                        self.check_declared(&from, field)?;
+                if let Some(error) = found[at].error(field) {
+                    self.fail(error.at_key(&from))?;
+                }
+                let to = match &found[at] {
+                    MemberReferences::Keys(to) | MemberReferences::Damaged { keys: to, .. } => to,
+                    MemberReferences::Other(_) => continue,
+                    MemberReferences::Absent => {
+                        // Further down, documents of several types may meet.
+                        if self.plan.roots.contains(&step) && from == *self.loaded.root().key() {
+                            self.check_declared(&from, field)?;
+                        }
+                        self.loaded.follow_up(from.clone(), field, Vec::new());
+                        continue;
                     }
-                    self.loaded.follow_up(from.clone(), field, Vec::new());
-                    continue;
                 };
                 let limit = options.limit.filter(|_| !options.look_inside());
                 let to: Vec<Key> = to.iter().take(limit.unwrap_or(usize::MAX)).cloned().collect();
