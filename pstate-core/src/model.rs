@@ -21,7 +21,7 @@ pub use json::Object;
 pub(crate) use json::{MemberName, VERSION_MEMBER};
 pub use key::{Key, KeyRef};
 pub(crate) use key::{KeyMap, KeySet};
-pub(crate) use name::{FieldName, Shown};
+pub(crate) use name::{Excerpt, FieldName, Shown};
 pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};
 pub(crate) use reference::REF_MEMBER;
 pub use reference::Ref;

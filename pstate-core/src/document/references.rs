@@ -300,8 +300,8 @@ impl<'de> Visitor<'de> for EntrySeed {
 struct RefSeed;
 
 impl RefSeed {
-    fn no_text<E>() -> Result<Result<Key, String>, E> {
-        Ok(Err("a `$ref` that is no text".to_owned()))
+    fn no_text() -> Result<Key, String> {
+        Err("a `$ref` that is no text".to_owned())
     }
 }
 
@@ -326,33 +326,33 @@ impl<'de> Visitor<'de> for RefSeed {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Self::no_text()
+        Ok(Self::no_text())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Self::no_text()
+        Ok(Self::no_text())
     }
 }
 

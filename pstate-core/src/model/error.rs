@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::key::Key;
+use super::name::Excerpt;
 use super::space::Space;
 
 /// A result whose error is [`Error`].
@@ -90,6 +91,8 @@ struct Repr {
     operation: Option<&'static str>,
     space: Option<Space>,
     key: Option<Key>,
+    /// How a preload came to what failed.
+    path: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -106,6 +109,7 @@ impl Error {
                 operation: None,
                 space: None,
                 key: None,
+                path: None,
                 source: None,
             }),
         }
@@ -150,6 +154,13 @@ impl Error {
     /// Names the key that was worked on, unless one is named already.
     pub fn at_key(mut self, key: &Key) -> Self {
         self.repr.key.get_or_insert_with(|| key.clone());
+        self
+    }
+
+    /// Names the path of fields that a preload followed from its root to what failed.
+    pub(crate) fn on_path(mut self, path: &str, root: &Key) -> Self {
+        let path = Excerpt(path);
+        self.repr.path.get_or_insert_with(|| format!("path `{path}` from {root}"));
         self
     }
 
@@ -215,6 +226,9 @@ impl fmt::Display for Error {
             write!(f, "{key}: ")?;
         }
         f.write_str(&repr.message)?;
+        if let Some(path) = &repr.path {
+            write!(f, " ({path})")?;
+        }
         if let Some(space) = repr.space.as_ref().filter(|space| !space.is_default()) {
             write!(f, " (space {space})")?;
         }

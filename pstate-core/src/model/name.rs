@@ -32,10 +32,27 @@ pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(SHOWN) {
-            None => write!(f, "`{}`", FieldName(self.0)),
-            Some((end, _)) => write!(f, "`{}`..", FieldName(&self.0[..end])),
-        }
+        let beginning = Excerpt(self.0).beginning();
+        let more = if beginning.len() < self.0.len() { ".." } else { "" };
+        write!(f, "`{}`{more}", FieldName(beginning))
+    }
+}
+
+/// A text in a message, of which only the beginning is written if it is long.
+pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
+
+impl<'a> Excerpt<'a> {
+    fn beginning(&self) -> &'a str {
+        let end = self.0.char_indices().nth(SHOWN).map_or(self.0.len(), |(end, _)| end);
+        &self.0[..end]
+    }
+}
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let beginning = self.beginning();
+        f.write_str(beginning)?;
+        f.write_str(if beginning.len() < self.0.len() { ".." } else { "" })
     }
 }
 
