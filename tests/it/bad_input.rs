@@ -152,6 +152,13 @@ on_each_store! {
             message("crads").await,
             "preload: base_deck:1: base_deck has no field `crads`; fields that hold references: cards"
         );
+        // The schema says so, whether this document has the field or not.
+        pstate.put("base_card:1", &json!({"front": "x"})).await.unwrap();
+        assert_eq!(
+            pstate.preload("base_card:1", "rank").await.unwrap_err().to_string(),
+            "preload: base_card:1: field `rank` of base_card is an integer; fields that hold references: \
+             translations"
+        );
         assert_eq!(
             message("cards*1001").await,
             "preload: base_deck:1: `cards` leads 1001 levels deep, at most 1000 are allowed"

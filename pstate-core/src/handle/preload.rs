@@ -40,8 +40,8 @@ impl PState {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, for a field
-    /// of the root that the schema does not declare and the root does not have, and for a field
-    /// that holds no references; [`Corrupt`](crate::ErrorKind::Corrupt) for a malformed reference;
+    /// that the root does not have and the schema does not declare, or declares as a string, a
+    /// number or a boolean, and for a field that holds no references; [`Corrupt`](crate::ErrorKind::Corrupt) for a malformed reference;
     /// otherwise those of [`get`](PState::get) for any of the documents. An error below the root
     /// names the path that led there, and the root.
     ///

@@ -9,7 +9,7 @@ use super::plan::{Plan, Step, path_text};
 use super::spec::Options;
 use crate::document::{Document, MemberReferences};
 use crate::model::{Error, Key, KeyMap, KeySet, Result, Shown};
-use crate::schema::{Entity, Field, Schema};
+use crate::schema::{Entity, Field, FieldType, Schema};
 
 /// A plan being carried out.
 ///
@@ -234,13 +234,14 @@ impl<'a> Walk<'a> {
     }
 
     /// A document does not have the field that a step follows. If it is the root, and its
-    /// declaration does not have it either, that is a mistake in the preload; further down,
-    /// documents of several types may meet.
+    /// declaration has no such field for references either, that is a mistake in the preload;
+    /// further down, documents of several types may meet.
     fn miss(&mut self, from: &Key, step: usize) -> Result<()> {
         let Step { field, from: parent, .. } = &self.plan.steps[step];
         let declared = self.schema.and_then(|schema| schema.entity(from.entity_type()));
         let fields = declared.map_or(&[][..], Entity::fields);
-        if fields.iter().any(|declared| declared.name() == field) {
+        let known = fields.iter().find(|declared| declared.name() == field);
+        if known.is_some_and(may_refer) {
             self.met[step] = Met::Field;
         }
         if self.met[step] == Met::Field {
@@ -250,15 +251,22 @@ impl<'a> Walk<'a> {
         if fields.is_empty() || parent.is_some() || from != self.loaded.root().key() {
             return Ok(());
         }
+        let (entity_type, field) = (from.entity_type(), Shown(field));
+        let mistake = match known {
+            None => format!("{entity_type} has no field {field}"),
+            Some(known) => format!("field {field} of {entity_type} is {}", known.field_type()),
+        };
         let leads_on = |field: &&Field| field.field_type().target().is_some();
         let names: Vec<&str> = fields.iter().filter(leads_on).map(Field::name).collect();
-        Err(Error::invalid_input(format!(
-            "{} has no field {}; fields that hold references: {}",
-            from.entity_type(),
-            Shown(field),
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        )))
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(Error::invalid_input(format!("{mistake}; fields that hold references: {names}")))
     }
+}
+
+/// Whether a declared field can hold references.
+fn may_refer(field: &Field) -> bool {
+    use FieldType::{Boolean, Float, Integer, String};
+    !matches!(field.field_type(), String | Integer | Float | Boolean)
 }
 
 /// The loaded ones among `to` that the options choose, in their order, and those that cannot be
