@@ -41,9 +41,10 @@ impl PState {
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, for a field
     /// that the root does not have and the schema does not declare, or declares as a string, a
-    /// number or a boolean, and for a field that holds no references; [`Corrupt`](crate::ErrorKind::Corrupt) for a malformed reference;
-    /// otherwise those of [`get`](PState::get) for any of the documents. An error below the root
-    /// names the path that led there, and the root.
+    /// number or a boolean, and for a field that holds no references;
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for a malformed reference; otherwise those of
+    /// [`get`](PState::get) for any of the documents. An error below the root names the path that
+    /// led there, and the root.
     ///
     /// If the preload says to [keep going](Preload::keep_going), fields that cannot be followed and
     /// documents below the root that cannot be read are listed in [`Loaded::failures`] instead.

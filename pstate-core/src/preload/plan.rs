@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write};
+use std::iter::successors;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -62,7 +63,8 @@ impl Plan {
                 None => (1, depth),
                 Some(from) => (paths[from].first + 1, paths[from].last + depth),
             };
-            let text = format!("{}{}", path_text(&self.steps, at, "*"), step.options);
+            let mut text = path_text(&self.steps, at, "*");
+            _ = write!(text, "{}", step.options);
             paths.push(ExplainedPath { text, first, last });
         }
         Explanation { root: root.clone(), paths, max_batch }
@@ -71,17 +73,22 @@ impl Plan {
 
 /// The fields from the root to a step, separated by dots, with a mark after those that repeat.
 pub(super) fn path_text(steps: &[Step], at: usize, repeats: &str) -> String {
-    let mut chain = vec![at];
-    while let Some(from) = chain.last().and_then(|&at| steps[at].from) {
-        chain.push(from);
-    }
     let mut text = String::new();
-    for (position, &at) in chain.iter().rev().enumerate() {
-        let dot = if position > 0 { "." } else { "" };
-        let mark = if steps[at].depth > NonZeroU32::MIN { repeats } else { "" };
-        _ = write!(text, "{dot}{}{mark}", FieldName(&steps[at].field));
-    }
+    push_path(&mut text, steps, at, repeats);
     text
+}
+
+/// Recurses as deep as fields are nested.
+fn push_path(text: &mut String, steps: &[Step], at: usize, repeats: &str) {
+    let Step { field, depth, from, .. } = &steps[at];
+    if let Some(from) = *from {
+        push_path(text, steps, from, repeats);
+        text.push('.');
+    }
+    _ = write!(text, "{}", FieldName(field));
+    if *depth > NonZeroU32::MIN {
+        text.push_str(repeats);
+    }
 }
 
 /// A plan that is being made.
@@ -91,8 +98,10 @@ struct Planning<'a> {
     roots: Vec<usize>,
     /// The step for each field of the documents that a step leads to.
     known: HashMap<(Option<usize>, &'a str), usize, RandomState>,
-    /// The steps for a field that choose differently.
-    choices: HashMap<&'a str, Vec<usize>, RandomState>,
+    /// The last step for a field that chooses differently from those before.
+    choices: HashMap<&'a str, usize, RandomState>,
+    /// For each step, the last such step for its field before it.
+    earlier: Vec<Option<usize>>,
     /// How many fields were asked for.
     fields: usize,
 }
@@ -139,18 +148,19 @@ impl<'a> Planning<'a> {
         let at = self.steps.len();
         let field = path.field.as_str();
         self.known.insert((from, field), at);
-        let choices = self.choices.entry(field).or_default();
-        let same = choices.iter().find(|&&choice| self.steps[choice].options == path.options);
-        let choice = same.copied().unwrap_or(at);
-        if choice == at {
-            choices.push(at);
+        let last = self.choices.get(field).copied();
+        let same = successors(last, |&choice| self.earlier[choice])
+            .find(|&choice| self.steps[choice].options == path.options);
+        if same.is_none() {
+            self.choices.insert(field, at);
         }
+        self.earlier.push(last);
         self.steps.push(Step {
             field: path.field.clone(),
             depth: path.depth,
             options: path.options.clone(),
             from,
-            choice,
+            choice: same.unwrap_or(at),
             next: Vec::new(),
         });
         match from {
