@@ -10,4 +10,4 @@ pub(crate) use derived::Derived;
 pub(crate) use document::CacheOwner;
 pub use document::Document;
 pub(crate) use document::parse;
-pub(crate) use references::{collect_all, reference};
+pub(crate) use references::{MemberReferences, collect_all, reference};

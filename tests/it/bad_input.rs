@@ -35,12 +35,13 @@ on_each_store! {
         let message = async |spec: &str| pstate.preload("deck:1", spec).await.unwrap_err().to_string();
         assert_eq!(
             message("owner").await,
-            "preload: deck:1: member `owner`: expected a reference or a collection of references, \
+            "preload: deck:1: field `owner`: expected a reference, \
              found a `$ref` that is no key, `type:id`"
         );
         assert_eq!(
             message("cards").await,
-            "preload: deck:1: member `cards`, entry 0: expected a reference, found a string"
+            "preload: deck:1: field `cards`: expected a reference or a collection of references, \
+             found an array without references"
         );
     }
 
@@ -115,6 +116,45 @@ on_each_store! {
             assert_eq!(failure.key().unwrap().as_str(), "card:1");
             assert_eq!(failure.space(), Some(pstate.current_space()));
         }
+        assert_eq!(
+            loaded.failures()[0].to_string(),
+            "preload: card:1: a document is a JSON object, this is an array (path `card` from deck:1)"
+        );
+    }
+
+    async fn errors_within_a_preload_name_the_call_the_root_and_the_path(store: Store) {
+        let pstate = store.plain();
+        let reference = |key: &str| json!({ "$ref": key });
+        pstate.put("shelf:1", &json!({"name": "x", "decks": [reference("deck:1")]})).await.unwrap();
+        pstate.put("deck:1", &json!({"a b": reference("card:1"), "n": [reference("hunter2")]})).await.unwrap();
+        let damaged = Batch::each(vec![
+            Write::put("card:1".parse().unwrap(), *b"[1]"),
+            Write::put("card:2".parse().unwrap(), *br#"{"n":1e999}"#),
+            Write::put("deck:2".parse().unwrap(), *br#"{"card":{"$ref":"card:2"}}"#),
+        ]);
+        store.adapter().write(pstate.current_space(), &damaged).await.unwrap();
+        let message = async |key: &str, preload: &str| {
+            store.plain().preload(key, preload).await.unwrap_err().to_string()
+        };
+        assert_eq!(
+            message("shelf:1", "decks*2.\"a b\"").await,
+            "preload: card:1: a document is a JSON object, this is an array (path `decks.\"a b\"` from shelf:1)"
+        );
+        assert_eq!(
+            message("shelf:1", "decks.n").await,
+            "preload: deck:1: field `n`, entry 0: expected a reference, found a `$ref` that is no key, `type:id` (path `decks.n` from shelf:1)"
+        );
+        let out_of_range = message("deck:2", "card(filter: n = 1)").await;
+        assert!(out_of_range.starts_with("preload: card:2: number out of range"), "{out_of_range}");
+        assert!(out_of_range.ends_with("(path `card` from deck:2)"), "{out_of_range}");
+        assert_eq!(message("card:1", "a").await, "preload: card:1: a document is a JSON object, this is an array");
+
+        let faults = store.faults();
+        let pstate = PState::builder(faults.clone()).build().unwrap();
+        pstate.get("shelf:1").await.unwrap();
+        faults.fail(pstate_testkit::Call::Read, Error::new(ErrorKind::Unavailable, "gone"));
+        let error = pstate.preload("shelf:1", "decks").await.unwrap_err();
+        assert_eq!(error.to_string(), "preload: shelf:1: gone (path `decks` from shelf:1)");
     }
 
     async fn malformed_preloads(store: Store) {
@@ -123,35 +163,85 @@ on_each_store! {
         let message = async |preload: &str| {
             pstate.preload("base_deck:1", preload).await.unwrap_err().to_string()
         };
-        assert_eq!(message("cards.").await, "preload: preload \"cards.\": at byte 6: expected a field, found the end");
+        assert_eq!(
+            message("cards.").await,
+            "preload: base_deck:1: preload text \"cards.\" at byte 6: expected a field, found the end"
+        );
         assert_eq!(
             message("cards(limit: many)").await,
-            "preload: preload \"cards(limit: many)\": at byte 13: expected a number, found 'm'"
+            "preload: base_deck:1: preload text \"cards(limit: many)\" at byte 13: expected a number, found 'm'"
         );
         assert_eq!(
             message("cards, cards(limit: 1)").await,
-            "preload: `cards` is asked for twice with different options"
+            "preload: base_deck:1: `cards` is asked for twice with different options"
         );
         assert_eq!(
             message("crads").await,
             "preload: base_deck:1: base_deck has no field `crads`; fields that hold references: cards"
         );
+        // The schema says so, whether this document has the field or not.
+        pstate.put("base_card:1", &json!({"front": "x"})).await.unwrap();
+        assert_eq!(
+            pstate.preload("base_card:1", "rank").await.unwrap_err().to_string(),
+            "preload: base_card:1: field `rank` of base_card is an integer; fields that hold references: \
+             translations"
+        );
         assert_eq!(
             message("cards*1001").await,
-            "preload: `cards` repeats 1001 times, at most 1000 are allowed"
+            "preload: base_deck:1: `cards` leads 1001 levels deep, at most 1000 are allowed"
         );
-        let nameless = Preload::new().path(Path::new(""));
-        let error = pstate.preload("base_deck:1", nameless).await.unwrap_err();
-        assert_eq!(error.to_string(), "preload: a field without a name");
         assert_eq!(
             pstate.explain("base_deck", "cards").unwrap_err().to_string(),
             "explain: key \"base_deck\": no ':' between type and id"
+        );
+        assert_eq!(
+            pstate.explain("base_deck:1", "cards.").unwrap_err().to_string(),
+            "explain: base_deck:1: preload text \"cards.\" at byte 6: expected a field, found the end"
+        );
+        assert_eq!(
+            Warm::new().preload("base_deck:1", "cards.").unwrap_err().to_string(),
+            "warm: base_deck:1: preload text \"cards.\" at byte 6: expected a field, found the end"
         );
         let loaded = pstate.preload("base_deck:1", "cards").await.unwrap().unwrap();
         assert_eq!(
             loaded.follow(loaded.root(), "tags").err().unwrap().to_string(),
             "follow: base_deck:1: `tags` was not preloaded"
         );
+        for path in ["tags", "cards.tags"] {
+            let error = loaded.follow_path(loaded.root(), path).err().unwrap();
+            assert_eq!(error.to_string(), format!("follow_path: base_deck:1: `{path}` was not preloaded"));
+        }
+        let error = loaded.follow_path(loaded.root(), "cards(limit: 1)").err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "follow_path: base_deck:1: preload text \"cards(limit: 1)\" at byte 5: expected '.' or the end, \
+             found '('"
+        );
+    }
+
+    async fn preloads_beyond_the_limits(store: Store) {
+        let pstate = store.plain();
+        pstate.put("deck:1", &json!({})).await.unwrap();
+        let text = ["a*1000"; 10].join(".");
+        let fields = (0..20_000).fold(Preload::new(), |preload, at| preload.path(format!("f{at}")));
+        let deep = (0..10_000).fold(Path::new("a"), |path, _| Path::new("a").path(path));
+        for (preload, limit) in [
+            (Preload::try_from(text), "`a.a` leads 2000 levels deep, at most 1000 are allowed"),
+            (Preload::try_from("a,".repeat(500_000)), "a preload text of 1000000 bytes, at most 16384 are allowed"),
+            (Ok(fields), "more than 1000 fields, the most that a preload may have"),
+            (Ok(Preload::new().path(deep)), "fields are nested at most 64 deep"),
+        ] {
+            let read = match preload.clone() {
+                Ok(preload) => pstate.preload("deck:1", preload).await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            let explained = preload.and_then(|preload| pstate.explain("deck:1", &preload).map(|_| ()));
+            for error in [read.unwrap_err(), explained.unwrap_err()] {
+                let message = error.to_string();
+                assert_eq!(error.kind(), ErrorKind::InvalidInput);
+                assert!(message.ends_with(limit) && message.len() < 500, "{message}");
+            }
+        }
     }
 
     async fn documents_that_are_no_objects(store: Store) {

@@ -1,6 +1,6 @@
 //! Loops that read one by one what a preload would read at once.
 
-use pstate::{ErrorKind, NPlusOne, PState, SingleReads};
+use pstate::{CachePolicy, ErrorKind, NPlusOne, PState, SingleReads};
 use serde_json::json;
 
 use crate::stores::{deck_of, on_each_store};
@@ -82,6 +82,43 @@ on_each_store! {
         let keys = cards[80..].iter().map(|card| card.key().clone());
         pstate.multi_get(keys).await.unwrap();
         assert_eq!(found(&pstate), [""; 0]);
+    }
+
+    async fn polling_one_document_is_none(store: Store) {
+        deck_of(20).store(&store.plain()).await.unwrap();
+        let pstate = store.builder().n_plus_one(NPlusOne::Strict).build().unwrap();
+        let deck = pstate.get("base_deck:spanish").await.unwrap().unwrap();
+        let cards = deck.references("cards").unwrap();
+        let polled = pstate.cache_policy(CachePolicy::Bypass);
+        for _ in 0..15 {
+            for card in &cards[..9] {
+                polled.get(card.key()).await.unwrap();
+            }
+        }
+        assert_eq!(found(&pstate), [""; 0]);
+        let error = polled.get(cards[9].key()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        polled.get(cards[8].key()).await.unwrap();
+        assert_eq!(found(&pstate), ["base_deck:spanish .cards: 10 single reads; preload 'cards'"]);
+    }
+
+    async fn the_preload_that_is_advised_can_be_made(store: Store) {
+        let plain = store.plain();
+        let references: Vec<_> = (0..12).map(|n| json!({"$ref": format!("card:{n}")})).collect();
+        plain.put("deck:1", &json!({"my cards": references})).await.unwrap();
+        plain.put("deck:2", &json!({"too": {"deep": references}})).await.unwrap();
+        let pstate = store.builder().n_plus_one(NPlusOne::Warn).build().unwrap();
+        for (deck, advised) in [
+            ("deck:2", None),
+            ("deck:1", Some(r#"deck:1 ."my cards": 12 single reads; preload '"my cards"'"#)),
+        ] {
+            pstate.get(deck).await.unwrap();
+            for n in 0..12 {
+                pstate.cache_policy(CachePolicy::Bypass).get(format!("card:{n}")).await.unwrap();
+            }
+            assert_eq!(found(&pstate), advised.into_iter().collect::<Vec<_>>());
+        }
+        pstate.preload("deck:1", r#""my cards""#).await.unwrap();
     }
 
     async fn unless_it_is_wanted_nobody_looks(store: Store) {

@@ -10,7 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::derived::Derived;
-use super::learned::{Learned, MemberReferences};
+use super::learned::Learned;
+use super::references::MemberReferences;
 use super::{references, size};
 use crate::model::decode::decode;
 use crate::model::json::{syntax_problem, validate};
@@ -204,26 +205,35 @@ impl Document {
 
     /// The references in a member: of a collection (an object `id -> Ref` or an array of refs) in
     /// the order in which they are written, of a single reference that one, none if the member is
-    /// absent or null. Builds no tree.
+    /// absent or null. Entries of a collection that are null are left out. Builds no tree.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the member holds something else.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the member holds no references but a
+    /// string, a number or the like; [`Corrupt`](crate::ErrorKind::Corrupt) if it holds a malformed
+    /// reference.
     pub fn references(&self, member: &str) -> Result<Vec<Ref>> {
-        let mut found = self.member_references(&[member])?;
-        let keys = found.pop().flatten();
-        Ok(keys.iter().flat_map(|keys| keys.iter().cloned()).map(Ref::new).collect())
+        let named = |error: Error| error.at_key(self.key()).in_operation("references");
+        let found = self.member_references(&[member]).map_err(named)?;
+        let [found] = found.as_slice() else { return Ok(Vec::new()) };
+        match found.error(member) {
+            Some(error) => Err(named(error)),
+            None => Ok(found
+                .keys()
+                .into_iter()
+                .flat_map(|it| it.iter().cloned())
+                .map(Ref::new)
+                .collect()),
+        }
     }
 
-    /// The references in each of the members, in the order in which they are written. One pass over
-    /// the text for those that were not asked for before, whatever their number.
+    /// What each of the members, which are sorted, refers to. One pass over the text for those that
+    /// were not asked for before, whatever their number.
     pub(crate) fn member_references(&self, members: &[&str]) -> Result<Vec<MemberReferences>> {
         if let Some(found) = self.inner.learned.references(members) {
             return Ok(found);
         }
         let found = references::collect(self.as_str(), members)
             .map_err(|error| error.at_key(self.key()))?;
-        let found: Vec<MemberReferences> =
-            found.into_iter().map(|keys| keys.map(Arc::from)).collect();
         let has_room = |bytes| self.owner().is_none_or(|(owner, _)| owner.has_room_for(bytes));
         self.grown(self.inner.learned.keep_references(members, &found, has_room));
         Ok(found)

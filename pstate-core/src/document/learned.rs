@@ -7,15 +7,13 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use super::derived::Derived;
+use super::references::MemberReferences;
 use super::size;
 use crate::model::Key;
 use crate::runtime::Mutex;
 
 /// Of how many members the references are kept; those of further ones are collected each time.
 const MAX_MEMBERS: usize = 32;
-
-/// The references in a member; `None` for a member that the document does not have.
-pub(crate) type MemberReferences = Option<Arc<[Key]>>;
 
 /// The tree, the typed value, the references and the derived value of a document, each as soon as
 /// it was asked for.
@@ -103,7 +101,10 @@ impl Learned {
                 let list = size::allocation(size_of_val(&**keys) + counters);
                 list + keys.iter().map(text).sum::<usize>()
             };
-            let adds = size::allocation(member.len()) + found.as_ref().map_or(0, keys);
+            let mut adds = size::allocation(member.len()) + found.keys().map_or(0, keys);
+            if let MemberReferences::Damaged { why, .. } = found {
+                adds += size::allocation(why.len() + counters);
+            }
             if !has_room(self.bytes() + bytes + adds) {
                 continue;
             }

@@ -1,21 +1,56 @@
 //! Finding references in a document's text without building a tree.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::model::json::without_content;
-use crate::model::{Error, Key, MemberName, REF_MEMBER, Result};
+use crate::model::json::{NUMBER_MEMBER, NumberText, without_content};
+use crate::model::{Error, Key, KeyRef, MemberName, REF_MEMBER, Result, Shown};
 
-/// The references in each of the members, in the order in which they are written; `None` for a
-/// member that the document does not have.
+/// What a member of a document refers to.
+#[derive(Debug, Clone)]
+pub(crate) enum MemberReferences {
+    /// The document does not have the member.
+    Absent,
+    /// The references, in the order in which they are written; none for null.
+    Keys(Arc<[Key]>),
+    /// A value without references: what it is.
+    Other(&'static str),
+    /// A collection or reference of which a part is malformed: why, and the references in the
+    /// rest.
+    Damaged { keys: Arc<[Key]>, why: Arc<str> },
+}
+
+impl MemberReferences {
+    /// The references that can be read; `None` if the member is absent or holds something else.
+    pub(crate) fn keys(&self) -> Option<&Arc<[Key]>> {
+        match self {
+            Self::Keys(keys) | Self::Damaged { keys, .. } => Some(keys),
+            Self::Absent | Self::Other(_) => None,
+        }
+    }
+
+    /// Why the member, which has this name, cannot be followed, or not as a whole.
+    pub(crate) fn error(&self, name: &str) -> Option<Error> {
+        let name = Shown(name);
+        match self {
+            Self::Absent | Self::Keys(_) => None,
+            Self::Other(kind) => Some(Error::invalid_input(format!(
+                "field {name}: expected a reference or a collection of references, found {kind}"
+            ))),
+            Self::Damaged { why, .. } => Some(Error::corrupt(format!("field {name}{why}"))),
+        }
+    }
+}
+
+/// What each of the members, which are sorted, refers to.
 ///
 /// One pass over the text, whatever the number of members.
-pub(super) fn collect(text: &str, members: &[&str]) -> Result<Vec<Option<Vec<Key>>>> {
-    let mut found = vec![None; members.len()];
+pub(super) fn collect(text: &str, members: &[&str]) -> Result<Vec<MemberReferences>> {
+    debug_assert!(members.is_sorted(), "members are searched by bisection");
+    let mut found = vec![MemberReferences::Absent; members.len()];
     serde_json::Deserializer::from_str(text)
         .deserialize_map(Members { members, found: &mut found })
         .map_err(|error| Error::corrupt(without_content(&error)))?;
@@ -42,7 +77,7 @@ pub(crate) fn reference(value: &Value) -> Option<Key> {
 
 struct Members<'a> {
     members: &'a [&'a str],
-    found: &'a mut [Option<Vec<Key>>],
+    found: &'a mut [MemberReferences],
 }
 
 impl<'de> Visitor<'de> for Members<'_> {
@@ -54,180 +89,378 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(MemberName(name)) = map.next_key()? {
-            match self.members.iter().position(|member| *member == name) {
-                None => {
+            match self.members.binary_search(&&*name) {
+                Err(_) => {
                     map.next_value::<IgnoredAny>()?;
                 }
-                Some(at) => {
-                    let mut found = Vec::new();
-                    let seed = References { member: &name, within: None, found: &mut found };
-                    if let Some(mismatch) = map.next_value_seed(seed)? {
-                        return Err(A::Error::custom(mismatch));
-                    }
-                    // A member that is written twice counts as it was written last.
-                    self.found[at] = Some(found);
-                }
+                // A member that is written twice counts as it was written last.
+                Ok(at) => self.found[at] = map.next_value_seed(Member)?,
             }
         }
         Ok(())
     }
 }
 
-/// One member that holds references, or (with `within`) one entry of its collection.
-struct References<'a> {
-    member: &'a str,
-    /// The number of the entry: its name is part of the contents.
-    within: Option<usize>,
-    found: &'a mut Vec<Key>,
+/// An entry of a collection.
+enum Entry {
+    /// Null: it refers to nothing.
+    Nothing,
+    Reference(Key),
+    /// A value that is no reference: what it is.
+    Other(&'static str),
+    /// A `$ref` that is no key: what it is.
+    Malformed(&'static str),
 }
 
-/// What is wrong with a value, if it is not what was expected. It is no error yet: beside a `$ref`
-/// further on anything may stand.
-type Mismatch = Option<String>;
+/// The entries of a collection so far.
+#[derive(Default)]
+struct Entries {
+    count: usize,
+    keys: Vec<Key>,
+    /// The first that is malformed, with its place.
+    malformed: Option<String>,
+    /// The first that is no reference, with its place.
+    other: Option<String>,
+}
 
-impl References<'_> {
-    fn mismatch(&self, found: &str) -> String {
-        let member = self.member;
-        match self.within {
-            None => format!(
-                "member `{member}`: expected a reference or a collection of references, found {found}"
-            ),
-            Some(entry) => {
-                format!("member `{member}`, entry {entry}: expected a reference, found {found}")
+impl Entries {
+    /// Adds the next entry. A message names its number: its name is part of the contents.
+    fn add(&mut self, entry: Entry) {
+        let at = self.count;
+        self.count += 1;
+        let mismatch = |found: &str| format!(", entry {at}: expected a reference, found {found}");
+        match entry {
+            Entry::Nothing => {}
+            Entry::Reference(key) => self.keys.push(key),
+            Entry::Other(kind) => {
+                self.other.get_or_insert_with(|| mismatch(kind));
             }
+            Entry::Malformed(why) => {
+                self.malformed.get_or_insert_with(|| mismatch(why));
+            }
+        }
+    }
+
+    /// What a collection of these is; `kind` if no entry looks like a reference.
+    fn finish(self, kind: &'static str) -> MemberReferences {
+        let Self { keys, malformed, other, .. } = self;
+        let damaged = match (malformed, other) {
+            (None, Some(_)) if keys.is_empty() => return MemberReferences::Other(kind),
+            (malformed, other) => malformed.or(other),
+        };
+        match damaged {
+            None => MemberReferences::Keys(keys.into()),
+            Some(why) => MemberReferences::Damaged { keys: keys.into(), why: why.into() },
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for References<'_> {
-    type Value = Mismatch;
+/// The value of one member.
+struct Member;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Mismatch, D::Error> {
+impl<'de> DeserializeSeed<'de> for Member {
+    type Value = MemberReferences;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<MemberReferences, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for References<'_> {
-    type Value = Mismatch;
+impl<'de> Visitor<'de> for Member {
+    type Value = MemberReferences;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("references")
     }
 
-    fn visit_unit<E>(self) -> Result<Mismatch, E> {
-        Ok(self.within.map(|_| self.mismatch("null")))
+    fn visit_unit<E>(self) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Keys(Arc::default()))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Mismatch, E> {
-        Ok(Some(self.mismatch("a boolean")))
+    fn visit_bool<E>(self, _: bool) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Other("a boolean"))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Mismatch, E> {
-        Ok(Some(self.mismatch("a number")))
+    fn visit_i64<E>(self, _: i64) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Other("a number"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Mismatch, E> {
-        Ok(Some(self.mismatch("a number")))
+    fn visit_u64<E>(self, _: u64) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Other("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Mismatch, E> {
-        Ok(Some(self.mismatch("a number")))
+    fn visit_f64<E>(self, _: f64) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Other("a number"))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Mismatch, E> {
-        Ok(Some(self.mismatch("a string")))
+    fn visit_str<E>(self, _: &str) -> Result<MemberReferences, E> {
+        Ok(MemberReferences::Other("a string"))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Mismatch, A::Error> {
-        let mut mismatch = None;
-        let mut at = 0_usize;
-        loop {
-            let seed =
-                References { member: self.member, within: Some(at), found: &mut *self.found };
-            match seq.next_element_seed(seed)? {
-                None => break,
-                Some(found) => mismatch = mismatch.or(found),
-            }
-            at += 1;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MemberReferences, A::Error> {
+        let mut entries = Entries::default();
+        while let Some(entry) = seq.next_element_seed(EntrySeed)? {
+            entries.add(entry);
         }
-        Ok(if self.within.is_some() { Some(self.mismatch("an array")) } else { mismatch })
+        Ok(entries.finish("an array without references"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mismatch, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MemberReferences, A::Error> {
         let mut reference = None;
-        let mut mismatch = None;
-        let mut at = 0_usize;
+        let mut entries = Entries::default();
         while let Some(MemberName(name)) = map.next_key()? {
             if name == REF_MEMBER {
-                reference = Some(map.next_value::<Value>()?);
-            } else if reference.is_some() || self.within.is_some() {
+                reference = Some(map.next_value_seed(RefSeed)?);
+            } else if name == NUMBER_MEMBER {
+                map.next_value::<NumberText>()?;
+                return Ok(MemberReferences::Other("a number"));
+            } else if reference.is_some() {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                let seed =
-                    References { member: self.member, within: Some(at), found: &mut *self.found };
-                mismatch = mismatch.or(map.next_value_seed(seed)?);
+                entries.add(map.next_value_seed(EntrySeed)?);
             }
-            at += 1;
         }
-        match reference {
-            None if self.within.is_some() => Ok(Some(self.mismatch("an object without `$ref`"))),
-            None => Ok(mismatch),
-            Some(Value::String(text)) => match text.parse::<Key>() {
-                Ok(key) => {
-                    if self.within.is_none() {
-                        self.found.clear();
-                    }
-                    self.found.push(key);
-                    Ok(None)
-                }
-                Err(_) => Ok(Some(self.mismatch("a `$ref` that is no key, `type:id`"))),
+        Ok(match reference {
+            // It is one reference: whatever stands beside `$ref` is no part of it.
+            Some(Ok(key)) => MemberReferences::Keys([key].into()),
+            Some(Err(why)) => MemberReferences::Damaged {
+                keys: Arc::default(),
+                why: format!(": expected a reference, found {why}").into(),
             },
-            Some(_) => Ok(Some(self.mismatch("a `$ref` that is no text"))),
+            None => entries.finish("an object without references"),
+        })
+    }
+}
+
+/// One entry of a collection.
+struct EntrySeed;
+
+impl<'de> DeserializeSeed<'de> for EntrySeed {
+    type Value = Entry;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EntrySeed {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reference")
+    }
+
+    fn visit_unit<E>(self) -> Result<Entry, E> {
+        Ok(Entry::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Entry, E> {
+        Ok(Entry::Other("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Entry, E> {
+        Ok(Entry::Other("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Entry, E> {
+        Ok(Entry::Other("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Entry, E> {
+        Ok(Entry::Other("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Entry, E> {
+        Ok(Entry::Other("a string"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Entry::Other("an array"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+        let mut reference = None;
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == REF_MEMBER {
+                reference = Some(map.next_value_seed(RefSeed)?);
+            } else if name == NUMBER_MEMBER {
+                map.next_value::<NumberText>()?;
+                return Ok(Entry::Other("a number"));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
         }
+        Ok(match reference {
+            None => Entry::Other("an object without `$ref`"),
+            Some(Ok(key)) => Entry::Reference(key),
+            Some(Err(why)) => Entry::Malformed(why),
+        })
+    }
+}
+
+/// What stands under `$ref`: a key, or why it is none. The text is not quoted, since it is part of
+/// the document.
+struct RefSeed;
+
+impl RefSeed {
+    fn no_text() -> Result<Key, &'static str> {
+        Err("a `$ref` that is no text")
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for RefSeed {
+    type Value = Result<Key, &'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RefSeed {
+    type Value = Result<Key, &'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        let key = KeyRef::parse(text).map(KeyRef::to_key);
+        Ok(key.map_err(|_| "a `$ref` that is no key, `type:id`"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Self::no_text())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Self::no_text())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Self::no_text())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Self::no_text())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Self::no_text())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::no_text())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::no_text())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ErrorKind;
 
-    fn keys(text: &str, member: &str) -> Result<Vec<String>> {
-        let found = collect(text, &[member])?;
-        Ok(found[0].iter().flatten().map(ToString::to_string).collect())
+    /// The readable references in a member, and what is wrong with it.
+    fn read(text: &str, member: &str) -> (Vec<String>, Option<Error>) {
+        let found = collect(text, &[member]).unwrap();
+        let keys = found[0].keys().into_iter().flat_map(|keys| keys.iter());
+        (keys.map(ToString::to_string).collect(), found[0].error(member))
+    }
+
+    #[track_caller]
+    fn keys(text: &str, member: &str) -> Vec<String> {
+        let (keys, error) = read(text, member);
+        assert!(error.is_none(), "{text}: {error:?}");
+        keys
     }
 
     #[test]
     fn a_single_reference_an_array_and_an_object_are_followed() {
-        assert_eq!(keys(r#"{"a":{"$ref":"u:1"}}"#, "a").unwrap(), ["u:1"]);
-        assert_eq!(keys(r#"{"a":[{"$ref":"u:2"},{"$ref":"u:1"}]}"#, "a").unwrap(), ["u:2", "u:1"]);
+        assert_eq!(keys(r#"{"a":{"$ref":"u:1"}}"#, "a"), ["u:1"]);
+        assert_eq!(keys(r#"{"a":[{"$ref":"u:2"},{"$ref":"u:1"}]}"#, "a"), ["u:2", "u:1"]);
         let before = r#"{"a":{"name":"x","$ref":"u:1","more":[1]}}"#;
-        assert_eq!(keys(before, "a").unwrap(), ["u:1"]);
+        assert_eq!(keys(before, "a"), ["u:1"]);
         let object = r#"{"a":{"z":{"$ref":"u:3"},"b":{"more":[1],"$ref":"u:1"}}}"#;
-        assert_eq!(keys(object, "a").unwrap(), ["u:3", "u:1"]);
+        assert_eq!(keys(object, "a"), ["u:3", "u:1"]);
     }
 
     #[test]
     fn absent_null_and_empty_hold_no_references() {
         for text in [r#"{"b":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a":[]}"#] {
-            assert_eq!(keys(text, "a").unwrap(), [""; 0], "{text}");
+            assert_eq!(keys(text, "a"), [""; 0], "{text}");
         }
     }
 
     #[test]
-    fn anything_else_is_an_error_that_names_the_place() {
-        let message = |text| keys(text, "a").unwrap_err().to_string();
-        assert!(message(r#"{"a":"u:1"}"#).starts_with(
-            "member `a`: expected a reference or a collection of references, found a string"
-        ));
-        assert!(
-            message(r#"{"a":[{"$ref":"u:1"},"u:2"]}"#)
-                .starts_with("member `a`, entry 1: expected a reference, found a string")
-        );
-        assert!(message(r#"{"a":{"x":{"$ref":"nothing"}}}"#).starts_with(
-            "member `a`, entry 0: expected a reference, found a `$ref` that is no key, `type:id`"
-        ));
-        assert!(message(r#"{"a":{"w":{"$ref":"a:1"},"x":{"y":1}}}"#).starts_with(
-            "member `a`, entry 1: expected a reference, found an object without `$ref`"
+    fn null_entries_of_a_collection_are_left_out() {
+        assert_eq!(keys(r#"{"a":[null,{"$ref":"u:1"},null]}"#, "a"), ["u:1"]);
+        assert_eq!(keys(r#"{"a":{"x":{"$ref":"u:1"},"y":null}}"#, "a"), ["u:1"]);
+        assert_eq!(keys(r#"{"a":[null]}"#, "a"), [""; 0]);
+    }
+
+    #[test]
+    fn a_value_without_references_is_invalid_input_that_names_its_kind() {
+        for (value, kind) in [
+            ("\"u:1\"", "a string"),
+            ("1", "a number"),
+            ("-1.5", "a number"),
+            ("true", "a boolean"),
+            (r#"["u:1"]"#, "an array without references"),
+            (r#"[[{"$ref":"u:1"}]]"#, "an array without references"),
+            (r#"{"x":{"y":[[1]]}}"#, "an object without references"),
+        ] {
+            let error = read(&format!(r#"{{"a":{value}}}"#), "a").1.unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{value}");
+            let expected = "field `a`: expected a reference or a collection of references, found";
+            assert_eq!(error.to_string(), format!("{expected} {kind}"));
+        }
+    }
+
+    #[test]
+    fn a_malformed_reference_is_corrupt_and_leaves_the_others_readable() {
+        for (value, why) in [
+            (r#"[{"$ref":"u:1"},"u:2"]"#, ", entry 1: expected a reference, found a string"),
+            (
+                r#"{"b":{"$ref":"u:1"},"x":{"$ref":"secret"}}"#,
+                ", entry 1: expected a reference, found a `$ref` that is no key, `type:id`",
+            ),
+            (
+                r#"[{"$ref":"u:1"},{"$ref":[{"deep":[]}]}]"#,
+                ", entry 1: expected a reference, found a `$ref` that is no text",
+            ),
+            (
+                r#"{"b":{"$ref":"u:1"},"c":{"y":1}}"#,
+                ", entry 1: expected a reference, found an object without `$ref`",
+            ),
+        ] {
+            let (keys, error) = read(&format!(r#"{{"a":{value}}}"#), "a");
+            let error = error.unwrap();
+            assert_eq!((keys, error.kind()), (vec!["u:1".to_owned()], ErrorKind::Corrupt));
+            assert_eq!(error.to_string(), format!("field `a`{why}"));
+        }
+        let (keys, error) = read(r#"{"a":{"x":{"$ref":"u:1"},"$ref":7}}"#, "a");
+        assert_eq!(keys, [""; 0]);
+        let expected = "field `a`: expected a reference, found a `$ref` that is no text";
+        assert_eq!(error.unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn several_members_are_found_in_one_pass_each_for_itself() {
+        let text = r#"{"b":"x","a":[{"$ref":"u:1"}],"d":{"$ref":"u:2"},"a":{"$ref":"u:3"}}"#;
+        let found = collect(text, &["a", "b", "c", "d"]).unwrap();
+        let keys = |at: usize| found[at].keys().map(|keys| keys[0].as_str());
+        assert_eq!((keys(0), keys(1), keys(2), keys(3)), (Some("u:3"), None, None, Some("u:2")));
+        assert!(matches!(
+            found[1..3],
+            [MemberReferences::Other("a string"), MemberReferences::Absent]
         ));
     }
 }

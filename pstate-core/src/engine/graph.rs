@@ -4,7 +4,7 @@ use std::slice;
 
 use super::engine::Engine;
 use crate::cache::CachePolicy;
-use crate::model::{Key, Result};
+use crate::model::{Excerpt, Key, Result};
 use crate::preload::{Loaded, Plan, Walk};
 use crate::telemetry::{Call, Event, Operation, OperationSpan};
 
@@ -53,6 +53,13 @@ async fn walk(
     let mut loaded = walk.finish();
     loaded.count_root(root.round_trips);
     loaded.map_failures(|error| operation.locate(error));
+    if let [first, others @ ..] = loaded.unmatched() {
+        let (space, path) = (operation.space(), Excerpt(first));
+        tracing::warn!(
+            %space, %key, %path, others = others.len(),
+            "no document has the field of a path that a preload follows"
+        );
+    }
     Ok(Some(loaded))
 }
 

@@ -14,6 +14,9 @@ impl PState {
     /// What is cached is not read; what several documents refer to is read once. Documents are
     /// migrated as in [`get`](PState::get) before their references are followed.
     ///
+    /// The preload is [text](Preload#syntax), as `&str`, `String` or `&String`, or a [`Preload`] or
+    /// a reference to one. Build it in code if it depends on values that come from users.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> pstate_core::Result<()> {
@@ -36,10 +39,18 @@ impl PState {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, and for a
-    /// field that the schema does not declare and the document does not have; otherwise those of
-    /// [`get`](PState::get) for any of the documents, unless the preload says to
-    /// [keep going](Preload::keep_going).
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed key or preload, for a field
+    /// that the root does not have and the schema does not declare, or declares as a string, a
+    /// number or a boolean, and for a field that holds no references;
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for a malformed reference; otherwise those of
+    /// [`get`](PState::get) for any of the documents. An error below the root names the path that
+    /// led there, and the root.
+    ///
+    /// If the preload says to [keep going](Preload::keep_going), fields that cannot be followed and
+    /// documents below the root that cannot be read are listed in [`Loaded::failures`] instead.
+    ///
+    /// Without a declaration a misspelled field is no error, since other documents may have it; see
+    /// [`Loaded::unmatched`].
     ///
     /// # Cost
     /// At most one read for each level and one for the root; more only for levels with more keys
@@ -49,11 +60,9 @@ impl PState {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let named = |error: Error| error.in_operation("preload");
-        let preload = preload.try_into().map_err(|error| named(error.into()))?;
-        let plan = Plan::new(&preload).map_err(named)?;
-        let key = key.to_key().map_err(named)?;
+        let key = key.to_key().map_err(|error| error.in_operation("preload"))?;
         let call = self.call("preload", Some(key.borrow()));
+        let plan = plan(preload).map_err(|error| call.locate(error))?;
         load_graph(self.engine(), call, &key, &plan, self.policy).await
     }
 
@@ -81,11 +90,18 @@ impl PState {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let named = |error: Error| error.in_operation("explain");
-        let preload = preload.try_into().map_err(|error| named(error.into()))?;
-        let plan = Plan::new(&preload).map_err(named)?;
-        let key = key.to_key().map_err(named)?;
+        let key = key.to_key().map_err(|error| error.in_operation("explain"))?;
+        let call = self.call("explain", Some(key.borrow()));
+        let plan = plan(preload).map_err(|error| call.locate(error))?;
         let max_batch = self.engine().adapter().capabilities().max_batch.map(NonZeroUsize::get);
         Ok(plan.explain(&key, max_batch))
     }
+}
+
+fn plan<P>(preload: P) -> Result<Plan>
+where
+    P: TryInto<Preload>,
+    Error: From<P::Error>,
+{
+    Plan::new(&preload.try_into()?)
 }

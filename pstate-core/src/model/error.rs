@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::key::Key;
+use super::name::Excerpt;
 use super::space::Space;
 
 /// A result whose error is [`Error`].
@@ -93,6 +94,8 @@ struct Repr {
     operation: Option<&'static str>,
     space: Option<Space>,
     key: Option<Key>,
+    /// How a preload came to what failed.
+    path: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -109,6 +112,7 @@ impl Error {
                 operation: None,
                 space: None,
                 key: None,
+                path: None,
                 source: None,
             }),
         }
@@ -159,6 +163,13 @@ impl Error {
     /// Takes key and space away: those of PState's own notes mean nothing to the program.
     pub(crate) fn without_place(mut self) -> Self {
         (self.repr.key, self.repr.space) = (None, None);
+        self
+    }
+
+    /// Names the path of fields that a preload followed from its root to what failed.
+    pub(crate) fn on_path(mut self, path: &str, root: &Key) -> Self {
+        let path = Excerpt(path);
+        self.repr.path.get_or_insert_with(|| format!("path `{path}` from {root}"));
         self
     }
 
@@ -224,6 +235,9 @@ impl fmt::Display for Error {
             write!(f, "{key}: ")?;
         }
         f.write_str(&repr.message)?;
+        if let Some(path) = &repr.path {
+            write!(f, " ({path})")?;
+        }
         if let Some(space) = repr.space.as_ref().filter(|space| !space.is_default()) {
             write!(f, " (space {space})")?;
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::value_order::compare;
 use crate::document::Document;
-use crate::model::Result;
+use crate::model::{FieldName, Result, Shown};
 
 /// A condition on a document.
 #[derive(Clone)]
@@ -63,13 +63,64 @@ impl Comparison {
 impl Filter {
     /// Compares a field with a value. Numbers with numbers, text with text by its bytes; values of
     /// different kinds are only ever unequal. A missing field counts as null.
-    pub fn field(field: &str, comparison: Comparison, value: impl Into<Value>) -> Self {
-        Self(Condition::Field { field: field.to_owned(), comparison, value: value.into() })
+    ///
+    /// The value is a string, a number, a boolean or null; a preload that compares with an array or
+    /// an object is refused.
+    pub fn field(
+        field: impl Into<String>,
+        comparison: Comparison,
+        value: impl Into<Value>,
+    ) -> Self {
+        Self(Condition::Field { field: field.into(), comparison, value: value.into() })
+    }
+
+    /// The [field](Self::field) equals a value.
+    pub fn equal(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::Equal, value)
+    }
+
+    /// The [field](Self::field) does not equal a value.
+    pub fn not_equal(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::NotEqual, value)
+    }
+
+    /// The [field](Self::field) is less than a value.
+    pub fn less(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::Less, value)
+    }
+
+    /// The [field](Self::field) is less than a value, or equals it.
+    pub fn less_or_equal(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::LessOrEqual, value)
+    }
+
+    /// The [field](Self::field) is greater than a value.
+    pub fn greater(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::Greater, value)
+    }
+
+    /// The [field](Self::field) is greater than a value, or equals it.
+    pub fn greater_or_equal(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::field(field, Comparison::GreaterOrEqual, value)
     }
 
     /// Asks a closure.
     pub fn closure(holds: impl Fn(&Document) -> bool + Send + Sync + 'static) -> Self {
         Self(Condition::Closure(Arc::new(holds)))
+    }
+
+    /// Why the filter cannot be used, if it cannot.
+    pub(super) fn problem(&self) -> Option<String> {
+        let Condition::Field { field, value, .. } = &self.0 else { return None };
+        let kind = match value {
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+            _ => return None,
+        };
+        let field = Shown(field);
+        Some(format!(
+            "has a filter that compares {field} with {kind}: use a string, a number, a boolean or null"
+        ))
     }
 
     pub(super) fn holds(&self, document: &Document) -> Result<bool> {
@@ -101,7 +152,7 @@ impl fmt::Display for Filter {
         match &self.0 {
             Condition::Closure(_) => f.write_str("<closure>"),
             Condition::Field { field, comparison, value } => {
-                write!(f, "{field} {comparison} {value}")
+                write!(f, "{} {comparison} {value}", FieldName(field))
             }
         }
     }

@@ -1,9 +1,12 @@
 //! What a preload has loaded.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use super::parse::field_names;
+use super::plan::{Step, path_text};
 use crate::document::Document;
-use crate::model::{Error, Key, KeyMap, KeySet, Result};
+use crate::model::{Error, Excerpt, Key, KeyMap, Result, Shown};
 
 /// The documents of a preload. It holds them itself: following references in it reads nothing and
 /// cannot miss, whatever the cache does meanwhile.
@@ -11,7 +14,10 @@ use crate::model::{Error, Key, KeyMap, KeySet, Result};
 pub struct Loaded {
     root: Document,
     documents: KeyMap<Document>,
-    followed: KeyMap<Vec<(String, Vec<Key>)>>,
+    steps: Arc<[Step]>,
+    /// What was chosen in the fields of each document, by the [choice](Step::choice).
+    followed: KeyMap<Vec<(usize, Vec<Key>)>>,
+    unmatched: Vec<String>,
     dangling: Vec<Dangling>,
     /// Which dangling references are listed already.
     reported: HashSet<(Key, String, Key)>,
@@ -32,11 +38,13 @@ pub struct Dangling {
 }
 
 impl Loaded {
-    pub(super) fn new(root: Document) -> Self {
+    pub(super) fn new(root: Document, steps: Arc<[Step]>) -> Self {
         Self {
             documents: KeyMap::from_iter([(root.key().clone(), root.clone())]),
             root,
+            steps,
             followed: KeyMap::default(),
+            unmatched: Vec::new(),
             dangling: Vec::new(),
             reported: HashSet::new(),
             failures: Vec::new(),
@@ -60,21 +68,97 @@ impl Loaded {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the preload did not follow this field of
-    /// this document: its documents would be missing without a word.
+    /// this document, since its documents would be missing without a word; and if several paths
+    /// followed it with different options, so that it has several answers: see
+    /// [`follow_path`](Self::follow_path).
     pub fn follow<'a>(
         &'a self,
         document: &Document,
         field: &str,
     ) -> Result<impl ExactSizeIterator<Item = &'a Document> + use<'a>> {
+        let refuse = |why: String| {
+            let error = Error::invalid_input(format!("{} {why}", Shown(field)));
+            Err(error.at_key(document.key()).in_operation("follow"))
+        };
         let fields = self.followed.get(document.key());
-        let followed = fields.and_then(|fields| fields.iter().find(|(name, _)| name == field));
-        match followed {
-            // Only what was loaded is followed.
-            Some((_, keys)) => Ok(keys.iter().map(|key| &self.documents[key])),
-            None => Err(Error::invalid_input(format!("`{field}` was not preloaded"))
-                .at_key(document.key())
-                .in_operation("follow")),
+        let mut answers =
+            fields.into_iter().flatten().filter(|(choice, _)| self.steps[*choice].field == field);
+        match (answers.next(), answers.next()) {
+            (Some((_, keys)), None) => Ok(self.loaded(keys)),
+            (None, _) => refuse("was not preloaded".to_owned()),
+            (Some((one, _)), Some((other, _))) => {
+                let path = |choice: &usize| path_text(&self.steps, *choice, "");
+                let (one, other) = (path(one), path(other));
+                refuse(format!(
+                    "was preloaded with different options, such as by `{}` and `{}`: ask for one \
+                     of them with `follow_path`",
+                    Excerpt(&one),
+                    Excerpt(&other)
+                ))
+            }
         }
+    }
+
+    /// The same by the path from the root, for a field that several paths followed with different
+    /// options, in documents that they share.
+    ///
+    /// The path is the one of the preload without options, repeats and braces.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> pstate_core::Result<()> {
+    /// # use std::sync::Arc;
+    /// # let adapter = Arc::new(pstate_core::MemoryAdapter::new());
+    /// # let pstate = pstate_core::PState::builder(adapter).build()?;
+    /// use serde_json::json;
+    ///
+    /// pstate.put("card:1", &json!({})).await?;
+    /// pstate.put("card:2", &json!({})).await?;
+    /// pstate.put("deck:1", &json!({"cards": [{"$ref": "card:1"}, {"$ref": "card:2"}]})).await?;
+    /// let deck = json!({"$ref": "deck:1"});
+    /// pstate.put("user:1", &json!({"favorite": deck, "latest": deck})).await?;
+    ///
+    /// let preload = "favorite.cards(limit: 1), latest.cards";
+    /// let loaded = pstate.preload("user:1", preload).await?.unwrap();
+    /// let deck = loaded.get(&"deck:1".parse()?).unwrap();
+    /// assert_eq!(loaded.follow_path(deck, "favorite.cards")?.len(), 1);
+    /// assert_eq!(loaded.follow_path(deck, "latest.cards")?.len(), 2);
+    /// assert!(loaded.follow(deck, "cards").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed path, for one that the
+    /// preload does not have, and if its field of this document was not followed with its options.
+    pub fn follow_path<'a>(
+        &'a self,
+        document: &Document,
+        path: &str,
+    ) -> Result<impl ExactSizeIterator<Item = &'a Document> + use<'a>> {
+        let locate = |error: Error| error.at_key(document.key()).in_operation("follow_path");
+        let names = field_names(path).map_err(locate)?;
+        let choice = self.step(&names).map(|at| self.steps[at].choice);
+        let fields = self.followed.get(document.key());
+        let answer = fields.into_iter().flatten().find(|(known, _)| Some(*known) == choice);
+        answer.map(|(_, keys)| self.loaded(keys)).ok_or_else(|| {
+            locate(Error::invalid_input(format!("`{}` was not preloaded", Excerpt(path))))
+        })
+    }
+
+    /// The step at the end of a path.
+    fn step(&self, names: &[impl AsRef<str>]) -> Option<usize> {
+        let mut from = None;
+        for name in names {
+            let leads = |step: &Step| step.from == from && step.field == name.as_ref();
+            from = Some(self.steps.iter().position(leads)?);
+        }
+        from
+    }
+
+    /// Documents that are loaded; only what was loaded is followed.
+    fn loaded<'a>(&'a self, keys: &'a [Key]) -> impl ExactSizeIterator<Item = &'a Document> {
+        keys.iter().map(|key| &self.documents[key])
     }
 
     /// How many documents were loaded, the root included.
@@ -97,7 +181,17 @@ impl Loaded {
         &self.dangling
     }
 
-    /// Documents that could not be read, with [`keep_going`](super::Preload::keep_going).
+    /// Paths whose field no document has from which they lead on, such as `cards.translation` if
+    /// the field is called `translations`. Not those that the schema declares for one of these
+    /// documents.
+    ///
+    /// Each call of [`preload`](crate::PState::preload) that has any logs them in one warning.
+    pub fn unmatched(&self) -> &[String] {
+        &self.unmatched
+    }
+
+    /// Documents, and fields of documents, that could not be read, with
+    /// [`keep_going`](super::Preload::keep_going): each once, with the path that led there.
     pub fn failures(&self) -> &[Error] {
         &self.failures
     }
@@ -116,16 +210,12 @@ impl Loaded {
         self.documents.insert(document.key().clone(), document);
     }
 
-    pub(super) fn follow_up(&mut self, from: Key, field: &str, to: Vec<Key>) {
+    /// Takes in what a step has chosen in a document.
+    pub(super) fn follow_up(&mut self, from: Key, step: usize, to: Vec<Key>) {
+        let choice = self.steps[step].choice;
         let fields = self.followed.entry(from).or_default();
-        match fields.iter_mut().find(|(name, _)| name == field) {
-            // Two paths followed the field with different options: what either chose.
-            Some((_, keys)) => {
-                let known: KeySet<&Key> = keys.iter().collect();
-                let new: Vec<Key> = to.into_iter().filter(|key| !known.contains(key)).collect();
-                keys.extend(new);
-            }
-            None => fields.push((field.to_owned(), to)),
+        if !fields.iter().any(|(known, _)| *known == choice) {
+            fields.push((choice, to));
         }
     }
 
@@ -144,6 +234,10 @@ impl Loaded {
 
     pub(super) fn report_failure(&mut self, error: Error) {
         self.failures.push(error);
+    }
+
+    pub(super) fn report_unmatched(&mut self, path: String) {
+        self.unmatched.push(path);
     }
 
     pub(super) fn count_level(&mut self, round_trips: usize) {

@@ -1,12 +1,13 @@
 //! Ordering documents by what they hold.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use serde_json::Value;
 
 use super::value_order::{compare, rank};
 use crate::document::Document;
-use crate::model::Result;
+use crate::model::{FieldName, Result};
 
 /// The field that documents are ordered by, and the direction.
 ///
@@ -20,25 +21,24 @@ pub struct Order {
 
 impl Order {
     /// From least to greatest.
-    pub fn ascending(field: &str) -> Self {
-        Self { field: field.to_owned(), descending: false }
+    pub fn ascending(field: impl Into<String>) -> Self {
+        Self { field: field.into(), descending: false }
     }
 
     /// From greatest to least.
-    pub fn descending(field: &str) -> Self {
-        Self { field: field.to_owned(), descending: true }
+    pub fn descending(field: impl Into<String>) -> Self {
+        Self { field: field.into(), descending: true }
     }
 
-    /// Sorts documents; those that the field does not tell apart stay in their order.
-    pub(super) fn sort(&self, documents: &mut Vec<&Document>) -> Result<()> {
-        let mut keyed = Vec::with_capacity(documents.len());
-        for &document in documents.iter() {
-            keyed.push((document.get(&self.field)?.unwrap_or(&Value::Null), document));
-        }
-        keyed.sort_by(|(a, _), (b, _)| self.compare(a, b));
-        documents.clear();
-        documents.extend(keyed.into_iter().map(|(_, document)| document));
-        Ok(())
+    /// What a document is ordered by.
+    pub(super) fn value<'a>(&self, document: &'a Document) -> Result<&'a Value> {
+        Ok(document.get(&self.field)?.unwrap_or(&Value::Null))
+    }
+
+    /// Sorts documents by their [values](Self::value); those that these do not tell apart stay in
+    /// their order.
+    pub(super) fn sort(&self, documents: &mut [(&Value, &Document)]) {
+        documents.sort_by(|(a, _), (b, _)| self.compare(a, b));
     }
 
     fn compare(&self, a: &Value, b: &Value) -> Ordering {
@@ -47,5 +47,11 @@ impl Order {
         }
         let ordering = rank(a).cmp(&rank(b)).then_with(|| compare(a, b).unwrap_or(Ordering::Equal));
         if self.descending { ordering.reverse() } else { ordering }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, FieldName(&self.field))
     }
 }

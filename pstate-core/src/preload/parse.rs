@@ -1,36 +1,37 @@
-//! The dotted form of a preload.
+//! The text of a preload.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde_json::Value;
 
 use super::filter::{Comparison, Filter};
 use super::order::Order;
-use super::spec::{Path, Preload};
-use crate::model::{Error, Result};
+use super::spec::{MAX_NESTING, Path, Preload};
+use crate::model::{Error, FieldName, Result, Shown};
 
-/// How deeply paths and braces may be nested; keeps hostile text from exhausting the stack.
-const MAX_NESTING: usize = 64;
+/// The longest text, in bytes.
+const MAX_TEXT: usize = 16 << 10;
 
-/// Parses `path, path, ...`.
-fn paths(text: &str) -> Result<Vec<Path>> {
-    let mut parser = Parser { text, at: 0, nesting: 0 };
-    let paths = parser.list()?;
-    match parser.peek() {
-        None => Ok(paths),
-        Some(_) => parser.fail("',' or the end"),
-    }
-}
+/// How many bytes of a text a message repeats, before and after the place of the mistake.
+const EXCERPT: usize = 40;
 
 impl FromStr for Preload {
     type Err = Error;
 
-    /// Parses the dotted form.
+    /// Parses the text of a preload; see [Syntax](Preload#syntax).
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) with the position of what is wrong.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) with the position of what is wrong, and for
+    /// a text beyond the [limits](Preload#limits).
     fn from_str(text: &str) -> Result<Self> {
-        Ok(Self { paths: paths(text)?, keep_going: false })
+        if text.len() > MAX_TEXT {
+            return Err(Error::invalid_input(format!(
+                "a preload text of {} bytes, at most {MAX_TEXT} are allowed",
+                text.len()
+            )));
+        }
+        Parser { text, at: 0, nesting: 0 }.preload()
     }
 }
 
@@ -40,6 +41,33 @@ impl TryFrom<&str> for Preload {
     fn try_from(text: &str) -> Result<Self> {
         text.parse()
     }
+}
+
+impl TryFrom<String> for Preload {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Preload {
+    type Error = Error;
+
+    fn try_from(text: &String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+/// The field names in a path without options, such as `cards.translations`.
+pub(super) fn field_names(path: &str) -> Result<Vec<Cow<'_, str>>> {
+    let mut parser = Parser { text: path, at: 0, nesting: 0 };
+    let mut names = vec![parser.name("a field")?];
+    while parser.eat(".") {
+        names.push(parser.name("a field")?);
+    }
+    parser.end("'.' or the end")?;
+    Ok(names)
 }
 
 struct Parser<'a> {
@@ -73,6 +101,10 @@ impl<'a> Parser<'a> {
         if self.eat(token) { Ok(()) } else { self.fail(&format!("{token:?}")) }
     }
 
+    fn end(&mut self, expected: &str) -> Result<()> {
+        if self.peek().is_none() { Ok(()) } else { self.fail(expected) }
+    }
+
     fn fail<T>(&mut self, expected: &str) -> Result<T> {
         let found = self.peek().map_or("the end".to_owned(), |c| format!("{c:?}"));
         self.refuse(&format!("expected {expected}, found {found}"))
@@ -80,7 +112,34 @@ impl<'a> Parser<'a> {
 
     fn refuse<T>(&self, why: &str) -> Result<T> {
         let Self { text, at, .. } = self;
-        Err(Error::invalid_input(format!("preload {text:?}: at byte {at}: {why}")))
+        let is_boundary = |&at: &usize| text.is_char_boundary(at);
+        let start = (0..=at.saturating_sub(EXCERPT)).rev().find(is_boundary).unwrap_or(0);
+        let end = (at + EXCERPT..text.len()).find(is_boundary).unwrap_or(text.len());
+        let before = if start > 0 { ".." } else { "" };
+        let after = if end < text.len() { ".." } else { "" };
+        Err(Error::invalid_input(format!(
+            "preload text {before}{:?}{after} at byte {at}: {why}",
+            &text[start..end]
+        )))
+    }
+
+    fn preload(mut self) -> Result<Preload> {
+        let mut preload = Preload::new();
+        if self.eat("keep_going") {
+            if self.eat(":") {
+                preload = preload.keep_going();
+            } else {
+                // A field whose name begins like that.
+                self.at = 0;
+            }
+        }
+        if self.eat("{") {
+            self.expect("}")?;
+        } else {
+            preload.paths = self.list()?;
+        }
+        self.end("',' or the end")?;
+        Ok(preload)
     }
 
     fn list(&mut self) -> Result<Vec<Path>> {
@@ -94,7 +153,7 @@ impl<'a> Parser<'a> {
     fn path(&mut self) -> Result<Path> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
-            return self.refuse(&format!("more than {MAX_NESTING} levels"));
+            return self.refuse(&format!("fields are nested at most {MAX_NESTING} deep"));
         }
         let mut path = Path::new(self.name("a field")?);
         if self.eat("*") {
@@ -116,13 +175,14 @@ impl<'a> Parser<'a> {
             self.expect(")")?;
         }
         if self.eat(".") {
-            path.paths = if self.eat("{") {
+            let paths = if self.eat("{") {
                 let paths = self.list()?;
                 self.expect("}")?;
                 paths
             } else {
                 vec![self.path()?]
             };
+            path = paths.into_iter().fold(path, Path::path);
         }
         self.nesting -= 1;
         Ok(path)
@@ -131,11 +191,13 @@ impl<'a> Parser<'a> {
     fn option(&mut self, path: Path) -> Result<Path> {
         self.peek();
         let start = self.at;
-        let option = self.name("limit, filter or order_by")?;
+        let option = self.plain_name("limit, filter or order_by")?;
         if !["limit", "filter", "order_by"].contains(&option) {
             self.at = start;
-            return self
-                .refuse(&format!("unknown option `{option}`, expected limit, filter or order_by"));
+            return self.refuse(&format!(
+                "unknown option {}, expected limit, filter or order_by",
+                Shown(option)
+            ));
         }
         let repeated = match option {
             "limit" => path.options.limit.is_some(),
@@ -162,7 +224,7 @@ impl<'a> Parser<'a> {
             }
             "order_by" => {
                 let descending = self.eat("-");
-                let field = self.name("a field")?.to_owned();
+                let field = self.name("a field")?.into_owned();
                 path.order_by(Order { field, descending })
             }
             _ => {
@@ -180,11 +242,26 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn name(&mut self, expected: &str) -> Result<&'a str> {
+    /// The name of a field: as it is, or as a JSON string.
+    fn name(&mut self, expected: &str) -> Result<Cow<'a, str>> {
+        if self.peek() != Some('"') {
+            return self.plain_name(expected).map(Cow::Borrowed);
+        }
+        let rest = self.rest();
+        let quoted = &rest[..text_len(rest).unwrap_or(rest.len())];
+        match serde_json::from_str::<String>(quoted) {
+            Ok(name) => {
+                self.at += quoted.len();
+                Ok(Cow::Owned(name))
+            }
+            Err(_) => self.refuse("a name in quotes is a JSON string, and this is none"),
+        }
+    }
+
+    fn plain_name(&mut self, expected: &str) -> Result<&'a str> {
         self.peek();
         let rest = self.rest();
-        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
-        let len = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let len = rest.find(|c| !FieldName::is_plain(c)).unwrap_or(rest.len());
         if len == 0 || rest.starts_with('-') {
             return self.fail(expected);
         }
@@ -228,9 +305,10 @@ fn text_len(rest: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
-    use crate::preload::Preload;
+    use super::super::spec::Options;
+    use super::*;
 
     #[track_caller]
     fn shown(text: &str) -> String {
@@ -251,61 +329,135 @@ mod tests {
             "parent*5.name",
             "cards(limit: 10).translations",
             "cards(filter: lang = \"fr, \\\"ok)\", filter: rank >= -1.5, order_by: -rank, limit: 3)",
+            r#""".a."b.c"*3."d, e"(filter: "f g" = 1, order_by: -"-h")"#,
+            "keep_going, keep_going_too",
+            "keep_going: keep_going.a, b",
+            "keep_going: {}",
+            "{}",
         ] {
             assert_eq!(shown(text), text);
         }
         assert_eq!(shown(" cards . { a ,b } ( ".trim_end_matches(" ( ")), "cards.{a, b}");
         assert_eq!(shown("parent*"), "parent*16");
+        assert_eq!(shown(r#" "cards" . "\u0061""#), "cards.a");
+        assert_eq!(shown("keep_going :a"), "keep_going: a");
     }
 
     #[test]
     fn errors_name_the_position_and_what_was_expected() {
-        assert_eq!(error(""), "preload \"\": at byte 0: expected a field, found the end");
-        assert_eq!(
-            error("cards."),
-            "preload \"cards.\": at byte 6: expected a field, found the end"
-        );
-        assert_eq!(
-            error("cards..x"),
-            "preload \"cards..x\": at byte 6: expected a field, found '.'"
-        );
-        assert_eq!(error("a,,b"), "preload \"a,,b\": at byte 2: expected a field, found ','");
-        assert_eq!(error("a b"), "preload \"a b\": at byte 2: expected ',' or the end, found 'b'");
-        assert_eq!(
-            error("a(size: 3)"),
-            "preload \"a(size: 3)\": at byte 2: unknown option `size`, expected limit, filter or order_by"
-        );
-        assert_eq!(
-            error("a(limit: x)"),
-            "preload \"a(limit: x)\": at byte 9: expected a number, found 'x'"
-        );
-        assert_eq!(
-            error("a(limit: 1, limit: 2)"),
-            "preload \"a(limit: 1, limit: 2)\": at byte 12: `limit` is given twice"
-        );
-        assert_eq!(
-            error("a(filter: b ~ 1)"),
-            "preload \"a(filter: b ~ 1)\": at byte 12: expected one of = != < <= > >=, found '~'"
-        );
-        assert_eq!(
-            error("a(filter: b = [1])"),
-            "preload \"a(filter: b = [1])\": at byte 14: expected a JSON scalar: text in \"\", a number, true, false or null, found '['"
-        );
-        assert_eq!(error("a.{b"), "preload \"a.{b\": at byte 4: expected \"}\", found the end");
-        assert_eq!(
-            error("parent*0"),
-            "preload \"parent*0\": at byte 8: a depth is a number from 1 to 4294967295"
-        );
-        assert!(error(&vec!["a"; 65].join(".")).ends_with("more than 64 levels"));
+        for (text, at, why) in [
+            ("", 0, "expected a field, found the end"),
+            ("cards.", 6, "expected a field, found the end"),
+            ("cards..x", 6, "expected a field, found '.'"),
+            ("a,,b", 2, "expected a field, found ','"),
+            ("a b", 2, "expected ',' or the end, found 'b'"),
+            ("{a}", 1, "expected \"}\", found 'a'"),
+            ("a(size: 3)", 2, "unknown option `size`, expected limit, filter or order_by"),
+            ("a(\"limit\": 3)", 2, "expected limit, filter or order_by, found '\"'"),
+            ("a(limit: x)", 9, "expected a number, found 'x'"),
+            ("a(limit: 1, limit: 2)", 12, "`limit` is given twice"),
+            ("a(filter: b ~ 1)", 12, "expected one of = != < <= > >=, found '~'"),
+            (
+                "a(filter: b = [1])",
+                14,
+                "expected a JSON scalar: text in \"\", a number, true, false or null, found '['",
+            ),
+            ("a.{b", 4, "expected \"}\", found the end"),
+            ("a.\"b", 2, "a name in quotes is a JSON string, and this is none"),
+            ("parent*0", 8, "a depth is a number from 1 to 4294967295"),
+        ] {
+            assert_eq!(error(text), format!("preload text {text:?} at byte {at}: {why}"));
+        }
+    }
+
+    #[test]
+    fn a_text_is_bounded_in_length_and_nesting_and_messages_repeat_a_part() {
+        let deep = vec!["a"; 64].join(".");
+        assert_eq!(shown(&deep), deep);
+        assert!(error(&format!("a.{deep}")).ends_with("fields are nested at most 64 deep"));
+        let braces = format!("{}a", "a.{".repeat(100_000));
+        assert!(error(&braces[..16_000]).ends_with("fields are nested at most 64 deep"));
+
+        let long = "é".repeat(8_192);
+        assert_eq!(shown(&long), long);
+        let expected = "a preload text of 16385 bytes, at most 16384 are allowed";
+        assert_eq!(error(&format!("{long}a")), expected);
+        let message = error(&format!("{}. ({}", "é".repeat(4_000), "é".repeat(4_000)));
+        let before = format!("{}. (", "é".repeat(19));
+        let expected = format!("preload text ..\"{before}{}\"..", "é".repeat(20));
+        assert!(message.starts_with(&expected), "{message}");
+        assert!(error(&format!("a({}: 1)", "b".repeat(9_999))).len() < 300);
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic_and_what_it_reads_it_reads_again(text in "[a-c.,{}()*:=<>\\-0-9 \"lfo_]{0,40}") {
+        fn no_text_makes_it_panic_and_what_it_reads_it_reads_again(
+            text in "[a-c.,{}()*:=<>\\-0-9 \"\\\\lfo_]{0,40}"
+        ) {
             if let Ok(preload) = text.parse::<Preload>() {
                 let shown = preload.to_string();
-                prop_assert_eq!(shown.parse::<Preload>().unwrap().to_string(), shown);
+                prop_assert_eq!(shown.parse::<Preload>().unwrap(), preload, "{}", shown);
             }
         }
+
+        #[test]
+        fn what_is_shown_of_a_preload_is_parsed_to_an_equal_one(preload in preloads()) {
+            let shown = preload.to_string();
+            prop_assert_eq!(shown.parse::<Preload>().unwrap(), preload, "{}", shown);
+        }
+    }
+
+    /// Any preload that can be built without a closure.
+    fn preloads() -> impl Strategy<Value = Preload> {
+        (prop::collection::vec(paths(), 0..4), any::<bool>()).prop_map(|(paths, keep_going)| {
+            let preload = paths.into_iter().fold(Preload::new(), Preload::path);
+            if keep_going { preload.keep_going() } else { preload }
+        })
+    }
+
+    fn paths() -> impl Strategy<Value = Path> {
+        let path = || {
+            (names(), 0..3_u32, options()).prop_map(|(field, depth, options)| {
+                let mut path = Path::new(field).repeat(depth);
+                path.options = options;
+                path
+            })
+        };
+        path().prop_recursive(4, 16, 3, move |inner| {
+            (path(), prop::collection::vec(inner, 0..4)).prop_map(
+                |(path, below): (Path, Vec<Path>)| below.into_iter().fold(path, Path::path),
+            )
+        })
+    }
+
+    fn names() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z]{1,3}",
+            "keep_going|limit|filter|order_by",
+            "[a-c.,*(){}:\"\\\\ -]{0,4}",
+            ".*"
+        ]
+    }
+
+    fn options() -> impl Strategy<Value = Options> {
+        let values = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        let comparisons = prop::sample::select(Comparison::ALL.to_vec());
+        let filters = (names(), comparisons, values)
+            .prop_map(|(field, (_, comparison), value)| Filter::field(field, comparison, value));
+        let orders =
+            (names(), any::<bool>()).prop_map(|(field, descending)| Order { field, descending });
+        (
+            prop::option::of(any::<usize>()),
+            prop::collection::vec(filters, 0..3),
+            prop::option::of(orders),
+        )
+            .prop_map(|(limit, filters, order)| Options { limit, filters, order })
     }
 }

@@ -3,8 +3,15 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde_json::Value;
+
 use super::filter::Filter;
 use super::order::Order;
+use crate::document::Document;
+use crate::model::{FieldName, Result};
+
+/// How deep fields are nested at most, in text and in code.
+pub(super) const MAX_NESTING: usize = 64;
 
 /// How deep `field*` goes if no depth is given.
 const DEFAULT_DEPTH: NonZeroU32 = NonZeroU32::new(16).unwrap();
@@ -36,23 +43,66 @@ const DEFAULT_DEPTH: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// | `cards(limit: 10)` | at most 10 cards *of each document* |
 /// | `cards(order_by: rank)`, `(order_by: -rank)` | ordered by a field, or in descending order |
 /// | `cards(filter: rank > 3)` | only cards for which it holds: `=`, `!=`, `<`, `<=`, `>`, `>=` and a JSON scalar; several filters must all hold |
+/// | `"first card"."a.b"` | fields whose names have other characters than letters, digits, `_`, `-` and `$`, as JSON strings |
+/// | `keep_going: cards` | [keep going](Preload::keep_going) |
+/// | `{}` | nothing but the root |
 ///
 /// Options stand together in one pair of parentheses, separated by commas. Without `filter` and
 /// `order_by` a `limit` keeps documents from being read at all; with them all candidates are read
 /// first, since their contents decide.
-#[derive(Debug, Clone, Default)]
+///
+/// [`Display`](fmt::Display) writes this text, which parses to an equal preload; only a filter that
+/// is a closure shows as `<closure>`, which does not parse.
+///
+/// # Values from elsewhere
+///
+/// Build a filter on a value that comes from a user in code, and do not put it into the text: a
+/// quote in it would end the filter and begin another option. Whatever converts to a
+/// [`serde_json::Value`] is accepted.
+///
+/// ```
+/// use pstate_core::{Filter, Order, Path, Preload};
+///
+/// let (lang, least, field) = (String::from("fr\", limit: 0"), 3, "rank");
+/// let cards = Path::new("cards")
+///     .filter(Filter::equal("lang", lang))
+///     .filter(Filter::greater_or_equal("rank", least))
+///     .order_by(Order::descending(field))
+///     .limit(10);
+/// assert_eq!(
+///     Preload::new().path(cards).to_string(),
+///     r#"cards(filter: lang = "fr\", limit: 0", filter: rank >= 3, order_by: -rank, limit: 10)"#
+/// );
+/// ```
+///
+/// # Limits
+///
+/// A preload beyond one of these is refused with [`InvalidInput`](crate::ErrorKind::InvalidInput):
+///
+/// | of | at most |
+/// |---|---|
+/// | the text | 16,384 bytes |
+/// | fields, each as often as it is written | 1,000 |
+/// | fields nested in one another | 64 |
+/// | levels of documents, with repeats: `a*10.b*5` has 15 | 1,000 |
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preload {
     pub(super) paths: Vec<Path>,
     pub(super) keep_going: bool,
 }
 
 /// One field to follow, and the paths from there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Path {
     pub(super) field: String,
     pub(super) depth: NonZeroU32,
     pub(super) options: Options,
     pub(super) paths: Vec<Path>,
+    /// How many fields are nested in one another, this one included: at most [`MAX_NESTING`], so
+    /// that whatever recurses into a path has stack enough, its `drop` included.
+    height: usize,
+    /// Whether a path was left out because it is nested too deep; then the preload is refused.
+    pub(super) too_deep: bool,
 }
 
 /// Which of a document's references are followed.
@@ -75,8 +125,11 @@ impl Preload {
         self
     }
 
-    /// A document that cannot be read no longer fails the preload: it is listed in
-    /// [`Loaded::failures`](super::Loaded::failures) and not followed.
+    /// What cannot be read no longer fails the preload: it is listed in
+    /// [`Loaded::failures`](super::Loaded::failures), and the rest is followed.
+    ///
+    /// So are a document, a field without references, a malformed reference in a collection, and a
+    /// candidate that cannot be filtered or ordered.
     pub fn keep_going(mut self) -> Self {
         self.keep_going = true;
         self
@@ -84,23 +137,33 @@ impl Preload {
 }
 
 impl Path {
-    /// Follows this field.
-    pub fn new(field: &str) -> Self {
+    /// Follows the field of this name, whatever characters it has.
+    pub fn new(field: impl Into<String>) -> Self {
         Self {
-            field: field.to_owned(),
+            field: field.into(),
             depth: NonZeroU32::MIN,
             options: Options::default(),
             paths: Vec::new(),
+            height: 1,
+            too_deep: false,
         }
     }
 
     /// Follows one more field of the documents that this one leads to.
+    ///
+    /// A path nested more than 64 deep is left out, and a preload with such a path is refused.
     pub fn path(mut self, path: impl Into<Path>) -> Self {
-        self.paths.push(path.into());
+        let path = path.into();
+        if path.height == MAX_NESTING {
+            self.too_deep = true;
+        } else {
+            self.height = self.height.max(path.height + 1);
+            self.paths.push(path);
+        }
         self
     }
 
-    /// At most so many references of each document.
+    /// At most so many references of each document, instead of an earlier limit.
     pub fn limit(mut self, limit: usize) -> Self {
         self.options.limit = Some(limit);
         self
@@ -112,7 +175,7 @@ impl Path {
         self
     }
 
-    /// In this order.
+    /// In this order, instead of an earlier one.
     pub fn order_by(mut self, order: Order) -> Self {
         self.options.order = Some(order);
         self
@@ -136,12 +199,29 @@ impl Options {
     pub(super) fn look_inside(&self) -> bool {
         !self.filters.is_empty() || self.order.is_some()
     }
+
+    /// What orders a document, if all filters hold for it.
+    pub(super) fn examine<'a>(&self, document: &'a Document) -> Result<Option<&'a Value>> {
+        for filter in &self.filters {
+            if !filter.holds(document)? {
+                return Ok(None);
+            }
+        }
+        self.order.as_ref().map_or(Ok(&Value::Null), |order| order.value(document)).map(Some)
+    }
 }
 
 impl From<&str> for Path {
     /// A field of this name; unlike in [`Preload::from_str`](std::str::FromStr), the text is not
     /// parsed.
     fn from(field: &str) -> Self {
+        Self::new(field)
+    }
+}
+
+impl From<String> for Path {
+    /// A field of this name, like for `&str`.
+    fn from(field: String) -> Self {
         Self::new(field)
     }
 }
@@ -153,15 +233,21 @@ impl From<&Preload> for Preload {
 }
 
 impl fmt::Display for Preload {
-    /// The dotted form. A filter made of a closure shows as `<closure>`, which is not parsed back.
+    /// The text of the preload; see [Syntax](Preload#syntax).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.keep_going {
+            f.write_str("keep_going: ")?;
+        }
+        if self.paths.is_empty() {
+            return f.write_str("{}");
+        }
         write_list(f, &self.paths)
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.field)?;
+        write!(f, "{}", FieldName(&self.field))?;
         if self.depth > NonZeroU32::MIN {
             write!(f, "*{}", self.depth)?;
         }
@@ -182,9 +268,7 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut options = Vec::new();
         options.extend(self.filters.iter().map(|filter| format!("filter: {filter}")));
-        options.extend(self.order.as_ref().map(|Order { field, descending }| {
-            format!("order_by: {}{field}", if *descending { "-" } else { "" })
-        }));
+        options.extend(self.order.as_ref().map(|order| format!("order_by: {order}")));
         options.extend(self.limit.map(|limit| format!("limit: {limit}")));
         if options.is_empty() {
             return Ok(());

@@ -125,6 +125,10 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
+        // An entry that is null refers to nothing: a typed `Vec<Option<Ref>>` is written so.
+        if !matches!(self.place, Place::Field) {
+            return Ok(());
+        }
         self.accept(!self.field.is_required(), "null")
     }
 

@@ -162,3 +162,26 @@ async fn a_write_under_a_misspelled_type_is_warned_of_once() {
     pstate.batch().put("card:1", &json!({})).put("decks:1", &json!({})).commit().await.unwrap();
     assert_eq!(log.take().len(), 1);
 }
+
+#[tokio::test]
+async fn a_preload_of_fields_that_no_document_has_is_logged_once_per_call() {
+    let log = Log::of(Level::WARN);
+    let _logged = log.begin();
+    let pstate = PState::builder(Arc::new(MemoryAdapter::new())).build().unwrap();
+    pstate
+        .put("deck:1", &json!({"cards": [{"$ref": "card:1"}, {"$ref": "card:2"}]}))
+        .await
+        .unwrap();
+    pstate.put("card:1", &json!({})).await.unwrap();
+    pstate.put("card:2", &json!({})).await.unwrap();
+    pstate.preload("deck:1", "cards").await.unwrap();
+    assert_eq!(log.take(), [""; 0]);
+    for _ in 0..2 {
+        pstate.preload("deck:1", "cards.{ownr, nots}").await.unwrap();
+        let logged = log.take();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        for part in ["WARN:", "key=deck:1", "path=cards.ownr", "others=1"] {
+            assert!(logged[0].contains(part), "{part} in {logged:?}");
+        }
+    }
+}

@@ -134,7 +134,8 @@ impl Task {
         self.begin_page().await?;
         let mut failed = 0;
         loop {
-            let loaded = load_graph(&self.engine, self.call(), key, plan, CachePolicy::Use).await;
+            let call = self.engine.call("warm", &self.space, Some(key.borrow()));
+            let loaded = load_graph(&self.engine, call, key, plan, CachePolicy::Use).await;
             let transient = match &loaded {
                 Ok(Some(loaded)) => loaded.failures().iter().find(|error| error.is_transient()),
                 Ok(None) => None,
@@ -145,7 +146,6 @@ impl Task {
                 continue;
             }
             let len = loaded.as_ref().map_or(0, |loaded| loaded.as_ref().map_or(0, Loaded::len));
-            let call = self.engine.call("warm", &self.space, None);
             self.driver.end_page(len, |progress| {
                 progress.done += len;
                 match loaded {
@@ -154,7 +154,7 @@ impl Task {
                         progress.absent += loaded.dangling().len();
                         loaded.failures().iter().for_each(|error| progress.fail(error.clone()));
                     }
-                    Err(error) => progress.fail(call.locate(error)),
+                    Err(error) => progress.fail(error),
                 }
             });
             return Ok(());

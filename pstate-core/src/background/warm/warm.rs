@@ -61,10 +61,11 @@ impl Warm {
         P: TryInto<Preload>,
         Error: From<P::Error>,
     {
-        let named = |error: Error| error.in_operation("warm");
-        let key = key.to_key().map_err(named)?;
+        let key = key.to_key().map_err(|error| error.in_operation("warm"))?;
+        let named = |error: Error| error.in_operation("warm").at_key(&key);
         let preload = preload.try_into().map_err(|error| named(error.into()))?.keep_going();
-        self.parts.push(Part::Preload(key, Plan::new(&preload).map_err(named)?));
+        let plan = Plan::new(&preload).map_err(named)?;
+        self.parts.push(Part::Preload(key, plan));
         Ok(self)
     }
 
