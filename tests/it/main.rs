@@ -11,6 +11,7 @@ mod defects;
 mod faults;
 mod freshness;
 mod layers;
+mod life;
 mod migrations;
 mod n_plus_one;
 mod outside_runtime;

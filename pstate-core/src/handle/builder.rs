@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::pstate::{PState, Shared};
+use super::pstate::{Life, PState, Shared};
 use crate::background::{MigrationWriter, RunningWriter};
 use crate::cache::Staleness;
 use crate::engine::{Engine, EngineParts, Publishing, check_readable};
 #[cfg(feature = "metrics")]
 use crate::metrics::MetricsBridge;
-use crate::model::{Error, ErrorKind, Result, Space};
+use crate::model::{Result, Space};
 use crate::preload::{Detector, NPlusOne};
-use crate::runtime::Handle;
+use crate::runtime::Home;
 use crate::schema::Schema;
 use crate::storage::Adapter;
 use crate::telemetry::{CACHE_READS_FOR_ONE_TIMED, Observer, Telemetry, Thresholds};
@@ -166,17 +166,16 @@ impl Builder {
         self
     }
 
-    /// The handle. Starts the writer's task on the current Tokio runtime, whose timer has to be
-    /// enabled, as it is in `#[tokio::main]`.
+    /// The handle. Starts its background tasks on the current Tokio runtime, to which it belongs
+    /// from then on: see [`PState`, Runtime](PState#runtime).
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime.
+    /// [`Config`](crate::ErrorKind::Config) outside of a Tokio runtime, and on one without timers,
+    /// which `#[tokio::main]` and `#[tokio::test]` have; [`InvalidInput`](crate::ErrorKind) for
+    /// a space with a reserved name.
     pub fn build(mut self) -> Result<PState> {
         self.space.check_usable()?;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
-                .caused_by(error)
-        })?;
+        let home = Home::current("building a PState")?;
         let publisher = self.publishing.map(|publishing| {
             let (publisher, observer) =
                 (publishing.register)(self.schema.as_ref(), self.adapter.name());
@@ -193,15 +192,15 @@ impl Builder {
             queue: self.migration_writer.queue(),
             telemetry: Telemetry::new(self.observers, self.time_cache_reads, self.thresholds),
             publisher,
-            runtime,
+            home,
         })?;
         let close_deadline = self.migration_writer.deadline();
+        let publishing = self.publishing.map(|it| engine.start_publishing(it.interval));
+        let tasks = [engine.start_polling(), publishing, Some(engine.watch_runtime())];
         let shared = Shared {
             writer: RunningWriter::start(self.migration_writer, &engine),
-            _polling: engine.start_polling(),
-            _publishing: self.publishing.map(|it| engine.start_publishing(it.interval)),
             close_deadline,
-            closing: Mutex::new(()),
+            life: Mutex::new(Life::Open { _tasks: tasks }),
             engine,
         };
         Ok(PState::new(shared, self.space))
@@ -214,7 +213,7 @@ impl Builder {
     /// them, one by one, when they are read. This refuses to begin instead, while there are any.
     ///
     /// # Errors
-    /// [`Schema`](ErrorKind::Schema) if there are documents older than the oldest kept step, with
+    /// [`Schema`](crate::ErrorKind::Schema) if there are documents older than the oldest kept step, with
     /// how many of which type and version in which space, and what to do; those of
     /// [`build`](Self::build) and of the store. The store is not closed.
     ///

@@ -9,6 +9,8 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::runtime::RuntimeFlavor;
+
 pub(crate) use shuttle::sync::MutexGuard;
 
 /// The same in each run, so that a schedule can be replayed: what shares a lock depends on it.
@@ -32,6 +34,16 @@ impl Handle {
     #[expect(clippy::unnecessary_wraps, reason = "like Tokio's, which can fail")]
     pub(crate) fn try_current() -> Result<Self, Infallible> {
         Ok(Self)
+    }
+
+    #[expect(clippy::unused_self, reason = "like Tokio's")]
+    pub(crate) fn id(&self) -> u64 {
+        0
+    }
+
+    #[expect(clippy::unused_self, reason = "like Tokio's")]
+    pub(crate) fn runtime_flavor(&self) -> RuntimeFlavor {
+        RuntimeFlavor::MultiThread
     }
 
     #[expect(clippy::unused_self, reason = "like Tokio's")]

@@ -107,7 +107,7 @@ impl Task {
             drop(token);
             report
         };
-        Job::start("migrate_all", engine.runtime(), handle, progress, work)
+        Job::start("migrate_all", engine.home(), handle, progress, work)
     }
 
     /// Sweeps until everything is done or the job is canceled, and gives up the lease.

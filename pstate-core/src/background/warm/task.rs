@@ -60,7 +60,7 @@ pub(crate) fn start(
         drop(token);
         report
     };
-    Job::start("warm", engine.runtime(), handle, progress, work)
+    Job::start("warm", engine.home(), handle, progress, work)
 }
 
 impl Task {
