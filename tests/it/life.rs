@@ -2,3 +2,4 @@
 
 mod closing;
 mod home;
+mod options;

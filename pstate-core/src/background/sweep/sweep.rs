@@ -47,13 +47,13 @@ impl Sweep {
     }
 
     /// How long a sweep may be silent until another process assumes that it is dead: 10 s by
-    /// default, at least 10 ms.
+    /// default, at least 10 ms, at most an hour.
     ///
     /// While it runs, also when it is paused, a sweep renews its lease three times in that period.
     /// A second sweep of the same space is refused as soon as it sees a renewal, and takes over
     /// after a whole period without one. Clocks of different processes are never compared.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease.max(Duration::from_millis(10));
+        self.settings.lease = lease.clamp(Duration::from_millis(10), Duration::from_secs(3_600));
         self
     }
 
