@@ -19,6 +19,7 @@ mod preload;
 mod processes;
 mod resolved;
 mod round_trips;
+mod spawned;
 mod stored_format;
 mod stores;
 mod sweep;
