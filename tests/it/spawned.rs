@@ -90,8 +90,9 @@ async fn sweeps(sweep: Sweep) -> Result<()> {
 
 async fn copies(copy: Copy) -> Result<()> {
     copy.clone().run().await?;
-    copy.clone().verify().await?;
-    to_its_end(copy.overwrite(true).start().await?).await?;
+    assert!(copy.clone().verify().await?.is_complete());
+    let copied = to_its_end(copy.overwrite(true).start().await?).await?;
+    assert!(copied.is_complete());
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use pstate::{Adapter, Error, ErrorKind, MemoryAdapter, PState, Result, Staleness, Warm};
+use pstate::{
+    Adapter, Error, ErrorKind, Job, JobState, MemoryAdapter, PState, Result, Staleness, Warm, copy,
+};
+use pstate_testkit::workload;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
@@ -146,8 +149,46 @@ fn a_runtime_without_timers_is_refused_before_anything_is_stored() {
         let error = built.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.message().contains("`enable_time`"), "{error}");
-        let copy = runtime.block_on(pstate::copy(store(), store()).start());
+        let copy = runtime.block_on(copy(store(), store()).start());
         let error = copy.err().unwrap();
         assert_eq!((error.kind(), error.operation()), (ErrorKind::Config, Some("copy")));
+    }
+}
+
+/// The state of a job after the end of its runtime, and the error of waiting for it.
+fn after_its_runtime<P, R>(job: Job<P, R>, state: impl Fn(P) -> JobState) -> (JobState, Error)
+where
+    P: Clone + Send + Sync + 'static,
+    R: Send + 'static,
+{
+    let state = state(job.progress());
+    (state, multi_thread().block_on(job.wait()).err().unwrap())
+}
+
+#[test]
+fn a_job_whose_runtime_has_ended_says_so() {
+    for runtime in [current_thread(), multi_thread()] {
+        let adapter = store();
+        let (warm, sweep, copied) = runtime.block_on(async {
+            let builder = PState::builder(adapter.clone()).schema(workload::schema().unwrap());
+            let pstate = builder.build().unwrap();
+            for card in ["base_card:1", "base_card:2"] {
+                pstate.put(card, &json!({"front": "hola"})).await.unwrap();
+            }
+            let warm = pstate.warm(Warm::new().prefix("").page_size(1).rate(1)).unwrap();
+            let sweep = pstate.migrate_all().page_size(1).rate(1).start().await.unwrap();
+            let copied = copy(adapter, store()).page_size(1).rate(1).start().await.unwrap();
+            (warm, sweep, copied)
+        });
+        drop(runtime);
+        let ended = [
+            after_its_runtime(warm, |progress| progress.state),
+            after_its_runtime(sweep, |progress| progress.state),
+            after_its_runtime(copied, |progress| progress.state),
+        ];
+        for ((state, error), name) in ended.into_iter().zip(["warm", "migrate_all", "copy"]) {
+            assert_eq!((state, error.operation()), (JobState::Failed, Some(name)));
+            assert_eq!(error.message(), "the runtime that the job ran on has shut down");
+        }
     }
 }
