@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pstate::{Builder, MemoryAdapter, MigrationWriter, Operation, PState, Thresholds};
+use pstate::{Builder, MemoryAdapter, MigrationWriter, Operation, PState, Staleness, Thresholds};
 use pstate_testkit::{Call, FaultLayer, workload};
 use serde_json::json;
 use tracing::Level;
@@ -132,4 +132,21 @@ async fn a_long_queue_and_a_slow_flush_are_logged() {
     assert!(told[0].contains("trigger=manual") && told[0].contains("count=4"), "{told:?}");
     let flushes = pstate.stats().write_back;
     assert_eq!((flushes.last_flush, flushes.longest_flush), (101 * MILLISECOND, 101 * MILLISECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_is_closed_logs_nothing_more() {
+    for staleness in [Staleness::None, Staleness::default(), Staleness::Unbounded] {
+        let log = Log::of(Level::WARN);
+        let _logged = log.begin();
+        let pstate = PState::builder(Arc::new(MemoryAdapter::new())).staleness(staleness);
+        let pstate = pstate.build().unwrap();
+        pstate.put("card:1", &json!({})).await.unwrap();
+        pstate.get("card:1").await.unwrap();
+        let clone = pstate.clone();
+        pstate.close().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        clone.get("card:1").await.unwrap_err();
+        assert_eq!(log.take(), [""; 0]);
+    }
 }
