@@ -370,10 +370,10 @@ impl Engine {
         self.publish();
     }
 
-    /// Closes the store of an engine that is closed.
-    pub(crate) async fn close_store(&self) -> Result<()> {
+    /// Closes the store of an engine that is closed, or only flushes it for other handles.
+    pub(crate) async fn close_store(&self, is_last: bool) -> Result<()> {
         self.freshness.unsubscribe().await;
-        self.adapter.close().await
+        if is_last { self.adapter.close().await } else { self.adapter.flush().await }
     }
 
     pub(crate) fn stats(&self) -> Stats {

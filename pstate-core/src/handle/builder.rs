@@ -15,13 +15,13 @@ use crate::model::{Result, Space};
 use crate::preload::{Detector, NPlusOne};
 use crate::runtime::Home;
 use crate::schema::Schema;
-use crate::storage::Adapter;
+use crate::storage::{Adapter, AdapterUse};
 use crate::telemetry::{CACHE_READS_FOR_ONE_TIMED, Observer, Telemetry, Thresholds};
 
 /// Sets up a [`PState`]; made by [`PState::builder`].
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
-    adapter: Arc<dyn Adapter>,
+    adapter: AdapterUse,
     schema: Option<Schema>,
     space: Space,
     cache_bytes: u64,
@@ -51,7 +51,7 @@ impl PState {
     /// ```
     pub fn builder(adapter: Arc<dyn Adapter>) -> Builder {
         Builder {
-            adapter,
+            adapter: AdapterUse::begin(&adapter),
             schema: None,
             space: Space::default(),
             cache_bytes: 64 << 20,
@@ -178,12 +178,12 @@ impl Builder {
         let home = Home::current("building a PState")?;
         let publisher = self.publishing.map(|publishing| {
             let (publisher, observer) =
-                (publishing.register)(self.schema.as_ref(), self.adapter.name());
+                (publishing.register)(self.schema.as_ref(), self.adapter.adapter().name());
             self.observers.push(observer);
             publisher
         });
         let engine = Engine::new(EngineParts {
-            adapter: self.adapter,
+            adapter: self.adapter.adapter().clone(),
             schema: self.schema,
             cache_bytes: self.cache_bytes,
             staleness: self.staleness,
@@ -199,6 +199,7 @@ impl Builder {
         let tasks = [engine.start_polling(), publishing, Some(engine.watch_runtime())];
         let shared = Shared {
             writer: RunningWriter::start(self.migration_writer, &engine),
+            adapter_use: self.adapter,
             close_deadline,
             life: Mutex::new(Life::Open { _tasks: tasks }),
             engine,
@@ -230,7 +231,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("adapter", &self.adapter)
+            .field("adapter", self.adapter.adapter())
             .field("space", &self.space)
             .field("cache_bytes", &self.cache_bytes)
             .field("staleness", &self.staleness)

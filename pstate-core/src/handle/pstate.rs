@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::model::{KeyRef, Result, Space};
 use crate::preload::SingleReads;
 use crate::runtime::shield;
+use crate::storage::AdapterUse;
 use crate::telemetry::{Call, FlushReport, FlushTrigger, Stats};
 
 /// A lazy-loading, persistent graph of JSON documents.
@@ -76,6 +77,7 @@ pub(super) enum FastPath {
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
     pub(super) writer: RunningWriter,
+    pub(super) adapter_use: AdapterUse,
     /// How long closing may wait for jobs.
     pub(super) close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
@@ -124,7 +126,7 @@ impl Shared {
             *life = Life::Draining;
         }
         if let Life::Draining = *life {
-            engine.close_store().await?;
+            engine.close_store(self.adapter_use.end()).await?;
             *life = Life::Closed;
         }
         Ok(report)
@@ -249,6 +251,10 @@ impl PState {
     /// [deadline](crate::MigrationWriter::close_deadline), then closes the store. Every later call
     /// on any clone fails with [`Unavailable`](crate::ErrorKind::Unavailable); closing again
     /// succeeds.
+    ///
+    /// Several handles may be built on one adapter, on clones of one `Arc`: then the store is only
+    /// flushed, and the last of them that is closed closes it. Handles that were dropped do not
+    /// count, builders do.
     ///
     /// # Errors
     /// Those of closing the store; the handle is closed all the same, and to close it again tries

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pstate::{MemoryAdapter, PState};
+use pstate::{ErrorKind, MemoryAdapter, PState};
 use pstate_testkit::{Call, FaultLayer, workload};
+use serde_json::json;
 
-use crate::stores::deck_of;
+use crate::stores::{deck_of, on_each_store};
 
 const CARDS: usize = 10;
 
@@ -64,5 +65,39 @@ async fn a_close_that_is_dropped_at_any_point_leaves_the_handle_open_or_closed()
             assert!(polls > 10, "only {polls} await points");
             return;
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_to_close_leaves_the_handle_closed_and_is_closed_again() {
+    let faults = Arc::new(FaultLayer::new(Arc::new(MemoryAdapter::new())));
+    let pstate = PState::builder(faults.clone()).build().unwrap();
+    faults.fail(Call::Close, pstate::Error::new(ErrorKind::Other, "the disk is full"));
+    assert_eq!(pstate.close().await.unwrap_err().message(), "the disk is full");
+    assert_eq!(pstate.get("card:1").await.unwrap_err().message(), "this PState is closed");
+    pstate.close().await.unwrap();
+    assert!(pstate::Adapter::flush(&*faults).await.is_err(), "the store is open");
+}
+
+on_each_store! {
+    async fn the_last_handle_on_an_adapter_closes_it(store: Store) {
+        let (first, second) = (store.builder().build().unwrap(), store.builder().build().unwrap());
+        let (clone, builder) = (first.clone(), store.builder());
+        drop(store.builder().build().unwrap());
+        first.put("card:1", &json!({"n": 1})).await.unwrap();
+        second.get("card:1").await.unwrap();
+        first.close().await.unwrap();
+        assert_eq!(clone.get("card:1").await.unwrap_err().message(), "this PState is closed");
+        // What is cached, and what is not.
+        second.get("card:1").await.unwrap().unwrap();
+        second.put("card:2", &json!({"n": 2})).await.unwrap();
+        second.flush().await.unwrap();
+        second.close().await.unwrap();
+        second.close().await.unwrap();
+        let third = builder.build().unwrap();
+        assert!(third.get("card:2").await.unwrap().is_some());
+        third.close().await.unwrap();
+        let error = store.adapter().flush().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
 }
