@@ -102,6 +102,11 @@ impl Sweep {
     /// An unfinished sweep of another schema is of no use; then the sweep starts from the
     /// beginning.
     ///
+    /// A sweep that was resumed does not trust what it has skipped: a backup may have been restored
+    /// in the meantime. At the end it counts the old documents, where the adapter
+    /// [can](crate::CountVersions), and if there are any, or it cannot, looks again at all that
+    /// lies before the point where it was resumed.
+    ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) without a schema; [`Conflict`](ErrorKind::Conflict),
     /// retryable, while another process sweeps this space; and those of the store.
@@ -174,6 +179,8 @@ impl Sweep {
         let restarts = lease.checkpoint.finished || lease.checkpoint.versions != versions;
         if restarts {
             lease.checkpoint.restart(versions);
+        } else if lease.checkpoint.looks_again {
+            lease.checkpoint.look_at_all();
         }
         let counts = restarts && self.counts_first();
         Ok(Task::start(engine, space, self.settings.clone(), lease, counts))
