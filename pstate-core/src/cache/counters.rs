@@ -151,11 +151,6 @@ impl CacheCounters {
         self.at(self.index(entity_type))
     }
 
-    /// Evictions of all types together.
-    pub(crate) fn evictions(&self) -> u64 {
-        self.counters.iter().map(TypeCounters::evictions).sum()
-    }
-
     /// Reads of all types together.
     pub(crate) fn reads(&self) -> u64 {
         self.counters.iter().map(|counters| counters.hits() + counters.misses()).sum()

@@ -190,7 +190,12 @@ impl Builder {
             batch_reads: self.batch_reads,
             detector: self.n_plus_one.map(Detector::new),
             queue: self.migration_writer.queue(),
-            telemetry: Telemetry::new(self.observers, self.time_cache_reads, self.thresholds),
+            telemetry: Telemetry::new(
+                self.observers,
+                self.time_cache_reads,
+                self.thresholds,
+                self.migration_writer.longest_wait(),
+            ),
             publisher,
             home,
         })?;

@@ -114,6 +114,11 @@ impl MigrationWriter {
         self
     }
 
+    /// How long a document waits while the store takes everything.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.flush_interval
+    }
+
     pub(crate) fn deadline(&self) -> Duration {
         self.close_deadline
     }

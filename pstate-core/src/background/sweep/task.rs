@@ -270,7 +270,7 @@ impl Task {
             // The documents are not going to be read soon, so they stay out of the cache.
             let storing = store_migrated(&self.engine, &self.space, documents, false, None);
             let result = keep_alive(&mut self.lease, storing).await?;
-            let Stored { stored, conflicts, refused, postponed, unavailable } = result;
+            let Stored { stored, conflicts, refused, postponed, unavailable, .. } = result;
             tally.stored += stored as u64;
             tally.conflicts += conflicts as u64;
             tally.failures.extend(refused);
