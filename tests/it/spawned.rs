@@ -89,7 +89,7 @@ async fn sweeps(sweep: Sweep) -> Result<()> {
 }
 
 async fn copies(copy: Copy) -> Result<()> {
-    copy.clone().run().await?;
+    assert!(copy.clone().run().await?.is_complete());
     assert!(copy.clone().verify().await?.is_complete());
     let copied = to_its_end(copy.overwrite(true).start().await?).await?;
     assert!(copied.is_complete());
