@@ -53,6 +53,8 @@ pub(crate) struct Freshness {
     opened: Notify,
     /// The fast path is open: readers who wait for a poll need not.
     answered: Notify,
+    /// A reader waits for a poll: the task makes it before it is due.
+    wanted: Notify,
 }
 
 struct State {
@@ -94,10 +96,12 @@ impl Source {
                 Changes::Everything
             }
             Self::Clock { epoch, began } => {
-                let passed = began.elapsed().as_nanos() / epoch.as_nanos().max(1);
-                if passed > 0 {
-                    *began = Instant::now();
-                }
+                let (elapsed, epoch) = (began.elapsed(), epoch.as_nanos().max(1));
+                let (passed, rest) = (elapsed.as_nanos() / epoch, elapsed.as_nanos() % epoch);
+                let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(u64::MAX));
+                // What is left over counts for the next epoch: polls before it ends must not make
+                // it longer.
+                *began += elapsed.saturating_sub(rest);
                 return Ok(Answer::Time(u64::try_from(passed).unwrap_or(u64::MAX)));
             }
         };
@@ -115,16 +119,16 @@ impl Source {
     fn proven_for(&self, bound: Duration) -> Duration {
         match self {
             Self::Feed(_) => bound,
-            // What is served then was loaded within the epochs that are kept.
-            Self::Clock { epoch, .. } => epoch.saturating_mul(EPOCHS - EPOCHS_KEPT),
+            // What is served then was loaded within the epochs that are kept, or in this one.
+            Self::Clock { epoch, .. } => epoch.saturating_mul(EPOCHS - EPOCHS_KEPT - 1),
         }
     }
 
-    /// How long to wait between two polls.
-    fn interval(&self, bound: Duration) -> Duration {
+    /// When the next poll is due, after one at this time.
+    fn due(&self, polled: Instant, bound: Duration) -> Instant {
         match self {
-            Self::Feed(_) => bound / 2,
-            Self::Clock { epoch, .. } => *epoch,
+            Self::Feed(_) => polled + bound / 2,
+            Self::Clock { epoch, began } => *began + *epoch,
         }
     }
 }
@@ -163,6 +167,7 @@ impl Freshness {
             state: tokio::sync::Mutex::new(state),
             opened: Notify::new(),
             answered: Notify::new(),
+            wanted: Notify::new(),
         })
     }
 
@@ -213,6 +218,10 @@ impl Freshness {
     /// Waits until no other poll is under way; `None` if the task, which keeps the state while the
     /// cache is read, has opened the fast path in the meantime.
     async fn wait_for_poll(&self) -> Option<tokio::sync::MutexGuard<'_, State>> {
+        if let Ok(state) = self.state.try_lock() {
+            return Some(state);
+        }
+        self.wanted.notify_one();
         let mut lock = pin!(self.state.lock());
         loop {
             let mut answered = pin!(self.answered.notified());
@@ -326,13 +335,14 @@ impl Freshness {
     async fn poll_until_idle(&self, state: &mut State, bound: Duration) {
         let (mut reads, mut read_last) = (self.cache.counters().reads(), Instant::now());
         loop {
-            let due = state.polled + state.source.interval(bound);
+            let due = state.source.due(state.polled, bound);
             tokio::select! {
                 biased;
                 () = state.source.wait() => {
                     sleep_until(due.min(Instant::now() + bound / POLLS_PER_BOUND)).await;
                 }
                 () = sleep_until(due) => {}
+                () = self.wanted.notified() => {}
             }
             let left = bound.saturating_sub(state.polled.elapsed());
             let answer = {

@@ -51,7 +51,7 @@ impl PState {
     /// ```
     pub fn builder(adapter: Arc<dyn Adapter>) -> Builder {
         Builder {
-            adapter: AdapterUse::begin(&adapter),
+            adapter: AdapterUse::begin(adapter),
             schema: None,
             space: Space::default(),
             cache_bytes: 64 << 20,

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::ops::{Add, Sub};
+use std::ops::{Add, AddAssign, Sub};
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, ready};
@@ -118,6 +118,12 @@ impl Add<Duration> for Instant {
 
     fn add(self, delay: Duration) -> Self {
         Self(self.0 + delay)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, delay: Duration) {
+        self.0 += delay;
     }
 }
 

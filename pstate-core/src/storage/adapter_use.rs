@@ -21,9 +21,9 @@ pub(crate) struct AdapterUse {
 }
 
 impl AdapterUse {
-    pub(crate) fn begin(adapter: &Arc<dyn Adapter>) -> Self {
-        *USED.lock().entry(address(adapter)).or_default() += 1;
-        Self { adapter: adapter.clone(), was_last: const_mutex(None) }
+    pub(crate) fn begin(adapter: Arc<dyn Adapter>) -> Self {
+        *USED.lock().entry(address(&adapter)).or_default() += 1;
+        Self { adapter, was_last: const_mutex(None) }
     }
 
     pub(crate) fn adapter(&self) -> &Arc<dyn Adapter> {
@@ -62,15 +62,15 @@ mod tests {
     fn the_last_use_of_each_adapter_is_the_last_once_and_for_all() {
         let adapter = || -> Arc<dyn Adapter> { Arc::new(MemoryAdapter::new()) };
         let (shared, other) = (adapter(), adapter());
-        let [first, second, third] = [(); 3].map(|()| AdapterUse::begin(&shared));
-        assert!(AdapterUse::begin(&other).end());
+        let [first, second, third] = [(); 3].map(|()| AdapterUse::begin(shared.clone()));
+        assert!(AdapterUse::begin(other).end());
         assert!(!first.end());
         assert!(!first.end());
         drop(second);
         assert!(third.end());
         drop(first);
         assert!(third.end());
-        assert!(AdapterUse::begin(&shared).end());
+        assert!(AdapterUse::begin(shared.clone()).end());
         assert!(!USED.lock().contains_key(&address(&shared)));
     }
 }

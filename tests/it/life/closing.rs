@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use pstate::{ErrorKind, MemoryAdapter, PState};
@@ -36,7 +36,7 @@ async fn poll_times<T>(future: impl Future<Output = T>, times: usize) -> bool {
     let mut future = pin!(future);
     for _ in 0..times {
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(_) = polled {
+        if polled.is_ready() {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
