@@ -71,8 +71,8 @@ impl State {
         (self.entries.len(), self.in_hand.len())
     }
 
-    /// Whether a write-back replaces what was read, or has replaced it since the read began: another
-    /// one could only fail.
+    /// Whether a write-back replaces what was read, or has replaced it since the read began:
+    /// another one could only fail.
     fn is_overtaken(&self, key: &CacheKey, read: Revision, began: u64) -> bool {
         self.in_hand.get(key) == Some(&read)
             || self.settled.get(key).is_some_and(|(replaced, at)| *replaced == read && *at > began)

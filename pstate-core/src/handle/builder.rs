@@ -219,8 +219,8 @@ impl Builder {
     /// them, one by one, when they are read. This refuses to begin instead, while there are any.
     ///
     /// # Errors
-    /// [`Schema`](crate::ErrorKind::Schema) if there are documents older than the oldest kept step, with
-    /// how many of which type and version in which space, and what to do; those of
+    /// [`Schema`](crate::ErrorKind::Schema) if there are documents older than the oldest kept step,
+    /// with how many of which type and version in which space, and what to do; those of
     /// [`build`](Self::build) and of the store. The store is not closed.
     ///
     /// # Cost

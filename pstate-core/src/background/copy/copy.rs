@@ -67,7 +67,8 @@ impl Copy {
     /// Only this space; asked for several times, only these.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed name, or one of PState's own.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed name, or one of PState's
+    /// own.
     pub fn space(mut self, name: &str) -> Result<Self> {
         let space: Space = name.parse()?;
         space.check_usable()?;
@@ -146,10 +147,11 @@ impl Copy {
     /// [overwrite](Self::overwrite).
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a space of the target, which the error names,
-    /// holds documents already, also one that the source does not have, and the copy may not
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a space of the target, which the error
+    /// names, holds documents already, also one that the source does not have, and the copy may not
     /// [overwrite](Self::overwrite) them; or if both stores are the same.
-    /// [`Config`](crate::ErrorKind::Config) outside of a Tokio runtime with timers. Those of the stores.
+    /// [`Config`](crate::ErrorKind::Config) outside of a Tokio runtime with timers. Those of the
+    /// stores.
     ///
     /// [`Job::wait`] returns the errors of the stores that do not pass, or have not passed after
     /// all [attempts](Self::attempts). Started again, the copy resumes where it was. A report is

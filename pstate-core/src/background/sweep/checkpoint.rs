@@ -67,7 +67,7 @@ impl Checkpoint {
         *self = Self { owner, beat, lease_ms, versions, ..Self::default() };
     }
 
-    /// Starts from the beginning, and counts only anew what it finds there, not what it did.
+    /// Starts from the beginning. What it finds is counted from zero, what it did is kept.
     pub(super) fn look_at_all(&mut self) {
         self.look_again(&self.clone());
         self.looks_again = false;
