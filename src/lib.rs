@@ -70,11 +70,11 @@ pub use pstate_core::{
     GroupCommit, GroupConfig, GroupWriter, HubSubscription, Job, JobChanges, JobState, Key, KeyRef,
     Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, NPlusOne, Object, Observer, Operation,
     Order, Outcome, PState, Page, Path, Preload, PreloadStats, Problem, ProblemKind, ReadMode,
-    Record, Ref, Reply, Response, Result, RetryLayer, Revision, Sample, Scan, ScanQuery, Schema,
-    SingleReads, Space, SpaceDigest, SpaceVerification, Staleness, Stats, Sweep, SweepCheckpoint,
-    SweepFailure, SweepProgress, SweepReport, SweepStats, Thresholds, TimeoutLayer, TypeStatus,
-    VersionCounts, Warm, WarmProgress, WarmReport, Write, WriteBackStats, WriteBatch, WriteRequest,
-    WriterClient, copy, difference, schema,
+    Record, Ref, Reply, Response, Result, RetryLayer, Revision, Sample, Scan, ScanQuery,
+    ScanStream, Schema, SingleReads, Space, SpaceDigest, SpaceVerification, Staleness, Stats,
+    Sweep, SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepStats, Thresholds,
+    TimeoutLayer, TypeStatus, VersionCounts, Warm, WarmProgress, WarmReport, Write, WriteBackStats,
+    WriteBatch, WriteRequest, WriterClient, copy, difference, schema,
 };
 
 /// Counters, gauges and histograms for the ecosystem's exporters.

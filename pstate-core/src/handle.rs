@@ -17,4 +17,4 @@ pub use batch::WriteBatch;
 pub use builder::Builder;
 pub use collection::Collection;
 pub use pstate::PState;
-pub use scan::{DocumentPage, ScanQuery};
+pub use scan::{DocumentPage, ScanQuery, ScanStream};

@@ -55,7 +55,7 @@ pub use background::{
 };
 pub use cache::{CachePolicy, Staleness};
 pub use document::Document;
-pub use handle::{Builder, Collection, DocumentPage, PState, ScanQuery, WriteBatch};
+pub use handle::{Builder, Collection, DocumentPage, PState, ScanQuery, ScanStream, WriteBatch};
 #[cfg(feature = "metrics")]
 pub use metrics::{Metric, MetricKind, MetricsBridge};
 pub use model::{

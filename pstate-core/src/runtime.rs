@@ -4,6 +4,7 @@
 //! both cases: it asks no runtime for anything.
 
 mod backoff;
+mod home;
 mod shield;
 #[cfg(feature = "_shuttle")]
 mod shuttle;
@@ -12,18 +13,20 @@ mod task_tracker;
 mod wait;
 
 pub(crate) use backoff::{backoff, unavailable_delay};
+pub(crate) use home::Home;
 pub(crate) use shield::shield;
 #[cfg(feature = "_shuttle")]
-pub(crate) use shuttle::{
-    Handle, Instant, Mutex, MutexGuard, RandomState, sleep, sleep_until, timeout,
-};
+use shuttle::{Handle, JoinHandle};
+#[cfg(feature = "_shuttle")]
+pub(crate) use shuttle::{Instant, Mutex, MutexGuard, RandomState, sleep, sleep_until, timeout};
 pub(crate) use step::{is_in_step, run_step};
 pub(crate) use task_tracker::{Closing, TaskTracker};
+#[cfg(not(feature = "_shuttle"))]
+use tokio::{runtime::Handle, task::JoinHandle};
 pub(crate) use wait::wait_until;
 #[cfg(not(feature = "_shuttle"))]
 pub(crate) use {
     foldhash::fast::RandomState,
     parking_lot::{Mutex, MutexGuard},
-    tokio::runtime::Handle,
     tokio::time::{Instant, sleep, sleep_until, timeout},
 };

@@ -1,6 +1,7 @@
 //! Storage: the trait that every backend implements, what wraps it, and the store in memory.
 
 mod adapter;
+mod adapter_use;
 mod batch_check;
 mod capabilities;
 mod change_feed;
@@ -14,6 +15,7 @@ mod read_mode;
 mod stored_name;
 
 pub use adapter::Adapter;
+pub(crate) use adapter_use::AdapterUse;
 pub use capabilities::{Atomicity, Capabilities, Durability};
 pub use change_feed::{
     ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord, ChangedTo, Changes, HubSubscription,

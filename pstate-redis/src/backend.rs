@@ -113,10 +113,11 @@ impl Adapter for RedisAdapter {
         self.store.spaces().await.map_err(|error| error.in_operation("spaces"))
     }
 
-    /// Waits for nothing: acknowledged writes are as durable as the server's persistence settings
-    /// promise.
+    /// Asks each server that is written to for an answer, so that one that is gone is reported.
+    /// Acknowledged writes are as durable as the server's persistence settings promise, which a
+    /// flush does not change.
     async fn flush(&self) -> Result<()> {
-        self.store.check_open().map_err(|error| error.in_operation("flush"))
+        self.store.reach_primaries().await.map_err(|error| error.in_operation("flush"))
     }
 
     async fn close(&self) -> Result<()> {

@@ -452,7 +452,7 @@ async fn a_corrupt_row_fails_alone() {
         error.to_string(),
         "get: card:1: not valid JSON: EOF while parsing a string at byte 13"
     );
-    let scanned: Vec<_> = fresh.scan("").stream().collect().await;
+    let scanned: Vec<_> = StreamExt::collect(fresh.scan("").stream()).await;
     let errors: Vec<String> =
         scanned.iter().filter_map(|found| Some(found.as_ref().err()?.to_string())).collect();
     assert_eq!((scanned.len(), errors.len()), (5, 2));
@@ -501,5 +501,5 @@ fn a_handle_without_a_runtime() {
     let adapter: Arc<dyn Adapter> = Arc::new(MemoryAdapter::new());
     let error = PState::builder(adapter).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().starts_with("a PState is built inside of a Tokio runtime"));
+    assert!(error.to_string().starts_with("building a PState needs a Tokio runtime"));
 }

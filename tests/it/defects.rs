@@ -245,7 +245,7 @@ on_each_store! {
             read[3].as_ref().unwrap_err().to_string(),
             "multi_get_each: card:3: not UTF-8 after byte 0"
         );
-        let scanned: Vec<_> = fresh.scan("card:").page_size(2).stream().collect().await;
+        let scanned: Vec<_> = StreamExt::collect(fresh.scan("card:").page_size(2).stream()).await;
         assert_eq!(scanned.iter().filter(|document| document.is_ok()).count(), 3);
         let error = scanned.into_iter().find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -337,7 +337,7 @@ on_each_store! {
         }
         let fresh = store.plain();
         assert_eq!(fresh.scan("note:").stream().count().await, 1_800);
-        let cards: Vec<_> = fresh.scan("base_card:").stream().collect().await;
+        let cards: Vec<_> = StreamExt::collect(fresh.scan("base_card:").stream()).await;
         assert_eq!(cards.len(), 1_000);
         assert!(cards.iter().all(|card| card.as_ref().unwrap().version() == 2));
     }
@@ -359,7 +359,7 @@ on_each_store! {
             pstate.put(format!("card:{id}"), &json!({})).await.unwrap();
         }
         failing.await.unwrap();
-        let stored: Vec<_> = store.plain().scan("card:").stream().collect().await;
+        let stored: Vec<_> = StreamExt::collect(store.plain().scan("card:").stream()).await;
         assert_eq!(stored.len(), 101);
     }
 

@@ -53,6 +53,7 @@ async fn every_call(pstate: PState) {
     assert_eq!(fresh.preload("deck:es", "cards").await.unwrap().unwrap().len(), 2);
     assert!(fresh.get_resolved("deck:es", 1).await.unwrap().is_some());
     assert_eq!(pstate.scan("card:").page().await.unwrap().documents.len(), 2);
+    assert_eq!(pstate.scan("card:").page_size(1).stream().collect().await.unwrap().len(), 2);
     assert_eq!(pstate.spaces().await.unwrap().len(), 1);
     assert_eq!(pstate.migration_status().await.unwrap().total(), 4);
     pstate.migrate_all().rate(1_000).dry_run().await.unwrap();
@@ -105,5 +106,25 @@ on_each_store! {
         }
         let card = store.plain().get("card:1").await.unwrap().unwrap();
         assert_eq!(card.as_str(), format!(r#"{{"n":{}}}"#, 8 * UPDATES));
+    }
+
+    async fn children_that_are_linked_at_once_from_threads_outside_of_all_runtimes(store: Store) {
+        const CHILDREN: usize = 10;
+        store.plain().put("deck:es", &json!({"cards": {}})).await.unwrap();
+        let linking = (0..4).map(|thread| {
+            let pstate = store.plain();
+            on_a_plain_thread(move || {
+                for child in 0..CHILDREN {
+                    let key = format!("card:{thread}-{child}");
+                    block_on(pstate.create_linked("deck:es", "cards", &key, &json!({}))).unwrap();
+                }
+            })
+        });
+        let tasks: Vec<_> = linking.map(tokio::spawn).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let deck = store.plain().get("deck:es").await.unwrap().unwrap();
+        assert_eq!(deck.references("cards").unwrap().len(), 4 * CHILDREN);
     }
 }

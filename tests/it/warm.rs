@@ -78,6 +78,18 @@ on_each_store! {
         assert!(warmed.cache_full && !warmed.finished, "{warmed}");
     }
 
+    async fn absences_that_fill_the_cache_make_room_for_documents(store: Store) {
+        let deck = deck_of(20);
+        deck.store(&store.plain()).await.unwrap();
+        let builder = store.builder().staleness(Staleness::Unbounded);
+        let pstate = builder.cache_bytes(256 << 10).build().unwrap();
+        let absent = (0..5_000).map(|id| format!("note:{id}"));
+        let warm = Warm::new().keys(absent).unwrap().prefix("base_card:").page_size(50);
+        let warmed = pstate.warm(warm).unwrap().wait().await.unwrap();
+        assert!(warmed.finished && !warmed.cache_full, "{warmed}");
+        assert_eq!((warmed.done, warmed.absent), (20, 5_000));
+    }
+
     async fn what_somebody_writes_meanwhile_is_not_overtaken(store: Store) {
         store.plain().put("card:1", &json!({"n": 1})).await.unwrap();
         let faults = store.faults();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pstate::{
-    Adapter, Batch, Capabilities, Error, ErrorKind, Extensions, FlushTrigger, Key, MemoryAdapter,
-    MigrationWriter, Outcome, PState, Page, Record, Result, Scan, Space,
+    Adapter, Batch, CachePolicy, Capabilities, Error, ErrorKind, Extensions, FlushTrigger, Key,
+    MemoryAdapter, MigrationWriter, Outcome, PState, Page, Record, Result, Scan, Space,
 };
 use pstate_testkit::{Call, CountingLayer, FaultLayer, Moment, workload};
 
@@ -289,6 +289,68 @@ async fn what_cannot_be_written_now_does_not_stand_in_the_way() {
     let stats = pstate.stats().write_back;
     assert_eq!((stats.stored, stats.queued), (3, 1));
     assert_eq!(setup.versions(4).await, [1, 2, 2, 2]);
+}
+
+/// One way to read old cards, and past the cache.
+async fn read_again(pstate: PState, way: usize) {
+    let keys: Vec<_> = (0..3).map(|card| deck_of(3).card_key(card)).collect();
+    match way {
+        0 => _ = pstate.cache_policy(CachePolicy::Refresh).multi_get(keys).await.unwrap(),
+        1 => _ = pstate.cache_policy(CachePolicy::Bypass).multi_get(keys).await.unwrap(),
+        _ => _ = pstate.scan("base_card:").page().await.unwrap(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_read_during_its_own_write_back_does_not_conflict_with_it() {
+    for (way, call) in [Call::Read, Call::Read, Call::Scan].into_iter().enumerate() {
+        let setup = old_cards(3).await;
+        let pstate = setup.handle(MigrationWriter::default());
+        let flush = || {
+            let pstate = pstate.clone();
+            tokio::spawn(async move { pstate.flush().await.unwrap() })
+        };
+        // A read that begins and ends while the write is under way.
+        read_all(&pstate, 3).await;
+        let writing = setup.faults.hold(Call::Write, Moment::Before);
+        let flushing = flush();
+        writing.reached().await;
+        read_again(pstate.clone(), way).await;
+        // And one that ends after it.
+        let reading = setup.faults.hold(call, Moment::After);
+        let read = tokio::spawn(read_again(pstate.clone(), way));
+        reading.reached().await;
+        writing.release();
+        assert_eq!(flushing.await.unwrap().stored, 3);
+        reading.release();
+        read.await.unwrap();
+        let report = flush().await.unwrap();
+        let stats = pstate.stats().write_back;
+        assert_eq!((report.stored, stats.stored, stats.conflicts, stats.queued), (0, 3, 0, 0));
+        assert_eq!(setup.versions(3).await, [2; 3]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sweep_has_stored_is_not_written_back_again() {
+    let setup = old_cards(3).await;
+    let pstate = setup.handle(MigrationWriter::default());
+    read_all(&pstate, 3).await;
+    assert_eq!(pstate.migrate_all().run().await.unwrap().stored, 3);
+    let report = pstate.flush().await.unwrap();
+    assert_eq!((report.stored, report.conflicts), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_becomes_old_again_is_written_back_again() {
+    let setup = old_cards(1).await;
+    let pstate = setup.handle(MigrationWriter::default());
+    for _ in 0..3 {
+        read_all(&pstate, 1).await;
+        assert_eq!(pstate.flush().await.unwrap().stored, 1);
+        let deck = deck_of(1);
+        pstate.put_at(1, deck.card_key(0), &deck.old_card(0)).await.unwrap();
+    }
 }
 
 /// An adapter that takes few writes at once, or refuses whole batches because of one key.

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use super::driver::ended_early;
 use super::job_settings::JobHandle;
 use crate::model::Result;
-use crate::runtime::Handle;
+use crate::runtime::Home;
 
 /// A job that was started: it runs in a task of its own, page by page, until it has done
 /// everything, is [canceled](Self::cancel), or its handle is closed. Dropping it cancels it, too.
@@ -48,14 +48,14 @@ impl<P: Clone + Send + Sync + 'static, R: Send + 'static> Job<P, R> {
     /// Starts a job that the method of this name was called for.
     pub(super) fn start(
         name: &'static str,
-        runtime: &Handle,
+        home: &Home,
         handle: JobHandle,
         progress: watch::Receiver<P>,
         work: impl Future<Output = Result<R>> + Send + 'static,
     ) -> Self {
         let (done, report) = oneshot::channel();
         let mut sender = ReportSender(Some(done));
-        runtime.spawn(async move { sender.send(work.await) });
+        home.spawn(async move { sender.send(work.await) });
         Self { name, handle, progress, report }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::engine::{Engine, StoreItem};
-use crate::model::{Change, Error, ErrorKind, Expect, Outcome, Space, Write};
+use crate::model::{Change, Error, ErrorKind, Expect, Key, Outcome, Revision, Space, Write};
 use crate::runtime::{Instant, wait_until};
 
 /// What became of migrated documents.
@@ -17,6 +17,8 @@ pub(crate) struct Stored {
     pub(crate) postponed: Vec<Document>,
     /// Why it could not.
     pub(crate) unavailable: Option<Error>,
+    /// The documents that are not postponed, with the revisions that they were migrated from.
+    settled: Vec<(Key, Revision)>,
 }
 
 /// Stores migrated documents of one space, at most as many as the adapter takes at once.
@@ -40,7 +42,10 @@ pub(crate) async fn store_migrated(
             (engine.adapter().check_len(document.key(), document.as_bytes().len()), document)
         })
         .partition(|(checked, _)| checked.is_ok());
-    result.refused.extend(too_long.into_iter().filter_map(|(checked, _)| checked.err()));
+    for (checked, document) in too_long {
+        result.settled.push((document.key().clone(), document.revision()));
+        result.refused.extend(checked.err());
+    }
     let mut groups = vec![short.into_iter().map(|(_, document)| document).collect::<Vec<_>>()];
     groups.retain(|group| !group.is_empty());
     while let Some(mut group) = groups.pop() {
@@ -74,11 +79,15 @@ pub(crate) async fn store_migrated(
             }
         }
     }
+    engine.queue().settle(space, std::mem::take(&mut result.settled));
     result
 }
 
 impl Stored {
     fn count(&mut self, document: Document, outcome: Outcome) {
+        if !matches!(&outcome, Outcome::Failed(error) if error.is_transient()) {
+            self.settled.push((document.key().clone(), document.revision()));
+        }
         match outcome {
             Outcome::Stored(_) | Outcome::Deleted => self.stored += 1,
             Outcome::Conflict | Outcome::Aborted => self.conflicts += 1,

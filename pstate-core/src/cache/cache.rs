@@ -400,9 +400,10 @@ impl Cache {
 
     /// Whether hardly anything more can be kept: half of the bound is used, and one in 32 of the
     /// cached documents has been evicted for another since so many had been. The parts of the cache
-    /// fill unevenly: the first evictions do not mean that it is full.
-    pub(crate) fn is_full(&self, evictions_before: u64) -> bool {
-        let evicted = self.counters.evictions() - evictions_before;
+    /// fill unevenly: the first evictions do not mean that it is full. An absence that is evicted
+    /// makes room.
+    pub(crate) fn is_full(&self, evicted_before: u64) -> bool {
+        let evicted = self.counters.evicted_documents() - evicted_before;
         evicted > self.len() as u64 / 32 && self.bytes() >= self.max_bytes / 2
     }
 

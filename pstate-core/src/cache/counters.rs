@@ -98,12 +98,14 @@ pub(crate) struct CacheCounters {
     indices: RwLock<HashMap<Box<str>, TypeIndex, RandomState>>,
     /// One for each type, and the last for all that are too many.
     counters: Box<[TypeCounters]>,
+    /// Evictions of documents, those of absences not included.
+    evicted_documents: AtomicU64,
 }
 
 impl Default for CacheCounters {
     fn default() -> Self {
         let counters = (0..=MAX_TYPES).map(|_| TypeCounters::default()).collect();
-        Self { indices: RwLock::default(), counters }
+        Self { indices: RwLock::default(), counters, evicted_documents: AtomicU64::new(0) }
     }
 }
 
@@ -111,6 +113,19 @@ impl CacheCounters {
     /// How many types are counted separately.
     #[cfg(feature = "metrics")]
     pub(crate) const MAX_TYPES: u16 = MAX_TYPES;
+
+    /// Counts the eviction of a document, or of an absence.
+    pub(super) fn evicted(&self, index: TypeIndex, is_document: bool) {
+        self.at(index).evicted();
+        if is_document {
+            self.evicted_documents.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many documents were evicted.
+    pub(crate) fn evicted_documents(&self) -> u64 {
+        self.evicted_documents.load(Relaxed)
+    }
 
     /// Where a type is counted.
     pub(super) fn index(&self, entity_type: &str) -> TypeIndex {
@@ -134,11 +149,6 @@ impl CacheCounters {
     /// The counters of a type, which are counted together with others beyond the limit.
     pub(crate) fn of(&self, entity_type: &str) -> &TypeCounters {
         self.at(self.index(entity_type))
-    }
-
-    /// Evictions of all types together.
-    pub(crate) fn evictions(&self) -> u64 {
-        self.counters.iter().map(TypeCounters::evictions).sum()
     }
 
     /// Reads of all types together.

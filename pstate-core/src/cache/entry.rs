@@ -78,7 +78,7 @@ impl Lifecycle<CacheKey, Entry> for CountEvictions {
         let replaced =
             eviction.comes.as_ref() == Some(&key) && !std::mem::take(&mut eviction.leaves_itself);
         if !replaced {
-            self.0.at(entry.counted).evicted();
+            self.0.evicted(entry.counted, entry.document.is_some());
             eviction.evicted.extend(eviction.observed.then_some(key));
         }
     }

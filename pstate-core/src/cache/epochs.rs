@@ -1,6 +1,7 @@
 //! Which entries of the cache are too old to be served.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// A minimum that no entry reaches.
 pub(crate) const ALL_STALE: u64 = u64::MAX;
@@ -23,6 +24,9 @@ pub(crate) struct Epochs {
     fast_path: AtomicU64,
     /// Set when the handle is closed: the fast path never opens again.
     closed: AtomicBool,
+    /// How long the fast path counts as open, in nanoseconds since `created`.
+    open_until: AtomicU64,
+    created: Instant,
 }
 
 impl Epochs {
@@ -33,6 +37,8 @@ impl Epochs {
             min_epoch: AtomicU64::new(0),
             fast_path: AtomicU64::new(ALL_STALE),
             closed: AtomicBool::new(false),
+            open_until: AtomicU64::new(u64::MAX),
+            created: Instant::now(),
         }
     }
 
@@ -50,6 +56,18 @@ impl Epochs {
     #[inline]
     pub(crate) fn fast_path(&self) -> u64 {
         self.fast_path.load(Acquire)
+    }
+
+    /// The same, and [`ALL_STALE`] if the fast path was opened for a time that is over.
+    ///
+    /// The clock is the machine's, also where a test has paused that of the runtime: this is for
+    /// a runtime that does not run, whose timers say nothing.
+    pub(crate) fn fast_path_in_time(&self) -> u64 {
+        let open_until = self.open_until.load(Acquire);
+        if open_until != u64::MAX && nanos(self.created.elapsed()) > open_until {
+            return ALL_STALE;
+        }
+        self.fast_path()
     }
 
     /// Begins the next epoch, and only that is served.
@@ -72,6 +90,13 @@ impl Epochs {
         self.set_fast_path(self.min_epoch());
     }
 
+    /// The same for a time, of which [`fast_path_in_time`](Self::fast_path_in_time) knows.
+    pub(crate) fn open_fast_path_for(&self, time: Duration) {
+        let open_until = nanos(self.created.elapsed().saturating_add(time));
+        self.open_until.store(open_until, SeqCst);
+        self.open_fast_path();
+    }
+
     fn set_fast_path(&self, min_epoch: u64) {
         self.fast_path.store(min_epoch, SeqCst);
         if self.closed.load(SeqCst) {
@@ -84,9 +109,17 @@ impl Epochs {
         self.fast_path.store(ALL_STALE, SeqCst);
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
     /// Closes the fast path for good: readers find out that the handle is closed.
     pub(crate) fn close(&self) {
         self.closed.store(true, SeqCst);
         self.close_fast_path();
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

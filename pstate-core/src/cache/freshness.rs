@@ -13,7 +13,7 @@ use super::epochs::ALL_STALE;
 use super::key::CacheKey;
 use super::staleness::Staleness;
 use crate::model::{Error, ErrorKind, Result};
-use crate::runtime::{Handle, Instant, shield, sleep_until, timeout};
+use crate::runtime::{Home, Instant, shield, sleep_until, timeout};
 use crate::storage::{Adapter, ChangeSubscription, ChangedRecord, Changes};
 
 /// After a change notification, the task waits `bound / 20` before polling, so that a steady writer
@@ -30,7 +30,7 @@ const FEED_PAUSE: Duration = Duration::from_secs(1);
 /// half of the time-to-live, at most three quarters, and a quarter is left for timers that are
 /// late.
 const EPOCHS: u32 = 4;
-const EPOCHS_KEPT: u64 = 2;
+const EPOCHS_KEPT: u32 = 2;
 
 /// Follows the changes of other handles and processes, and makes the cache forget what they have
 /// overwritten.
@@ -45,12 +45,16 @@ pub(crate) struct Freshness {
     staleness: Staleness,
     /// Nothing may be stale, and there is no feed to poll: the cache is never served.
     never_serves: bool,
-    runtime: Handle,
+    home: Home,
     /// How many polls have begun.
     begun: AtomicU64,
     state: tokio::sync::Mutex<State>,
     /// The fast path is open: the task has to poll from now on.
     opened: Notify,
+    /// The fast path is open: readers who wait for a poll need not.
+    answered: Notify,
+    /// A reader waits for a poll: the task makes it before it is due.
+    wanted: Notify,
 }
 
 struct State {
@@ -92,10 +96,12 @@ impl Source {
                 Changes::Everything
             }
             Self::Clock { epoch, began } => {
-                let passed = began.elapsed().as_nanos() / epoch.as_nanos().max(1);
-                if passed > 0 {
-                    *began = Instant::now();
-                }
+                let (elapsed, epoch) = (began.elapsed(), epoch.as_nanos().max(1));
+                let (passed, rest) = (elapsed.as_nanos() / epoch, elapsed.as_nanos() % epoch);
+                let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(u64::MAX));
+                // What is left over counts for the next epoch: polls before it ends must not make
+                // it longer.
+                *began += elapsed.saturating_sub(rest);
                 return Ok(Answer::Time(u64::try_from(passed).unwrap_or(u64::MAX)));
             }
         };
@@ -109,11 +115,20 @@ impl Source {
         }
     }
 
-    /// How long to wait between two polls.
-    fn interval(&self, bound: Duration) -> Duration {
+    /// For how long after a poll nothing that is served is older than the bound.
+    fn proven_for(&self, bound: Duration) -> Duration {
         match self {
-            Self::Feed(_) => bound / 2,
-            Self::Clock { epoch, .. } => *epoch,
+            Self::Feed(_) => bound,
+            // What is served then was loaded within the epochs that are kept, or in this one.
+            Self::Clock { epoch, .. } => epoch.saturating_mul(EPOCHS - EPOCHS_KEPT - 1),
+        }
+    }
+
+    /// When the next poll is due, after one at this time.
+    fn due(&self, polled: Instant, bound: Duration) -> Instant {
+        match self {
+            Self::Feed(_) => polled + bound / 2,
+            Self::Clock { epoch, began } => *began + *epoch,
         }
     }
 }
@@ -123,7 +138,7 @@ impl Freshness {
         adapter: Arc<dyn Adapter>,
         cache: Arc<Cache>,
         staleness: Staleness,
-        runtime: Handle,
+        home: Home,
     ) -> Arc<Self> {
         let staleness = staleness.effective();
         if staleness == Staleness::Unbounded {
@@ -147,10 +162,12 @@ impl Freshness {
             cache,
             staleness,
             never_serves,
-            runtime,
+            home,
             begun: AtomicU64::new(0),
             state: tokio::sync::Mutex::new(state),
             opened: Notify::new(),
+            answered: Notify::new(),
+            wanted: Notify::new(),
         })
     }
 
@@ -164,23 +181,25 @@ impl Freshness {
     ///
     /// Other readers wait for the same poll, so it continues if this future is not polled any more.
     pub(crate) async fn verify(self: &Arc<Self>) -> u64 {
-        let min_epoch = self.cache.epochs().fast_path();
+        let min_epoch = self.cache.epochs().fast_path_in_time();
         if min_epoch != ALL_STALE || self.never_serves {
             return min_epoch;
         }
         let before = self.begun.load(SeqCst);
-        shield(&self.runtime, self.clone().poll_since(before)).await.unwrap_or(ALL_STALE)
+        shield(&self.home, self.clone().poll_since(before)).await.unwrap_or(ALL_STALE)
     }
 
     /// Polls, unless a poll that began after `before` has succeeded.
     async fn poll_since(self: Arc<Self>, before: u64) -> Result<u64> {
-        let Ok(mut state) = timeout(FEED_TIMEOUT, self.state.lock()).await else {
-            return Ok(ALL_STALE);
-        };
         let epochs = self.cache.epochs();
-        let min_epoch = epochs.fast_path();
+        let waiting = timeout(FEED_TIMEOUT, self.wait_for_poll()).await;
+        let min_epoch = epochs.fast_path_in_time();
         if min_epoch != ALL_STALE {
             return Ok(min_epoch);
+        }
+        let Ok(Some(mut state)) = waiting else { return Ok(ALL_STALE) };
+        if epochs.is_closed() {
+            return Ok(ALL_STALE);
         }
         if state.answered > before {
             return Ok(epochs.min_epoch());
@@ -190,10 +209,47 @@ impl Freshness {
         }
         self.poll(&mut state).await?;
         if self.staleness != Staleness::None {
-            epochs.open_fast_path();
+            self.open_fast_path(&state);
             self.opened.notify_one();
         }
         Ok(epochs.min_epoch())
+    }
+
+    /// Waits until no other poll is under way; `None` if the task, which keeps the state while the
+    /// cache is read, has opened the fast path in the meantime.
+    async fn wait_for_poll(&self) -> Option<tokio::sync::MutexGuard<'_, State>> {
+        if let Ok(state) = self.state.try_lock() {
+            return Some(state);
+        }
+        self.wanted.notify_one();
+        let mut lock = pin!(self.state.lock());
+        loop {
+            let mut answered = pin!(self.answered.notified());
+            answered.as_mut().enable();
+            if self.cache.epochs().fast_path_in_time() != ALL_STALE {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                state = lock.as_mut() => return Some(state),
+                () = answered => {}
+            }
+        }
+    }
+
+    /// Opens the fast path after a poll that has succeeded.
+    fn open_fast_path(&self, state: &State) {
+        let epochs = self.cache.epochs();
+        match self.staleness {
+            // The task may not get a turn before the bound has passed: a program that calls
+            // `block_on` for each read of the cache leaves it none.
+            Staleness::AtMost(bound) if self.home.is_current_thread() => {
+                let time = state.source.proven_for(bound);
+                epochs.open_fast_path_for(time.saturating_sub(state.polled.elapsed()));
+            }
+            _ => epochs.open_fast_path(),
+        }
+        self.answered.notify_waiters();
     }
 
     /// Subscribes to the feed, so that what is written from now on stays cached: a later
@@ -201,6 +257,15 @@ impl Freshness {
     pub(crate) async fn subscribe(self: &Arc<Self>) {
         if self.begun.load(SeqCst) == 0 && self.staleness != Staleness::Unbounded {
             self.verify().await;
+        }
+    }
+
+    /// Ends the subscription, so that the store need not keep changes for it. The cache is closed,
+    /// and nothing subscribes again.
+    pub(crate) async fn unsubscribe(&self) {
+        let mut state = self.state.lock().await;
+        if let Source::Feed(subscription) = &mut state.source {
+            *subscription = None;
         }
     }
 
@@ -222,7 +287,10 @@ impl Freshness {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(%error, "reading from the store instead of the cache");
+                // A poll that met the end of the handle is of no interest.
+                if !self.cache.epochs().is_closed() {
+                    tracing::warn!(%error, "reading from the store instead of the cache");
+                }
                 state.source = Source::Feed(None);
                 state.failed = Some(polled);
                 Err(error)
@@ -239,7 +307,7 @@ impl Freshness {
                     self.cache.changed(&CacheKey { space, key }, now);
                 }
             }
-            Answer::Time(passed) => epochs.advance(passed, EPOCHS_KEPT),
+            Answer::Time(passed) => epochs.advance(passed, EPOCHS_KEPT.into()),
         }
     }
 
@@ -267,22 +335,25 @@ impl Freshness {
     async fn poll_until_idle(&self, state: &mut State, bound: Duration) {
         let (mut reads, mut read_last) = (self.cache.counters().reads(), Instant::now());
         loop {
-            let due = state.polled + state.source.interval(bound);
+            let due = state.source.due(state.polled, bound);
             tokio::select! {
                 biased;
                 () = state.source.wait() => {
                     sleep_until(due.min(Instant::now() + bound / POLLS_PER_BOUND)).await;
                 }
                 () = sleep_until(due) => {}
+                () = self.wanted.notified() => {}
             }
             let left = bound.saturating_sub(state.polled.elapsed());
-            let mut poll = pin!(self.poll(state));
-            let answer = if let Ok(answer) = timeout(left, poll.as_mut()).await {
-                answer
-            } else {
-                // The bound has passed: readers have to wait for the answer now.
-                self.cache.epochs().close_fast_path();
-                poll.await
+            let answer = {
+                let mut poll = pin!(self.poll(state));
+                if let Ok(answer) = timeout(left, poll.as_mut()).await {
+                    answer
+                } else {
+                    // The bound has passed: readers have to wait for the answer now.
+                    self.cache.epochs().close_fast_path();
+                    poll.await
+                }
             };
             let reads_now = self.cache.counters().reads();
             if reads_now != reads {
@@ -291,7 +362,7 @@ impl Freshness {
             if answer.is_err() || read_last.elapsed() >= bound / 2 {
                 return;
             }
-            self.cache.epochs().open_fast_path();
+            self.open_fast_path(state);
         }
     }
 }

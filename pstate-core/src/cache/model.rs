@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, RandomScheduler, Scheduler};
@@ -65,7 +66,8 @@ fn document(number: u32) -> Document {
 impl Model {
     fn new() -> Self {
         let cache =
-            Cache::new(1 << 20, Telemetry::new(Vec::new(), 1, Thresholds::never())).unwrap();
+            Cache::new(1 << 20, Telemetry::new(Vec::new(), 1, Thresholds::never(), Duration::MAX))
+                .unwrap();
         Self { cache, store: atomic::AtomicU32::new(0), acknowledged: AtomicU32::new(0) }
     }
 

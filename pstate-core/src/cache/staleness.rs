@@ -8,6 +8,10 @@ const DEFAULT_BOUND: Duration = Duration::from_millis(100);
 /// Timers are exact to a millisecond: below this a bound could not be kept, and nothing is stale.
 const LEAST_BOUND: Duration = Duration::from_millis(10);
 
+/// A longer bound is kept as this one: a poll in 12 hours costs nothing, and times are added to the
+/// bound.
+const LONGEST_BOUND: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long a read may return a value that another process, or another handle on the same store,
 /// has overwritten.
 ///
@@ -22,7 +26,9 @@ const LEAST_BOUND: Duration = Duration::from_millis(10);
 /// The time runs from when the other write was acknowledged. It is kept as long as the timers of
 /// the runtime are on time: a process that is stopped (a laptop that sleeps, a task that blocks the
 /// runtime's threads) may serve what it had until its timers have caught up. With
-/// [`None`](Self::None) there is no timer, and no such exception.
+/// [`None`](Self::None) there is no timer, and no such exception. Nor is there on a current-thread
+/// runtime, which only runs while a thread blocks on it: there each read of the cache looks at the
+/// clock as well, which takes some 30 ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Staleness {
@@ -46,6 +52,7 @@ impl Staleness {
     pub(super) fn effective(self) -> Self {
         match self {
             Self::AtMost(bound) if bound < LEAST_BOUND => Self::None,
+            Self::AtMost(bound) => Self::AtMost(bound.min(LONGEST_BOUND)),
             staleness => staleness,
         }
     }

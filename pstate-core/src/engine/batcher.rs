@@ -27,7 +27,7 @@ use crate::cache::{
 };
 use crate::document::Document;
 use crate::model::{Key, KeyRef, Result, Space};
-use crate::runtime::{Handle, Instant, Mutex, shield, sleep};
+use crate::runtime::{Home, Instant, Mutex, shield, sleep};
 use crate::telemetry::{CacheChange, Telemetry};
 
 /// How many keys a batch has at most.
@@ -46,7 +46,7 @@ pub(crate) struct ReadBatcher {
     pub(super) freshness: Arc<Freshness>,
     pub(super) indeterminate: Arc<IndeterminateWrites>,
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) runtime: Handle,
+    pub(super) home: Home,
     /// Whether single reads are batched.
     pub(super) batches_reads: bool,
     pub(super) state: Mutex<State>,
@@ -239,7 +239,7 @@ impl ReadBatcher {
     /// Reads the keys of a flight, to the end even if the caller goes away: others may wait for it.
     async fn read(&self, own: LoadGuard) -> Result<FlightResults> {
         let loader = self.loader.clone();
-        shield(&self.runtime, async move { Ok(loader.load(own).await) }).await
+        shield(&self.home, async move { Ok(loader.load(own).await) }).await
     }
 
     /// Lets a single read into the batch that is open, or opens one.
@@ -296,7 +296,7 @@ impl ReadBatcher {
 
     /// Reads a batch; returns the result for its first key, and which call has read it.
     async fn read_first(self: &Arc<Self>, batch: OpenBatch) -> (Result<Option<Document>>, Source) {
-        match shield(&self.runtime, self.clone().read_batch(batch)).await {
+        match shield(&self.home, self.clone().read_batch(batch)).await {
             Ok(loaded) => (loaded[0].clone(), source(loaded.len() == 1)),
             Err(error) => (Err(error), Source::SharedCall),
         }
@@ -305,7 +305,7 @@ impl ReadBatcher {
     /// Starts a batch if it is still open after a while.
     fn start_in_time(self: &Arc<Self>, number: u64) {
         let batcher = self.clone();
-        self.runtime.spawn(async move {
+        self.home.spawn(async move {
             sleep(MAX_WAIT).await;
             let late = batcher.state.lock().take(number);
             if let Some(batch) = late {
@@ -363,7 +363,7 @@ impl Drop for Leader<'_> {
             && let Some(batch) = state.take(self.number)
         {
             drop(state);
-            self.batcher.runtime.spawn(self.batcher.clone().read_batch(batch));
+            self.batcher.home.spawn(self.batcher.clone().read_batch(batch));
         }
     }
 }
@@ -379,7 +379,7 @@ impl Drop for WaitingCall<'_> {
             && let Some(batch) = state.open.take()
         {
             drop(state);
-            self.0.runtime.spawn(self.0.clone().read_batch(batch));
+            self.0.home.spawn(self.0.clone().read_batch(batch));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::model::{
     BatchMode, Change, Error, ErrorKind, Key, KeyRef, Outcome, Result, Space, VersionCounts,
 };
 use crate::preload::{Detector, SingleReads};
-use crate::runtime::{Handle, Instant, Mutex, TaskTracker, sleep};
+use crate::runtime::{Home, Instant, Mutex, TaskTracker, sleep};
 use crate::schema::Schema;
 use crate::storage::{Adapter, Scan};
 use crate::telemetry::{Call, Event, Operation, OperationSpan, Stats, Telemetry};
@@ -43,7 +43,7 @@ pub(crate) struct EngineParts {
     pub(crate) queue: WriteBackQueue,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) publisher: Option<Box<dyn Publish>>,
-    pub(crate) runtime: Handle,
+    pub(crate) home: Home,
 }
 
 /// What all handles on a store share.
@@ -65,16 +65,16 @@ pub(crate) struct Engine {
     telemetry: Arc<Telemetry>,
     /// Publishes what is counted, if the program wants that.
     publisher: Option<Box<dyn Publish>>,
-    runtime: Handle,
+    home: Home,
     tasks: TaskTracker,
     closed: AtomicBool,
 }
 
 impl Engine {
     pub(crate) fn new(parts: EngineParts) -> Result<Arc<Self>> {
-        let EngineParts { adapter, schema, staleness, detector, telemetry, runtime, .. } = parts;
+        let EngineParts { adapter, schema, staleness, detector, telemetry, home, .. } = parts;
         let cache = Cache::new(parts.cache_bytes, telemetry.clone())?;
-        let freshness = Freshness::new(adapter.clone(), cache.clone(), staleness, runtime.clone());
+        let freshness = Freshness::new(adapter.clone(), cache.clone(), staleness, home.clone());
         let adapter = Arc::new(ObservedAdapter::new(adapter, telemetry.clone()));
         let indeterminate = Arc::new(IndeterminateWrites::default());
         let (queue, counters) = (Arc::new(parts.queue), Arc::new(Counters::default()));
@@ -92,7 +92,7 @@ impl Engine {
             freshness: freshness.clone(),
             indeterminate: indeterminate.clone(),
             telemetry: telemetry.clone(),
-            runtime: runtime.clone(),
+            home: home.clone(),
             batches_reads: parts.batch_reads.unwrap_or(adapter.capabilities().batch_reads),
             state: Mutex::default(),
         });
@@ -102,7 +102,7 @@ impl Engine {
             freshness: freshness.clone(),
             indeterminate,
             counters: counters.clone(),
-            runtime: runtime.clone(),
+            home: home.clone(),
         });
         Ok(Arc::new(Self {
             adapter,
@@ -117,7 +117,7 @@ impl Engine {
             counters,
             telemetry,
             publisher: parts.publisher,
-            runtime,
+            home,
             tasks: TaskTracker::default(),
             closed: AtomicBool::new(false),
         }))
@@ -125,12 +125,19 @@ impl Engine {
 
     /// Starts the task that polls for the changes of others, if there has to be one. It ends when
     /// the returned value is dropped.
-    pub(crate) fn start_polling(&self) -> oneshot::Sender<()> {
-        let (ends, dropped) = oneshot::channel();
-        if self.freshness.needs_task() {
-            self.runtime.spawn(self.freshness.clone().run(dropped));
-        }
-        ends
+    pub(crate) fn start_polling(&self) -> Option<oneshot::Sender<()>> {
+        self.freshness.needs_task().then(|| {
+            let (ends, dropped) = oneshot::channel();
+            self.home.spawn(self.freshness.clone().run(dropped));
+            ends
+        })
+    }
+
+    /// Starts the task that notices the end of the runtime: without tasks, nothing keeps the cache
+    /// from serving what is too old. It ends when the returned value is dropped.
+    pub(crate) fn watch_runtime(&self) -> oneshot::Sender<()> {
+        let cache = self.cache.clone();
+        self.home.watch(move || cache.epochs().close())
     }
 
     /// Starts the task that publishes what is counted, in intervals. It ends when the returned
@@ -145,7 +152,7 @@ impl Engine {
                 engine.publish();
             }
         };
-        self.runtime.spawn(async move {
+        self.home.spawn(async move {
             tokio::select! {
                 biased;
                 _ = dropped => {}
@@ -162,7 +169,7 @@ impl Engine {
         space: &'a Space,
         key: Option<KeyRef<'a>>,
     ) -> Call<'a> {
-        Call::new(name, space, key, &self.runtime)
+        Call::new(name, space, key, &self.home)
     }
 
     /// Starts an operation for a call, on so many keys.
@@ -362,13 +369,17 @@ impl Engine {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Closes the store. Every later call fails.
-    pub(crate) async fn close(&self) -> Result<()> {
-        self.adapter.close().await?;
+    /// Closes the engine: every later call fails.
+    pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.cache.epochs().close();
         self.publish();
-        Ok(())
+    }
+
+    /// Closes the store of an engine that is closed, or only flushes it for other handles.
+    pub(crate) async fn close_store(&self, is_last: bool) -> Result<()> {
+        self.freshness.unsubscribe().await;
+        if is_last { self.adapter.close().await } else { self.adapter.flush().await }
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -416,8 +427,8 @@ impl Engine {
         &self.telemetry
     }
 
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

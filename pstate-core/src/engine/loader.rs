@@ -45,6 +45,7 @@ impl Loader {
         let space = guard.space();
         let mut loaded = Vec::with_capacity(guard.keys().len());
         for chunk in guard.keys().chunks(self.adapter.chunk_len()) {
+            let began = self.queue.now();
             self.counters.reads.add(1);
             self.counters.keys_read.add(chunk.len());
             match self.adapter.multi_get(space, chunk).await {
@@ -56,7 +57,7 @@ impl Loader {
                         let document =
                             record.map(|record| match guard.unchanged(loaded.len(), &record) {
                                 Some(known) => Ok(known),
-                                None => self.decode_and_migrate(space, key, record),
+                                None => self.decode_and_migrate(space, key, record, began),
                             });
                         loaded.push(document.transpose());
                     }
@@ -74,11 +75,12 @@ impl Loader {
 
     /// Reads a page, of which each document may fail for itself.
     pub(super) async fn load_page(&self, space: &Space, scan: &Scan) -> Result<LoadedPage> {
+        let began = self.queue.now();
         let Page { records, unreadable, next } = self.adapter.scan(space, scan).await?;
         let documents = records
             .into_iter()
             .map(|(key, record)| {
-                let document = self.decode_and_migrate(space, &key, record);
+                let document = self.decode_and_migrate(space, &key, record, began);
                 (key, document)
             })
             .collect();
@@ -86,8 +88,14 @@ impl Loader {
     }
 
     /// What a read returns for a stored record: validated, up to date, and queued for write-back if
-    /// it was not.
-    fn decode_and_migrate(&self, space: &Space, key: &Key, record: Record) -> Result<Document> {
+    /// it was not. The read began at this time of the queue.
+    fn decode_and_migrate(
+        &self,
+        space: &Space,
+        key: &Key,
+        record: Record,
+        began: u64,
+    ) -> Result<Document> {
         let revision = record.revision;
         let document =
             Document::load(key.clone(), record).map_err(|error| error.in_space(space))?;
@@ -109,7 +117,8 @@ impl Loader {
             Ok(Reading::Migrated(text)) => {
                 let document = Document::migrated(key.clone(), record(text), current);
                 self.cache.counters().of(key.entity_type()).migrated();
-                self.telemetry.queued(self.queue.push(space, document.clone()));
+                let (waiting, in_hand) = self.queue.push(space, document.clone(), began);
+                self.telemetry.queued(waiting, in_hand);
                 Ok(document)
             }
             Ok(Reading::Unmigrated(error)) => {

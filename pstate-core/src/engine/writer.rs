@@ -7,7 +7,7 @@ use super::observed_adapter::ObservedAdapter;
 use crate::cache::{Cache, CacheKey, Freshness, IndeterminateWrites, WriteGuard};
 use crate::document::Document;
 use crate::model::{Batch, BatchMode, Change, Error, Key, Outcome, Record, Result, Space, Write};
-use crate::runtime::{Handle, shield};
+use crate::runtime::{Home, shield};
 
 /// One write, and what is known of the document that it stores.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub(crate) struct Writer {
     pub(super) freshness: Arc<Freshness>,
     pub(super) indeterminate: Arc<IndeterminateWrites>,
     pub(super) counters: Arc<Counters>,
-    pub(super) runtime: Handle,
+    pub(super) home: Home,
 }
 
 impl Writer {
@@ -61,7 +61,7 @@ impl Writer {
         let (writer, space) = (self.clone(), space.clone());
         let sent = parts.stamps.len();
         let work = async move { Ok(writer.write_in_chunks(&space, parts).await) };
-        let stored = shield(&self.runtime, work).await;
+        let stored = shield(&self.home, work).await;
         let outcomes = stored.unwrap_or_else(|error| vec![Outcome::Failed(error); sent]);
         Ok(if too_long.is_empty() { outcomes } else { merge(outcomes, too_long) })
     }
@@ -79,7 +79,7 @@ impl Writer {
         let (writer, space) = (self.clone(), space.clone());
         let parts = Parts::new(BatchMode::Each, items);
         let work = async move { writer.write_chunk(&space, parts).await };
-        shield(&self.runtime, work).await
+        shield(&self.home, work).await
     }
 
     async fn write_in_chunks(&self, space: &Space, parts: Parts) -> Vec<Outcome> {

@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::pstate::{PState, Shared};
+use super::pstate::{Life, PState, Shared};
 use crate::background::{MigrationWriter, RunningWriter};
 use crate::cache::Staleness;
 use crate::engine::{Engine, EngineParts, Publishing, check_readable};
 #[cfg(feature = "metrics")]
 use crate::metrics::MetricsBridge;
-use crate::model::{Error, ErrorKind, Result, Space};
+use crate::model::{Result, Space};
 use crate::preload::{Detector, NPlusOne};
-use crate::runtime::Handle;
+use crate::runtime::Home;
 use crate::schema::Schema;
-use crate::storage::Adapter;
+use crate::storage::{Adapter, AdapterUse};
 use crate::telemetry::{CACHE_READS_FOR_ONE_TIMED, Observer, Telemetry, Thresholds};
 
 /// Sets up a [`PState`]; made by [`PState::builder`].
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
-    adapter: Arc<dyn Adapter>,
+    adapter: AdapterUse,
     schema: Option<Schema>,
     space: Space,
     cache_bytes: u64,
@@ -51,7 +51,7 @@ impl PState {
     /// ```
     pub fn builder(adapter: Arc<dyn Adapter>) -> Builder {
         Builder {
-            adapter,
+            adapter: AdapterUse::begin(adapter),
             schema: None,
             space: Space::default(),
             cache_bytes: 64 << 20,
@@ -168,45 +168,49 @@ impl Builder {
         self
     }
 
-    /// The handle. Starts the writer's task on the current Tokio runtime, whose timer has to be
-    /// enabled, as it is in `#[tokio::main]`.
+    /// The handle. Starts its background tasks on the current Tokio runtime, to which it belongs
+    /// from then on: see [`PState`, Runtime](PState#runtime).
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime;
-    /// [`Schema`](ErrorKind::Schema) for a schema that refuses undeclared types and has a reference
-    /// to one.
+    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime, and on one without timers, which
+    /// `#[tokio::main]` and `#[tokio::test]` have; [`InvalidInput`](ErrorKind::InvalidInput) for a
+    /// space with a reserved name; [`Schema`](ErrorKind::Schema) for a schema that refuses
+    /// undeclared types and has a reference to one.
     pub fn build(mut self) -> Result<PState> {
         self.space.check_usable()?;
         self.schema.as_ref().map_or(Ok(()), Schema::check_targets)?;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::Config, "a PState is built inside of a Tokio runtime")
-                .caused_by(error)
-        })?;
+        let home = Home::current("building a PState")?;
         let publisher = self.publishing.map(|publishing| {
             let (publisher, observer) =
-                (publishing.register)(self.schema.as_ref(), self.adapter.name());
+                (publishing.register)(self.schema.as_ref(), self.adapter.adapter().name());
             self.observers.push(observer);
             publisher
         });
         let engine = Engine::new(EngineParts {
-            adapter: self.adapter,
+            adapter: self.adapter.adapter().clone(),
             schema: self.schema,
             cache_bytes: self.cache_bytes,
             staleness: self.staleness,
             batch_reads: self.batch_reads,
             detector: self.n_plus_one.map(Detector::new),
             queue: self.migration_writer.queue(),
-            telemetry: Telemetry::new(self.observers, self.time_cache_reads, self.thresholds),
+            telemetry: Telemetry::new(
+                self.observers,
+                self.time_cache_reads,
+                self.thresholds,
+                self.migration_writer.longest_wait(),
+            ),
             publisher,
-            runtime,
+            home,
         })?;
         let close_deadline = self.migration_writer.deadline();
+        let publishing = self.publishing.map(|it| engine.start_publishing(it.interval));
+        let tasks = [engine.start_polling(), publishing, Some(engine.watch_runtime())];
         let shared = Shared {
             writer: RunningWriter::start(self.migration_writer, &engine),
-            _polling: engine.start_polling(),
-            _publishing: self.publishing.map(|it| engine.start_publishing(it.interval)),
+            adapter_use: self.adapter,
             close_deadline,
-            closing: Mutex::new(()),
+            life: Mutex::new(Life::Open { _tasks: tasks }),
             engine,
         };
         Ok(PState::new(shared, self.space))
@@ -219,8 +223,8 @@ impl Builder {
     /// them, one by one, when they are read. This refuses to begin instead, while there are any.
     ///
     /// # Errors
-    /// [`Schema`](ErrorKind::Schema) if there are documents older than the oldest kept step, with
-    /// how many of which type and version in which space, and what to do; those of
+    /// [`Schema`](crate::ErrorKind::Schema) if there are documents older than the oldest kept step,
+    /// with how many of which type and version in which space, and what to do; those of
     /// [`build`](Self::build) and of the store. The store is not closed.
     ///
     /// # Cost
@@ -236,7 +240,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("adapter", &self.adapter)
+            .field("adapter", self.adapter.adapter())
             .field("space", &self.space)
             .field("cache_bytes", &self.cache_bytes)
             .field("staleness", &self.staleness)

@@ -4,13 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use futures_util::stream::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::yield_now;
 
 use super::pstate::PState;
 use super::put::to_text;
+use super::scan::ScanStream;
 use super::update::{keep_outcome, outcome, stopped};
 use crate::document::{Document, parse};
 use crate::model::key::is_entity_type;
@@ -117,13 +117,31 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Collection<T> {
 
     /// All documents of the type with their ids, in ascending byte order of the ids; see
     /// [`PState::scan`].
-    pub fn scan(
-        &self,
-        pstate: &PState,
-    ) -> impl Stream<Item = Result<(Key, Arc<T>)>> + Send + Unpin + use<T> {
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> pstate_core::Result<()> {
+    /// # use std::sync::Arc;
+    /// # use pstate_core::{Collection, MemoryAdapter, PState};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Card { front: String }
+    /// # const CARDS: Collection<Card> = Collection::new("base_card");
+    /// # let pstate = PState::builder(Arc::new(MemoryAdapter::new())).build()?;
+    /// # CARDS.put(&pstate, "7c9e", &Card { front: "hola".into() }).await?;
+    /// let mut cards = CARDS.scan(&pstate);
+    /// while let Some(card) = cards.next().await {
+    ///     let (key, card) = card?;
+    ///     println!("{key}: {}", card.front);
+    /// }
+    /// let all = CARDS.scan(&pstate).collect().await?;
+    /// assert_eq!(all.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scan(&self, pstate: &PState) -> ScanStream<(Key, Arc<T>)> {
         let documents = pstate.scan(&format!("{}:", self.entity_type)).stream();
         let pstate = pstate.clone();
-        documents.map(move |document| {
+        documents.map_items(move |document| {
             let document = document?;
             Ok((document.key().clone(), decode(&pstate, "scan", &document)?))
         })

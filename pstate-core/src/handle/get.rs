@@ -62,8 +62,8 @@ impl PState {
     #[inline(always)]
     pub(super) fn look_up(&self, key: KeyRef<'_>) -> FastLookUp {
         let min_epoch = match self.fast_path {
-            FastPath::Unobserved => self.cache.epochs().fast_path(),
-            FastPath::Observed => return self.look_up_observed(key.entity_type(), key.id()),
+            FastPath::Direct => self.cache.epochs().fast_path(),
+            FastPath::Checked => return self.look_up_checked(key.entity_type(), key.id()),
             FastPath::Off => return Err(None),
         };
         if min_epoch == ALL_STALE {
@@ -73,16 +73,20 @@ impl PState {
         self.cache.get(&self.space, key, min_epoch).map_err(Some)
     }
 
-    /// The same, with events. Apart, so that nothing of it is in the way of unobserved reads, and
+    /// The same, with events, and on a current-thread runtime within the staleness bound even if
+    /// that runtime does not run. Apart, so that nothing of it is in the way of other reads, and
     /// with the parts of the key: they are passed in registers, and a whole key in memory.
     #[inline(never)]
-    fn look_up_observed(&self, entity_type: &str, id: &str) -> FastLookUp {
+    fn look_up_checked(&self, entity_type: &str, id: &str) -> FastLookUp {
         let key = KeyRef::unchecked(entity_type, id);
-        let min_epoch = self.cache.epochs().fast_path();
-        if min_epoch == ALL_STALE {
+        let min_epoch = self.cache.epochs().fast_path_in_time();
+        if min_epoch == ALL_STALE || self.engine().home().check().is_err() {
             return Err(None);
         }
         let telemetry = self.engine().telemetry();
+        if !telemetry.is_observed() {
+            return self.cache.get(&self.space, key, min_epoch).map_err(Some);
+        }
         let started = telemetry.times_cache_read().then(Instant::now);
         let hit = self.cache.get(&self.space, key, min_epoch).map_err(Some)?;
         let duration = started.map(|started| started.elapsed());

@@ -95,6 +95,7 @@ impl PState {
     /// fails for good ends the job, and [`wait`](Job::wait) returns its error.
     pub fn warm(&self, warm: Warm) -> Result<Job<WarmProgress, WarmReport>> {
         let call = self.call("warm", None);
+        call.check_home()?;
         warm.check()
             .and_then(|()| self.engine().check_open())
             .map_err(|error| call.locate(error))?;

@@ -11,6 +11,8 @@ use crate::cache::{Cache, CachePolicy};
 use crate::engine::Engine;
 use crate::model::{KeyRef, Result, Space};
 use crate::preload::SingleReads;
+use crate::runtime::shield;
+use crate::storage::AdapterUse;
 use crate::telemetry::{Call, FlushReport, FlushTrigger, Stats};
 
 /// A lazy-loading, persistent graph of JSON documents.
@@ -31,6 +33,21 @@ use crate::telemetry::{Call, FlushReport, FlushTrigger, Stats};
 /// Every method may be dropped at any time. A write that has reached the storage is then either
 /// wholly done or not at all, and the cache is right in both cases. Reads have no effect.
 ///
+/// # Runtime
+///
+/// A handle belongs to the Tokio runtime that it was [built](crate::Builder::build) on, where its
+/// background tasks run.
+///
+/// - Built on a multi-thread runtime, it works from everywhere: from tasks of any runtime, also one
+///   without timers, and from threads outside of all of them (`futures::executor::block_on`,
+///   a GUI).
+/// - Built on a current-thread runtime, it works on that runtime. Elsewhere every call fails with
+///   [`Config`](crate::ErrorKind::Config), because nothing might run its tasks.
+/// - When the runtime has ended, every call but [`close`](PState::close) fails with
+///   [`Config`](crate::ErrorKind::Config), before anything is read or stored. A handle in a
+///   `static` therefore needs a runtime that lives as long; with `#[tokio::test]`, which starts
+///   a runtime for each test, build a handle in each test.
+///
 /// # End
 ///
 /// [`close`](PState::close) writes what is queued and closes the store. If instead the last clone
@@ -49,9 +66,9 @@ pub struct PState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FastPath {
     /// It does, and does nothing else.
-    Unobserved,
-    /// It does, and observers get events.
-    Observed,
+    Direct,
+    /// It does, observers get events, and on a current-thread runtime the clock is read.
+    Checked,
     /// It does not.
     Off,
 }
@@ -60,25 +77,59 @@ pub(super) enum FastPath {
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
     pub(super) writer: RunningWriter,
-    /// Dropped to end the task that polls for the changes of others.
-    pub(super) _polling: oneshot::Sender<()>,
-    /// Dropped to end the task that publishes what is counted.
-    pub(super) _publishing: Option<oneshot::Sender<()>>,
+    pub(super) adapter_use: AdapterUse,
     /// How long closing may wait for jobs.
     pub(super) close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
-    pub(super) closing: Mutex<()>,
+    pub(super) life: Mutex<Life>,
+}
+
+/// How far a handle has come on its way to its end.
+pub(super) enum Life {
+    /// The tasks of the handle run until their senders are dropped: the one that polls for the
+    /// changes of others, the one that publishes what is counted, and the one that notices the end
+    /// of the runtime.
+    Open { _tasks: [Option<oneshot::Sender<()>>; 3] },
+    /// No call but [`close`](PState::close) succeeds; the store may not have been closed.
+    Draining,
+    /// The store is closed.
+    Closed,
 }
 
 impl Shared {
     fn fast_path(&self, policy: CachePolicy) -> FastPath {
         if policy != CachePolicy::Use || self.engine.detects_single_reads() {
             FastPath::Off
-        } else if self.engine.telemetry().is_observed() {
-            FastPath::Observed
+        } else if self.engine.telemetry().is_observed() || self.engine.home().is_current_thread() {
+            FastPath::Checked
         } else {
-            FastPath::Unobserved
+            FastPath::Direct
         }
+    }
+
+    /// Writes what is queued, ends the tasks, and closes the store.
+    async fn close(&self) -> Result<FlushReport> {
+        let (mut life, engine) = (self.life.lock().await, &self.engine);
+        let mut report = FlushReport::new(FlushTrigger::Close);
+        if let Life::Open { .. } = *life {
+            if !engine.home().has_ended() {
+                engine.tasks().close(self.close_deadline).await;
+            }
+            // A writer that has ended already, by a panic or with its runtime, has left what is
+            // still in the queue.
+            report = self.writer.close().await.unwrap_or_else(|error| FlushReport {
+                left: engine.queue().len(),
+                unavailable: Some(error),
+                ..report
+            });
+            engine.close();
+            *life = Life::Draining;
+        }
+        if let Life::Draining = *life {
+            engine.close_store(self.adapter_use.end()).await?;
+            *life = Life::Closed;
+        }
+        Ok(report)
     }
 }
 
@@ -206,29 +257,26 @@ impl PState {
     /// on any clone fails with [`Unavailable`](crate::ErrorKind::Unavailable); closing again
     /// succeeds.
     ///
+    /// Several handles may be built on one adapter, on clones of one `Arc`: then the store is only
+    /// flushed, and the last of them that is closed closes it. Handles that were dropped do not
+    /// count, builders do.
+    ///
     /// # Errors
-    /// Those of closing the store. Documents that could not be written back are reported, not an
-    /// error: they are migrated again when they are read.
+    /// Those of closing the store; the handle is closed all the same, and to close it again tries
+    /// that again. Documents that could not be written back are reported, not an error: they are
+    /// migrated again when they are read.
+    ///
+    /// # Cancel safety
+    /// A future that was polled may be dropped: the handle closes in the background. To close it
+    /// again waits for that.
     pub async fn close(&self) -> Result<FlushReport> {
-        self.call("close", None).of_store().run(self.drain_and_close()).await
-    }
-
-    async fn drain_and_close(&self) -> Result<FlushReport> {
-        let _closing = self.shared.closing.lock().await;
-        let engine = self.engine();
-        if engine.is_closed() {
-            return Ok(FlushReport::new(FlushTrigger::Close));
+        let (call, shared) = (self.call("close", None).of_store(), self.shared.clone());
+        let home = self.engine().home();
+        if home.has_ended() {
+            // What can still be done needs no task and no timer.
+            return shared.close().await.map_err(|error| call.locate(error));
         }
-        engine.tasks().close(self.shared.close_deadline).await;
-        // A writer that has ended already, by a panic or an earlier call that was dropped, has left
-        // what is still in the queue.
-        let report = self.shared.writer.close().await.unwrap_or_else(|error| FlushReport {
-            left: engine.queue().len(),
-            unavailable: Some(error),
-            ..FlushReport::new(FlushTrigger::Close)
-        });
-        engine.close().await?;
-        Ok(report)
+        call.run(shield(home, async move { shared.close().await })).await
     }
 }
 

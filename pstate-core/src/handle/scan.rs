@@ -1,9 +1,12 @@
 //! Reading documents in the order of their keys.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use super::pstate::PState;
 use crate::document::Document;
@@ -51,10 +54,13 @@ impl PState {
     /// # for id in ["a", "b", "c"] {
     /// #     pstate.put(format!("card:{id}"), &serde_json::json!({})).await?;
     /// # }
-    /// use futures_util::TryStreamExt;
-    ///
-    /// let all: Vec<_> = pstate.scan("card:").stream().try_collect().await?;
+    /// let all = pstate.scan("card:").stream().collect().await?;
     /// assert_eq!(all.len(), 3);
+    ///
+    /// let mut cards = pstate.scan("card:").stream();
+    /// while let Some(card) = cards.next().await {
+    ///     println!("{}", card?.key());
+    /// }
     ///
     /// let page = pstate.scan("card:").page_size(2).page().await?;
     /// let rest = pstate.scan("card:").after(page.next.unwrap())?.page().await?;
@@ -102,15 +108,14 @@ impl ScanQuery {
         Ok(DocumentPage { documents, next: page.next })
     }
 
-    /// All documents, page by page as they are asked for. It continues after an error about a
-    /// single document, and ends after a failed read.
-    pub fn stream(self) -> impl Stream<Item = Result<Document>> + Send + Unpin {
+    /// All documents, page by page as they are asked for.
+    pub fn stream(self) -> ScanStream<Document> {
         struct Walk {
             query: Option<ScanQuery>,
             ready: VecDeque<Result<Document>>,
         }
         let walk = Walk { query: Some(self), ready: VecDeque::new() };
-        stream::unfold(walk, async |mut walk| {
+        let items = stream::unfold(walk, async |mut walk| {
             loop {
                 if let Some(document) = walk.ready.pop_front() {
                     return Some((document, walk));
@@ -127,7 +132,66 @@ impl ScanQuery {
                     }
                 }
             }
-        })
-        .boxed()
+        });
+        ScanStream { items: items.boxed() }
+    }
+}
+
+/// The documents of a scan, page by page as they are asked for; made by [`ScanQuery::stream`] and
+/// [`Collection::scan`](crate::Collection::scan).
+///
+/// It is a [`Stream`] as well, for programs that combine it with others by `futures-util`.
+#[must_use = "a scan reads nothing until it is asked"]
+pub struct ScanStream<T> {
+    items: BoxStream<'static, Result<T>>,
+}
+
+impl<T: Send + 'static> ScanStream<T> {
+    /// The next document, in ascending byte order of the keys; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of a single document, after which the scan continues, and those of a read as a whole,
+    /// after which it ends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no document.
+    ///
+    /// # Cost
+    /// One read for each page.
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        self.items.next().await
+    }
+
+    /// All documents that are left.
+    ///
+    /// # Errors
+    /// The first that occurs, also about a single document; [`next`](Self::next) tells them apart.
+    ///
+    /// # Cost
+    /// One read for each page, and the memory of all documents.
+    pub async fn collect(self) -> Result<Vec<T>> {
+        self.items.try_collect().await
+    }
+
+    /// The same documents as something else.
+    pub(super) fn map_items<U: 'static>(
+        self,
+        map: impl FnMut(Result<T>) -> Result<U> + Send + 'static,
+    ) -> ScanStream<U> {
+        ScanStream { items: self.items.map(map).boxed() }
+    }
+}
+
+impl<T> Stream for ScanStream<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        self.items.poll_next_unpin(cx)
+    }
+}
+
+impl<T> fmt::Debug for ScanStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScanStream").finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-use super::Handle;
+use super::Home;
 use crate::model::{Error, ErrorKind, Result};
 
 /// Runs `work` in place as far as it gets without waiting; the rest, if any, in a task of its own.
@@ -14,13 +14,13 @@ use crate::model::{Error, ErrorKind, Result};
 /// has to settle. The work's future is never dropped half-way while the runtime lives. A panic in
 /// it is an error for the caller.
 pub(crate) async fn shield<T: Send + 'static>(
-    runtime: &Handle,
+    home: &Home,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let mut work = Box::pin(work);
     let first = poll_fn(|cx| {
         // In the runtime where it continues, wherever the caller is: its timers belong there.
-        let _entered = runtime.enter();
+        let _entered = home.enter();
         Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))))
     });
     match first.await {
@@ -28,10 +28,13 @@ pub(crate) async fn shield<T: Send + 'static>(
         Ok(Poll::Pending) => {}
         Err(_) => return Err(panicked()),
     }
-    match runtime.spawn(work).await {
+    match home.spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(panicked()),
-        Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime is shutting down")),
+        Err(_) => {
+            let why = "the runtime that this PState was built on has ended during the call";
+            Err(Error::new(ErrorKind::Unavailable, why))
+        }
     }
 }
 

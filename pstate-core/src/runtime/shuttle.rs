@@ -3,11 +3,13 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::ops::{Add, Sub};
+use std::ops::{Add, AddAssign, Sub};
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use tokio::runtime::RuntimeFlavor;
 
 pub(crate) use shuttle::sync::MutexGuard;
 
@@ -32,6 +34,16 @@ impl Handle {
     #[expect(clippy::unnecessary_wraps, reason = "like Tokio's, which can fail")]
     pub(crate) fn try_current() -> Result<Self, Infallible> {
         Ok(Self)
+    }
+
+    #[expect(clippy::unused_self, reason = "like Tokio's")]
+    pub(crate) fn id(&self) -> u64 {
+        0
+    }
+
+    #[expect(clippy::unused_self, reason = "like Tokio's")]
+    pub(crate) fn runtime_flavor(&self) -> RuntimeFlavor {
+        RuntimeFlavor::MultiThread
     }
 
     #[expect(clippy::unused_self, reason = "like Tokio's")]
@@ -106,6 +118,12 @@ impl Add<Duration> for Instant {
 
     fn add(self, delay: Duration) -> Self {
         Self(self.0 + delay)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, delay: Duration) {
+        self.0 += delay;
     }
 }
 

@@ -1,7 +1,8 @@
 //! What others change in the store, as far as an adapter can tell.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -121,7 +122,14 @@ impl ChangedRecord {
 /// returns.
 #[derive(Debug, Default)]
 pub struct ChangeHub {
-    subscriptions: Mutex<Vec<Weak<Published>>>,
+    subscriptions: Arc<Mutex<Subscriptions>>,
+}
+
+/// Those that are not dropped, each under its number.
+#[derive(Debug, Default)]
+struct Subscriptions {
+    open: BTreeMap<u64, Arc<Published>>,
+    begun: u64,
 }
 
 /// What was published and not yet asked for; `None` if it was too much.
@@ -152,8 +160,8 @@ impl ChangeHub {
     /// # Cost
     /// About 50 ns for each change and subscription; a lock if there is none.
     pub fn publish(&self, space: &Space, writes: &[Write], outcomes: &[Outcome]) {
-        let mut subscriptions = self.subscriptions.lock();
-        if subscriptions.is_empty() {
+        let subscriptions = self.subscriptions.lock();
+        if subscriptions.open.is_empty() {
             return;
         }
         let outcomes = outcomes.iter().map(Some).chain(std::iter::repeat(None));
@@ -170,25 +178,33 @@ impl ChangeHub {
                 Some(ChangedRecord::new(space.clone(), write.key.clone(), now))
             })
             .collect();
-        subscriptions.retain(|subscription| {
-            let Some(published) = subscription.upgrade() else { return false };
-            published.extend(&changed);
-            true
-        });
+        subscriptions.open.values().for_each(|published| published.extend(&changed));
     }
 
     /// Begins to follow what is published.
     pub fn subscribe(&self) -> HubSubscription {
         let published = Arc::new(Published(Mutex::new(Some(Vec::new()))));
-        self.subscriptions.lock().push(Arc::downgrade(&published));
-        HubSubscription { published }
+        let mut subscriptions = self.subscriptions.lock();
+        subscriptions.begun += 1;
+        let number = subscriptions.begun;
+        subscriptions.open.insert(number, published.clone());
+        HubSubscription { number, published, subscriptions: self.subscriptions.clone() }
     }
 }
 
 /// A subscription to a [`ChangeHub`].
 #[derive(Debug)]
 pub struct HubSubscription {
+    number: u64,
     published: Arc<Published>,
+    subscriptions: Arc<Mutex<Subscriptions>>,
+}
+
+impl Drop for HubSubscription {
+    /// At once, and not with the next change: nothing may be published for a long time.
+    fn drop(&mut self) {
+        self.subscriptions.lock().open.remove(&self.number);
+    }
 }
 
 impl HubSubscription {
@@ -273,8 +289,10 @@ mod tests {
     #[test]
     fn a_subscription_that_was_dropped_is_forgotten() {
         let hub = ChangeHub::new();
-        drop(hub.subscribe());
-        delete(&hub, 1);
-        assert!(hub.subscriptions.lock().is_empty());
+        let [first, second] = [hub.subscribe(), hub.subscribe()];
+        drop(first);
+        assert_eq!(hub.subscriptions.lock().open.len(), 1);
+        drop(second);
+        assert!(hub.subscriptions.lock().open.is_empty());
     }
 }

@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::spans::record_error;
 use crate::model::{Error, KeyRef, Result, Space};
-use crate::runtime::{Handle, is_in_step};
+use crate::runtime::{Home, is_in_step};
 
 /// A method of the handle that the program has called, in a space, on a key if it names one.
 ///
@@ -22,7 +22,7 @@ pub(crate) struct Call<'a> {
     /// Whether it is about the whole store, and not about the space.
     of_store: bool,
     key: Option<KeyRef<'a>>,
-    runtime: &'a Handle,
+    home: &'a Home,
 }
 
 impl<'a> Call<'a> {
@@ -30,9 +30,9 @@ impl<'a> Call<'a> {
         name: &'static str,
         space: &'a Space,
         key: Option<KeyRef<'a>>,
-        runtime: &'a Handle,
+        home: &'a Home,
     ) -> Self {
-        Self { name, space, of_store: false, key, runtime }
+        Self { name, space, of_store: false, key, home }
     }
 
     /// The call as one that is about the whole store.
@@ -46,12 +46,17 @@ impl<'a> Call<'a> {
 
     /// Does the call's work in the handle's runtime; an error names the call.
     pub(crate) fn run<W>(self, work: W) -> CallFuture<'a, W> {
-        CallFuture { call: self, span: None, work }
+        CallFuture { call: self, span: None, begun: false, work }
     }
 
     /// The same in a span, which records how the work ended.
     pub(super) fn run_in_span<W>(self, span: Span, work: W) -> CallFuture<'a, W> {
-        CallFuture { call: self, span: Some(span), work }
+        CallFuture { call: self, span: Some(span), begun: false, work }
+    }
+
+    /// Whether work that the program polls here can come to its end; see [`Home::check`].
+    pub(crate) fn check_home(&self) -> Result<()> {
+        self.home.check().map_err(|error| self.locate(error))
     }
 
     /// Names the call in an error, and its space and key unless the error has its own.
@@ -76,6 +81,7 @@ pin_project! {
     pub(crate) struct CallFuture<'a, W> {
         call: Call<'a>,
         span: Option<Span>,
+        begun: bool,
         #[pin]
         work: W,
     }
@@ -86,11 +92,15 @@ impl<T, W: Future<Output = Result<T>>> Future for CallFuture<'_, W> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.project();
+        // Only at first: what has begun reports its own end.
+        if !std::mem::replace(this.begun, true) {
+            this.call.check_home()?;
+        }
         if is_in_step() {
             // The step would wait for a read that may wait for the step.
             return Poll::Ready(Err(this.call.locate(called_in_step())));
         }
-        let _in_runtime = this.call.runtime.enter();
+        let _in_runtime = this.call.home.enter();
         let span = this.span.as_ref();
         let _in_span = span.map(Span::enter);
         let result = ready!(this.work.poll(cx));

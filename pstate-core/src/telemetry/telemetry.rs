@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::thresholds::Thresholds;
 use super::warnings::Warning;
 use crate::model::{KeyRef, Space};
-use crate::runtime::Instant;
+use crate::runtime::{Instant, Mutex};
 
 /// How many reads of the cache there are for one that is timed, by default.
 pub(crate) const CACHE_READS_FOR_ONE_TIMED: u32 = 64;
@@ -26,6 +26,9 @@ pub(crate) struct Telemetry {
     thresholds: Thresholds,
     slow_operation: Warning,
     long_queue: Warning,
+    /// Since when the queue has been too long, and how long it may be.
+    long_since: Mutex<Option<Instant>>,
+    queue_patience: Duration,
     slow_flush: Warning,
     panics: Warning,
     slow: [Counter; Operation::ALL.len()],
@@ -37,6 +40,7 @@ impl Telemetry {
         observers: Vec<Arc<dyn Observer>>,
         timed: u32,
         thresholds: Thresholds,
+        queue_patience: Duration,
     ) -> Arc<Self> {
         let cache_reads = observers.iter().map(|observer| observer.cache_reads()).collect();
         Arc::new(Self {
@@ -46,6 +50,8 @@ impl Telemetry {
             thresholds,
             slow_operation: Warning::default(),
             long_queue: Warning::default(),
+            long_since: Mutex::default(),
+            queue_patience,
             slow_flush: Warning::default(),
             panics: Warning::default(),
             slow: [const { Counter::new() }; Operation::ALL.len()],
@@ -147,16 +153,28 @@ impl Telemetry {
         duration
     }
 
-    /// Emits how many documents wait to be written back, and warns of a long queue.
-    pub(crate) fn queued(&self, size: usize) {
+    /// Emits how many documents wait to be written back, and warns of a queue that stays long: each
+    /// first read of many old documents makes a long one.
+    pub(crate) fn queued(&self, size: usize, in_hand: usize) {
         if self.is_observed() {
             self.emit(&Event::Queue { size });
         }
-        if size > self.thresholds.long_queue
+        // Those in hand may come back.
+        let size = size + in_hand;
+        if self.stays_long(size)
             && let Some(suppressed) = self.long_queue.should_log(self.thresholds.repeat)
         {
             tracing::warn!(size, suppressed, "many documents wait to be written back");
         }
+    }
+
+    fn stays_long(&self, size: usize) -> bool {
+        let mut long_since = self.long_since.lock();
+        if size <= self.thresholds.long_queue {
+            *long_since = None;
+            return false;
+        }
+        long_since.get_or_insert_with(Instant::now).elapsed() > self.queue_patience
     }
 
     /// Emits a flush that found something to write, and warns if it was slow.

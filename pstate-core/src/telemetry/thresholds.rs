@@ -7,7 +7,7 @@ use std::time::Duration;
 /// | what | warned of when it exceeds |
 /// |---|---|
 /// | an [operation](crate::Operation), reads of the cache excepted | 10 ms |
-/// | how many documents wait to be written back | 1,000 |
+/// | how many documents wait to be written back, for longer than the [flush interval](crate::MigrationWriter::flush_interval) | 1,000 |
 /// | a flush | 100 ms |
 ///
 /// Each kind is warned of at most once a second; the warning says how many were suppressed since
@@ -56,7 +56,8 @@ impl Thresholds {
         self
     }
 
-    /// How many documents may wait to be written back.
+    /// How many documents may wait to be written back for longer than the
+    /// [flush interval](crate::MigrationWriter::flush_interval).
     pub fn long_queue(mut self, size: usize) -> Self {
         self.long_queue = size;
         self

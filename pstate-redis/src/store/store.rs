@@ -11,7 +11,7 @@ use super::own_writes::OwnWrites;
 use super::registry::Registry;
 use super::scripts::Scripts;
 use crate::config::{Placement, RedisConfig};
-use crate::error::Effect;
+use crate::error::{Effect, Failure};
 use crate::layout::Layout;
 use crate::server::{Servers, Unit};
 
@@ -63,6 +63,17 @@ impl Store {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.servers.disconnect();
+    }
+
+    /// Waits until each server that is written to has answered.
+    pub(crate) async fn reach_primaries(&self) -> Result<()> {
+        self.check_open()?;
+        let failed = |failure: Failure| failure.into_error(Effect::Read);
+        for place in self.servers.primaries().await.map_err(failed)? {
+            let question = self.servers.barrier();
+            self.servers.send_at(&place, question).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// The answers to commands that only read.

@@ -24,7 +24,12 @@ async fn while_a_server_is_gone_calls_are_refused_and_may_be_tried_again_and_the
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.is_retryable(), "{error}");
 
+    // A flush that nothing waits for reports it all the same.
+    let error = store.flush().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+
     server.restart();
+    store.flush().await.unwrap();
     for n in 0..100 {
         assert_eq!(get(&store, &format!("card:{n}")).await, Some(n.to_string()));
     }

@@ -11,8 +11,8 @@ use super::task::Task;
 use crate::background::driver::JobDriver;
 use crate::background::job::Job;
 use crate::background::job_settings::JobHandle;
-use crate::model::{Error, ErrorKind, Result, Space};
-use crate::runtime::Handle;
+use crate::model::{Error, Result, Space};
+use crate::runtime::Home;
 use crate::storage::Adapter;
 
 /// A copy of what is stored in one place to another; made by [`copy()`].
@@ -69,7 +69,8 @@ impl Copy {
     /// store holds any: the name is most likely misspelled.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for a malformed name, or one of PState's own.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a malformed name, or one of PState's
+    /// own.
     pub fn space(mut self, name: &str) -> Result<Self> {
         let space: Space = name.parse()?;
         space.check_usable()?;
@@ -152,7 +153,7 @@ impl Copy {
     /// holds documents already, also one that the source does not have, and the copy may not
     /// [overwrite](Self::overwrite) them; if the source holds no documents in a
     /// [named](Self::space) space; or if both stores are the same.
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime. Those of the stores.
+    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime with timers. Those of the stores.
     ///
     /// [`Job::wait`] returns the errors of the stores that do not pass, or have not passed after
     /// all [attempts](Self::attempts). Started again, the copy resumes where it was. A report is
@@ -166,14 +167,10 @@ impl Copy {
     /// Dropping the future leaves both stores as they were.
     pub async fn start(self) -> Result<Job<CopyProgress, CopyReport>> {
         let (handle, task) = self.task()?;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::Config, "a copy is started inside a Tokio runtime")
-                .in_operation("copy")
-                .caused_by(error)
-        })?;
+        let home = Home::current("starting a copy").map_err(|error| error.in_operation("copy"))?;
         let prepared = task.prepare().await.map_err(|error| error.of_operation("copy"))?;
         let progress = prepared.progress();
-        Ok(Job::start("copy", &runtime, handle, progress, prepared.run()))
+        Ok(Job::start("copy", &home, handle, progress, prepared.run()))
     }
 
     /// Starts it and waits for its end: [`start`](Self::start) and [`Job::wait`].

@@ -50,8 +50,7 @@ impl Task {
     pub(super) async fn prepare(mut self) -> Result<Prepared> {
         let started = Instant::now();
         let (mut spaces, noted) = self.checkpoints().await.map_err(failure)?;
-        let mut found = noted.iter().filter_map(|space| spaces.get(space)).peekable();
-        let mut was_at_the_end = found.peek().is_some() && found.all(|found| found.finished);
+        let mut was_at_the_end = are_at_the_end(&spaces, &noted);
         if was_at_the_end && self.settings.overwrite {
             // The target may have been used since.
             let found = spaces.iter_mut().filter(|(space, _)| noted.contains(*space));
@@ -331,6 +330,14 @@ impl Prepared {
         let notes = self.spaces.keys().map(Checkpoint::remove).collect::<Result<_>>()?;
         self.task.write_notes(notes).await
     }
+}
+
+/// Whether there are noted checkpoints, all of them at the end of their spaces.
+///
+/// A function of its own: the closure, in a future that lives on, would keep it from being `Send`.
+fn are_at_the_end(spaces: &BTreeMap<Space, Checkpoint>, noted: &BTreeSet<Space>) -> bool {
+    let mut found = noted.iter().filter_map(|space| spaces.get(space)).peekable();
+    found.peek().is_some() && found.all(|found| found.finished)
 }
 
 impl Counts {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::engine::{QueueLimits, WriteBackQueue};
 
+/// Without a delay a store that refuses at once would keep a thread of the runtime busy.
+const LEAST_RETRY_DELAY: Duration = Duration::from_millis(1);
+
 /// How the documents that reads have migrated are stored.
 ///
 /// A read never waits for it. Migrated documents are queued, one entry for each key, and written in
@@ -98,9 +101,10 @@ impl MigrationWriter {
     /// How long to wait before trying again after the store was unavailable: at first (100 ms by
     /// default), and at most (10 s). It doubles from failure to failure, and each delay is
     /// shortened at random by up to a half, so that many processes do not come back together.
+    /// Both are at least 1 ms.
     pub fn retry_delay(mut self, first: Duration, max: Duration) -> Self {
-        self.retry_delay = first;
-        self.max_retry_delay = max;
+        self.retry_delay = first.max(LEAST_RETRY_DELAY);
+        self.max_retry_delay = max.max(LEAST_RETRY_DELAY);
         self
     }
 
@@ -108,6 +112,11 @@ impl MigrationWriter {
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
         self.close_deadline = deadline;
         self
+    }
+
+    /// How long a document waits while the store takes everything.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.flush_interval
     }
 
     pub(crate) fn deadline(&self) -> Duration {

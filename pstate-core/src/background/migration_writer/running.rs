@@ -21,7 +21,7 @@ impl RunningWriter {
     /// Starts the task that empties the engine's queue.
     pub(crate) fn start(config: MigrationWriter, engine: &Arc<Engine>) -> Self {
         let (commands, receiver) = mpsc::unbounded_channel();
-        engine.runtime().spawn(Task::new(engine.clone(), config).run(receiver));
+        engine.home().spawn(Task::new(engine.clone(), config).run(receiver));
         Self { commands }
     }
 

@@ -93,7 +93,8 @@ impl Task {
     }
 
     fn emit_queued(&self) {
-        self.engine.telemetry().queued(self.engine.queue().len());
+        let (waiting, in_hand) = self.engine.queue().lens();
+        self.engine.telemetry().queued(waiting, in_hand);
     }
 
     /// Flushes until nothing is left or the deadline has passed, and closes the queue.

@@ -23,6 +23,9 @@ pub(super) struct Checkpoint {
     pub(super) finished: bool,
     /// The last key it has looked at.
     pub(super) after: Option<Key>,
+    /// Whether it is looking again at what it had resumed after.
+    #[serde(default)]
+    pub(super) looks_again: bool,
     pub(super) total: Option<u64>,
     pub(super) done: u64,
     pub(super) stored: u64,
@@ -62,6 +65,22 @@ impl Checkpoint {
     pub(super) fn restart(&mut self, versions: BTreeMap<String, u32>) {
         let Self { owner, beat, lease_ms, .. } = std::mem::take(self);
         *self = Self { owner, beat, lease_ms, versions, ..Self::default() };
+    }
+
+    /// Starts from the beginning. What it finds is counted from zero, what it did is kept.
+    pub(super) fn look_at_all(&mut self) {
+        self.look_again(&self.clone());
+        self.looks_again = false;
+    }
+
+    /// Goes back to the beginning, to look again at what was found until an earlier checkpoint.
+    pub(super) fn look_again(&mut self, earlier: &Self) {
+        self.looks_again = true;
+        self.after = None;
+        self.done = self.done.saturating_sub(earlier.done);
+        self.failed = self.failed.saturating_sub(earlier.failed);
+        self.newer = self.newer.saturating_sub(earlier.newer);
+        self.failures.drain(..earlier.failures.len().min(self.failures.len()));
     }
 }
 

@@ -16,6 +16,10 @@ use crate::model::{
 };
 use crate::runtime::{Instant, sleep};
 
+/// How often a second sweep looks whether the owner is alive, at least: the owner stores its
+/// checkpoint after each page, whatever its lease is.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// A checkpoint that is owned.
 #[derive(Debug)]
 pub(super) struct Lease {
@@ -165,7 +169,7 @@ impl Place {
         let lease = checkpoint.lease();
         let silent = Instant::now() + lease;
         while Instant::now() < silent {
-            sleep((lease / 20).max(Duration::from_millis(1))).await;
+            sleep((lease / 20).clamp(Duration::from_millis(1), LONGEST_PAUSE)).await;
             let record = self.record().await?;
             let Some(record) = record.filter(|record| record.revision != revision) else {
                 continue;

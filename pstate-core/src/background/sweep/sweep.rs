@@ -47,13 +47,13 @@ impl Sweep {
     }
 
     /// How long a sweep may be silent until another process assumes that it is dead: 10 s by
-    /// default, at least 10 ms.
+    /// default, at least 10 ms, at most an hour.
     ///
     /// While it runs, also when it is paused, a sweep renews its lease three times in that period.
     /// A second sweep of the same space is refused as soon as it sees a renewal, and takes over
     /// after a whole period without one. Clocks of different processes are never compared.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease.max(Duration::from_millis(10));
+        self.settings.lease = lease.clamp(Duration::from_millis(10), Duration::from_secs(3_600));
         self
     }
 
@@ -101,6 +101,11 @@ impl Sweep {
     ///
     /// An unfinished sweep of another schema is of no use; then the sweep starts from the
     /// beginning.
+    ///
+    /// A sweep that was resumed does not trust what it has skipped: a backup may have been restored
+    /// in the meantime. At the end it counts the old documents, where the adapter
+    /// [can](crate::CountVersions), and if there are any, or it cannot, looks again at all that
+    /// lies before the point where it was resumed.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) without a schema; [`Conflict`](ErrorKind::Conflict),
@@ -175,6 +180,8 @@ impl Sweep {
         let restarts = lease.checkpoint.finished || lease.checkpoint.versions != versions;
         if restarts {
             lease.checkpoint.restart(versions);
+        } else if lease.checkpoint.looks_again {
+            lease.checkpoint.look_at_all();
         }
         let counts = restarts && self.counts_first();
         Ok(Task::start(engine, space, self.settings.clone(), lease, counts))

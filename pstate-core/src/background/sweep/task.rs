@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoint::Checkpoint;
 use super::lease::Lease;
 use super::report::{SweepFailure, SweepReport};
 use super::settings::{Settings, page_of};
@@ -27,9 +28,8 @@ pub(super) struct Task {
     entities: Vec<Entity>,
     lease: Lease,
     driver: JobDriver<SweepProgress>,
-    /// Where an interrupted sweep had come to, and how many documents it had looked at.
-    resumed_after: Option<Key>,
-    done_before: u64,
+    /// How far an interrupted sweep had come.
+    resumed: Checkpoint,
     started: Instant,
 }
 
@@ -94,8 +94,7 @@ impl Task {
                 .iter()
                 .flat_map(|schema| schema.entities().cloned())
                 .collect(),
-            resumed_after: lease.checkpoint.after.clone(),
-            done_before: lease.checkpoint.done,
+            resumed: lease.checkpoint.clone(),
             lease,
             driver,
             started: Instant::now(),
@@ -107,7 +106,7 @@ impl Task {
             drop(token);
             report
         };
-        Job::start("migrate_all", engine.runtime(), handle, progress, work)
+        Job::start("migrate_all", engine.home(), handle, progress, work)
     }
 
     /// Sweeps until everything is done or the job is canceled, and gives up the lease.
@@ -132,8 +131,8 @@ impl Task {
             failed: checkpoint.failed,
             newer: checkpoint.newer,
             failures: checkpoint.failures.clone(),
-            resumed_after: self.resumed_after,
-            done_before: self.done_before,
+            resumed_after: self.resumed.after,
+            done_before: self.resumed.done,
             duration: self.started.elapsed(),
         };
         // If the checkpoint cannot be stored, the next sweep waits until the lease is over, and
@@ -149,6 +148,34 @@ impl Task {
         if counts {
             self.count_documents().await?;
         }
+        self.walk(None).await?;
+        if let Some(resumed_after) = self.resumed.after.clone()
+            && self.may_hold_old_documents().await?
+        {
+            self.lease.checkpoint.look_again(&self.resumed);
+            self.walk(Some(&resumed_after)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there may be old documents before the point where the sweep was resumed: it has not
+    /// seen what came there in the meantime.
+    async fn may_hold_old_documents(&mut self) -> Result<bool, Ended> {
+        let Some(counter) = self.engine.adapter().extensions().count_versions else {
+            return Ok(true);
+        };
+        let counting = self.driver.attempt(|| counter.count_versions(&self.space));
+        let counts = keep_alive(&mut self.lease, counting).await??;
+        let by_type = counts.by_type();
+        let holds_old = |entity: &Entity| {
+            let versions = by_type.get(entity.name());
+            versions.is_some_and(|versions| versions.range(..entity.version()).next().is_some())
+        };
+        Ok(self.entities.iter().any(holds_old))
+    }
+
+    /// Walks from the checkpoint to the end, or until it has passed this key.
+    async fn walk(&mut self, until: Option<&Key>) -> Result<(), Ended> {
         let mut at = match &self.lease.checkpoint.after {
             None => 0,
             Some(after) => {
@@ -169,10 +196,19 @@ impl Task {
             {
                 return Err(failure.clone().into());
             }
-            if next.is_none() {
+            let ends_type = next.is_none();
+            let position = next.or(last);
+            let passed = until.is_some_and(|until| {
+                let beyond = position.as_ref().is_some_and(|position| position >= until);
+                entity.name() == until.entity_type() && (ends_type || beyond)
+            });
+            self.advance(position, &tally).await?;
+            if passed {
+                break;
+            }
+            if ends_type {
                 at += 1;
             }
-            self.advance(next.or(last), &tally).await?;
         }
         Ok(())
     }
@@ -234,7 +270,7 @@ impl Task {
             // The documents are not going to be read soon, so they stay out of the cache.
             let storing = store_migrated(&self.engine, &self.space, documents, false, None);
             let result = keep_alive(&mut self.lease, storing).await?;
-            let Stored { stored, conflicts, refused, postponed, unavailable } = result;
+            let Stored { stored, conflicts, refused, postponed, unavailable, .. } = result;
             tally.stored += stored as u64;
             tally.conflicts += conflicts as u64;
             tally.failures.extend(refused);

@@ -21,7 +21,7 @@ struct Task {
     space: Space,
     page_size: NonZeroUsize,
     /// How many documents had been evicted when it began.
-    evictions: u64,
+    evicted_before: u64,
     driver: JobDriver<WarmProgress>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn start(
         engine: engine.clone(),
         space: space.clone(),
         page_size: warm.documents_at_once(),
-        evictions: engine.cache().counters().evictions(),
+        evicted_before: engine.cache().counters().evicted_documents(),
         driver,
     };
     let (token, progress) = (engine.tasks().track(), task.driver.subscribe());
@@ -60,7 +60,7 @@ pub(crate) fn start(
         drop(token);
         report
     };
-    Job::start("warm", engine.runtime(), handle, progress, work)
+    Job::start("warm", engine.home(), handle, progress, work)
 }
 
 impl Task {
@@ -194,7 +194,7 @@ impl Task {
 
     /// Waits until the next page may begin, and says how long it may be.
     async fn begin_page(&mut self) -> Result<NonZeroUsize, Stop> {
-        if self.engine.cache().is_full(self.evictions) {
+        if self.engine.cache().is_full(self.evicted_before) {
             return Err(Stop::CacheFull);
         }
         Ok(self.driver.begin_page(self.page_size).await?)

@@ -72,7 +72,7 @@ impl Warm {
     /// How many documents are read at once: 256 by default, at least 1. A preload reads each of its
     /// levels at once.
     pub fn page_size(mut self, size: usize) -> Self {
-        self.page_size = NonZeroUsize::new(size);
+        self.page_size = Some(NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN));
         self
     }
 
