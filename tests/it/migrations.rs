@@ -1,9 +1,10 @@
 //! Documents of older versions become current ones while they are read.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use pstate::schema::{Entity, FailedMigrations, NewerDocuments, UndeclaredTypes, patterns, string};
-use pstate::{ErrorKind, PState, Schema};
+use pstate::{CachePolicy, ErrorKind, PState, Schema};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -21,6 +22,16 @@ async fn old_deck(store: &Store) {
 
 async fn stored(store: &Store, key: &str) -> String {
     store.plain().get(key).await.unwrap().unwrap().as_str().to_owned()
+}
+
+/// A step that gives another result each time, as one that makes up an id does.
+fn made_up() -> Schema {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Schema::new([Entity::new("base_card", 2).step(1, 2, |card| {
+        card.insert("made_up".into(), json!(NEXT.fetch_add(1, Relaxed)));
+        Ok(())
+    })])
+    .unwrap()
 }
 
 fn failing() -> Schema {
@@ -233,6 +244,40 @@ on_each_store! {
             Ok(())
         }).await.unwrap();
         assert_eq!(stored(&store, "base_card:1").await, text.replace("\"rank\":1", "\"rank\":2"));
+    }
+
+    async fn all_reads_agree_on_what_is_stored_in_the_end_whatever_a_step_makes_up(store: Store) {
+        for key in ["base_card:1", "base_card:2", "base_card:3"] {
+            store.plain().put_at(1, key, &json!({"front": "x"})).await.unwrap();
+        }
+        let pstate = store.builder().schema(made_up()).build().unwrap();
+        let text = |document: &pstate::Document| document.as_str().to_owned();
+        let first = text(&pstate.get("base_card:1").await.unwrap().unwrap());
+        let scanned = async || -> Vec<String> {
+            let cards = pstate.scan("base_card:").stream().collect().await.unwrap();
+            cards.iter().map(text).collect()
+        };
+        let seen = scanned().await;
+        assert_eq!(seen[0], first);
+        assert_eq!(scanned().await, seen);
+        let anew = pstate.cache_policy(CachePolicy::Refresh);
+        assert_eq!(text(&anew.get("base_card:2").await.unwrap().unwrap()), seen[1]);
+        let read = pstate.multi_get(["base_card:1", "base_card:2", "base_card:3"]).await.unwrap();
+        assert_eq!(read.iter().flatten().map(text).collect::<Vec<_>>(), seen);
+        pstate.flush().await.unwrap();
+        assert_eq!(scanned().await, seen);
+        for (key, text) in ["base_card:1", "base_card:2", "base_card:3"].iter().zip(&seen) {
+            assert_eq!(&stored(&store, key).await, text);
+        }
+    }
+
+    async fn a_sweep_stores_what_reads_have_served_whatever_a_step_makes_up(store: Store) {
+        store.plain().put_at(1, "base_card:1", &json!({"front": "x"})).await.unwrap();
+        let pstate = store.builder().schema(made_up()).build().unwrap();
+        let served = pstate.get("base_card:1").await.unwrap().unwrap();
+        pstate.migrate_all().run().await.unwrap();
+        assert_eq!(stored(&store, "base_card:1").await, served.as_str());
+        assert_eq!(pstate.get("base_card:1").await.unwrap().unwrap().as_str(), served.as_str());
     }
 
     async fn what_is_put_is_stamped_and_what_has_no_schema_is_not(store: Store) {

@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::engine::{Engine, StoreItem};
-use crate::model::{Change, Error, ErrorKind, Expect, Key, Outcome, Revision, Space, Write};
+use crate::model::{Change, Error, ErrorKind, Expect, Outcome, Space, Write};
 use crate::runtime::{Instant, wait_until};
 
 /// What became of migrated documents.
@@ -17,8 +17,8 @@ pub(crate) struct Stored {
     pub(crate) postponed: Vec<Document>,
     /// Why it could not.
     pub(crate) unavailable: Option<Error>,
-    /// The documents that are not postponed, with the revisions that they were migrated from.
-    settled: Vec<(Key, Revision)>,
+    /// The documents that are not postponed.
+    settled: Vec<Document>,
 }
 
 /// Stores migrated documents of one space, at most as many as the adapter takes at once.
@@ -43,7 +43,7 @@ pub(crate) async fn store_migrated(
         })
         .partition(|(checked, _)| checked.is_ok());
     for (checked, document) in too_long {
-        result.settled.push((document.key().clone(), document.revision()));
+        result.settled.push(document);
         result.refused.extend(checked.err());
     }
     let mut groups = vec![short.into_iter().map(|(_, document)| document).collect::<Vec<_>>()];
@@ -86,7 +86,7 @@ pub(crate) async fn store_migrated(
 impl Stored {
     fn count(&mut self, document: Document, outcome: Outcome) {
         if !matches!(&outcome, Outcome::Failed(error) if error.is_transient()) {
-            self.settled.push((document.key().clone(), document.revision()));
+            self.settled.push(document.clone());
         }
         match outcome {
             Outcome::Stored(_) | Outcome::Deleted => self.stored += 1,

@@ -104,6 +104,9 @@ impl Loader {
         let record = |text: String| Record { bytes: text.into_bytes().into(), revision };
         let (text, version) = (document.as_str(), document.version());
         let is_old = current.is_some_and(|current| version < current);
+        if is_old && let Some(agreed) = self.queue.find(space, key, revision, began) {
+            return Ok(agreed);
+        }
         let started = (is_old && self.telemetry.is_observed()).then(Instant::now);
         let reading = migrate::read(schema, key.entity_type(), text, version);
         if let Some(started) = started {
@@ -117,9 +120,9 @@ impl Loader {
             Ok(Reading::Migrated(text)) => {
                 let document = Document::migrated(key.clone(), record(text), current);
                 self.cache.counters().of(key.entity_type()).migrated();
-                let (waiting, in_hand) = self.queue.push(space, document.clone(), began);
+                let (agreed, (waiting, in_hand)) = self.queue.push(space, document, began);
                 self.telemetry.queued(waiting, in_hand);
-                Ok(document)
+                Ok(agreed)
             }
             Ok(Reading::Unmigrated(error)) => {
                 self.cache.counters().of(key.entity_type()).migration_failed();

@@ -38,11 +38,12 @@ struct State {
     entries: LinkedHashMap<CacheKey, Document, RandomState>,
     /// Of all documents.
     bytes: usize,
-    /// What was taken and not settled yet: each key with the revision that a write-back replaces.
-    in_hand: HashMap<CacheKey, Revision, RandomState>,
-    /// The last that were settled, the oldest first: each with the revision that was replaced, and
-    /// when.
-    settled: LinkedHashMap<CacheKey, (Revision, u64), RandomState>,
+    /// What was taken and not settled yet.
+    in_hand: HashMap<CacheKey, Document, RandomState>,
+    /// The last that were settled, the oldest first, and when.
+    settled: LinkedHashMap<CacheKey, (Document, u64), RandomState>,
+    /// Of the documents in `settled`.
+    settled_bytes: usize,
     dropped: u64,
     /// Set when no task empties the queue any more.
     closed: bool,
@@ -71,11 +72,25 @@ impl State {
         (self.entries.len(), self.in_hand.len())
     }
 
-    /// Whether a write-back replaces what was read, or has replaced it since the read began:
-    /// another one could only fail.
-    fn is_overtaken(&self, key: &CacheKey, read: Revision, began: u64) -> bool {
-        self.in_hand.get(key) == Some(&read)
-            || self.settled.get(key).is_some_and(|(replaced, at)| *replaced == read && *at > began)
+    /// The document of a write-back that replaces what was read, or has replaced it since the read
+    /// began: another one could only fail.
+    fn overtaking(&self, key: &CacheKey, read: Revision, began: u64) -> Option<&Document> {
+        let in_hand = self.in_hand.get(key).filter(|document| document.revision() == read);
+        in_hand.or_else(|| {
+            let (document, at) = self.settled.get(key)?;
+            (document.revision() == read && *at > began).then_some(document)
+        })
+    }
+
+    /// What waits under a key, if it was migrated from this revision.
+    fn waiting(&self, key: &CacheKey, read: Revision) -> Option<&Document> {
+        self.entries.get(key).filter(|document| document.revision() == read)
+    }
+
+    fn remove(&mut self, key: &CacheKey) -> Option<Document> {
+        let document = self.entries.remove(key)?;
+        self.bytes -= document.bytes().len();
+        Some(document)
     }
 
     fn drop_oldest_beyond(&mut self, limits: &QueueLimits) {
@@ -107,28 +122,51 @@ impl WriteBackQueue {
         self.settlements.load(SeqCst)
     }
 
+    /// What an earlier read has made of a document of this revision, while its write-back waits or
+    /// is under way, and for reads that `began` before its end. A step need not give the same result
+    /// twice: all reads agree on the first one, which is the one that gets stored.
+    pub(crate) fn find(
+        &self,
+        space: &Space,
+        key: &Key,
+        read: Revision,
+        began: u64,
+    ) -> Option<Document> {
+        let state = self.state.lock();
+        let key = CacheKey { space: space.clone(), key: key.clone() };
+        state.overtaking(&key, read, began).or_else(|| state.waiting(&key, read)).cloned()
+    }
+
     /// Queues a document that a read has migrated which `began` at this time; one that waits under
-    /// the same key is replaced in its place. If its own write-back is under way or has just ended,
-    /// it is not queued again. Returns how many wait now, and how many more are being written.
-    pub(crate) fn push(&self, space: &Space, document: Document, began: u64) -> (usize, usize) {
+    /// the same key and was migrated from another revision is replaced in its place.
+    ///
+    /// Returns the document to serve: what another read has made of the same revision in the
+    /// meantime, if one has; see [`find`](Self::find). And how many wait now, and how many more
+    /// are being written.
+    pub(crate) fn push(
+        &self,
+        space: &Space,
+        document: Document,
+        began: u64,
+    ) -> (Document, (usize, usize)) {
         let mut state = self.state.lock();
-        let key = cache_key(space, &document);
-        if state.is_overtaken(&key, document.revision(), began) {
-            return state.lens();
+        let (key, read) = (cache_key(space, &document), document.revision());
+        if let Some(agreed) = state.overtaking(&key, read, began).or(state.waiting(&key, read)) {
+            return (agreed.clone(), state.lens());
         }
         if state.closed {
             state.dropped += 1;
-            return state.lens();
+            return (document, state.lens());
         }
         let before = state.entries.len();
-        state.push(key, document);
+        state.push(key, document.clone());
         state.drop_oldest_beyond(&self.limits);
         let lens = state.lens();
         drop(state);
         if before == 0 || lens.0 >= self.limits.full {
             self.changed.notify_one();
         }
-        lens
+        (document, lens)
     }
 
     /// Takes up to `count` entries, the oldest first, until each is [settled](Self::settle) or
@@ -139,31 +177,61 @@ impl WriteBackQueue {
         let take = |_| {
             let (key, document) = state.pop()?;
             let space = key.space.clone();
-            state.in_hand.insert(key, document.revision());
+            state.in_hand.insert(key, document.clone());
             Some((space, document))
         };
         (0..count).map_while(take).collect()
     }
 
-    /// Ends write-backs, whatever became of them, of documents with the revisions that they
-    /// replaced. What waits and was migrated from one of these need not be written any more.
-    pub(crate) fn settle(&self, space: &Space, written: impl IntoIterator<Item = (Key, Revision)>) {
+    /// Takes documents in hand that a sweep has migrated, until each is [settled](Self::settle) or
+    /// the returned value is dropped; what reads have made of the same revisions takes their place.
+    pub(crate) fn take_over<'a>(
+        &'a self,
+        space: &'a Space,
+        documents: &mut [Document],
+    ) -> TakenOver<'a> {
+        let mut state = self.state.lock();
+        let mut taken = Vec::with_capacity(documents.len());
+        for document in documents {
+            let (key, read) = (cache_key(space, document), document.revision());
+            if let Some(in_hand) = state.in_hand.get(&key) {
+                if in_hand.revision() == read {
+                    *document = in_hand.clone();
+                }
+                continue;
+            }
+            if state.waiting(&key, read).is_some()
+                && let Some(waiting) = state.remove(&key)
+            {
+                *document = waiting;
+            }
+            taken.push((document.key().clone(), read));
+            state.in_hand.insert(key, document.clone());
+        }
+        TakenOver { queue: self, space, taken }
+    }
+
+    /// Ends write-backs, whatever became of them. What waits and was migrated from a revision that
+    /// one of them has replaced need not be written any more.
+    pub(crate) fn settle(&self, space: &Space, written: impl IntoIterator<Item = Document>) {
         let mut state = self.state.lock();
         // Before the time is read again: a read that begins from now on sees what was written.
         let now = self.settlements.fetch_add(1, SeqCst) + 1;
-        for (key, replaced) in written {
-            let key = CacheKey { space: space.clone(), key };
+        for document in written {
+            let key = cache_key(space, &document);
             state.in_hand.remove(&key);
-            if state.entries.get(&key).is_some_and(|waiting| waiting.revision() == replaced)
-                && let Some(waiting) = state.entries.remove(&key)
-            {
-                state.bytes -= waiting.bytes().len();
+            if state.waiting(&key, document.revision()).is_some() {
+                state.remove(&key);
             }
-            state.settled.remove(&key);
-            state.settled.insert(key, (replaced, now));
+            if let Some((earlier, _)) = state.settled.remove(&key) {
+                state.settled_bytes -= earlier.bytes().len();
+            }
+            state.settled_bytes += document.bytes().len();
+            state.settled.insert(key, (document, now));
         }
-        while state.settled.len() > self.limits.entries {
-            state.settled.pop_front();
+        while state.settled.len() > self.limits.entries || state.settled_bytes > self.limits.bytes {
+            let Some((_, (oldest, _))) = state.settled.pop_front() else { break };
+            state.settled_bytes -= oldest.bytes().len();
         }
     }
 
@@ -205,6 +273,26 @@ impl WriteBackQueue {
     /// How many entries were dropped because the queue was full, or closed.
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().dropped
+    }
+}
+
+/// Documents that a sweep has taken in hand. When it is dropped, those that were not settled can be
+/// queued again.
+pub(crate) struct TakenOver<'a> {
+    queue: &'a WriteBackQueue,
+    space: &'a Space,
+    taken: Vec<(Key, Revision)>,
+}
+
+impl Drop for TakenOver<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state.lock();
+        for (key, revision) in self.taken.drain(..) {
+            let key = CacheKey { space: self.space.clone(), key };
+            if state.in_hand.get(&key).is_some_and(|document| document.revision() == revision) {
+                state.in_hand.remove(&key);
+            }
+        }
     }
 }
 
@@ -302,11 +390,8 @@ mod tests {
     fn what_is_being_written_back_is_not_queued_again_nor_for_reads_that_began_before_its_end() {
         let (space, queue) = (Space::default(), queue_of(10, [1, 2]));
         let began = queue.now();
-        let read_again = |id, revision, began| queue.push(&space, entry(id, revision), began).0;
-        let settle = |id: u32, revision| {
-            let document = entry(id, revision);
-            queue.settle(&space, [(document.key().clone(), document.revision())]);
-        };
+        let read_again = |id, revision, began| queue.push(&space, entry(id, revision), began).1.0;
+        let settle = |id: u32, revision| queue.settle(&space, [entry(id, revision)]);
         assert_eq!(queue.take(1).len(), 1);
         assert_eq!(read_again(1, 0, began), 1);
         settle(1, 0);

@@ -266,6 +266,9 @@ impl Task {
         tally: &mut Tally,
     ) -> Result<(), Ended> {
         let mut failures = 0;
+        let (engine, space) = (self.engine.clone(), self.space.clone());
+        // Reads agree from here on with what is being stored.
+        let _taken = engine.queue().take_over(&space, &mut documents);
         loop {
             // The documents are not going to be read soon, so they stay out of the cache.
             let storing = store_migrated(&self.engine, &self.space, documents, false, None);
