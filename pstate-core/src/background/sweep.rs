@@ -3,6 +3,7 @@
 mod checkpoint;
 mod dry_run;
 mod lease;
+mod losses;
 mod report;
 mod settings;
 mod sweep;

@@ -29,5 +29,5 @@ mod typed;
 
 pub(crate) use collection::{add_references, remove_references};
 pub(crate) use document_editor::DocumentEditor;
-pub(crate) use parts::items;
+pub(crate) use parts::{Kind, items, kind, members, unquoted};
 pub(crate) use typed::edit_typed;

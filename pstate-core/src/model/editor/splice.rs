@@ -62,7 +62,8 @@ impl<'t> Splice<'t> {
             };
             self.edits.push((removed, Vec::new()));
         }
-        let front = self.range_of(container).start + 1;
+        // A whole document may begin with whitespace.
+        let front = self.range_of(container.trim_ascii_start()).start + 1;
         let mut first = true;
         let (in_front, behind): (Vec<_>, Vec<_>) =
             insertions.into_iter().partition(|(after, _)| after.is_none());

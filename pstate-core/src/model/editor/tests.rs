@@ -172,6 +172,7 @@ fn the_version_stands_first() {
     assert_eq!(at(r#"{"$v":1,"a":1.0,"$v":1}"#, 2), r#"{"$v":2,"a":1.0}"#);
     assert_eq!(at(r#"{"a":1.0}"#, 2), r#"{"$v":2,"a":1.0}"#);
     assert_eq!(at("{}", 2), r#"{"$v":2}"#);
+    assert_eq!(at("\n {\"a\":1} \n", 2), "\n {\"$v\":2,\"a\":1} \n");
     assert_eq!(at(r#"{"$v":1}"#, 2), r#"{"$v":2}"#);
     assert_eq!(edited(r#"{"a":1}"#, |object| set(object, "$v", json!(3))), r#"{"$v":3,"a":1}"#);
 }
