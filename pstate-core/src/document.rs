@@ -2,6 +2,7 @@
 
 mod derived;
 mod document;
+mod expansion;
 mod learned;
 mod references;
 pub(crate) mod size;
@@ -9,4 +10,5 @@ pub(crate) mod size;
 pub(crate) use derived::Derived;
 pub(crate) use document::CacheOwner;
 pub use document::Document;
-pub(crate) use references::{collect_all, reference};
+pub(crate) use expansion::Expansion;
+pub(crate) use references::collect_all;

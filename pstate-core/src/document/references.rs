@@ -36,7 +36,7 @@ pub(crate) fn collect_all(value: &Value, found: &mut Vec<Key>) {
 }
 
 /// The key, if the value is a reference.
-pub(crate) fn reference(value: &Value) -> Option<Key> {
+pub(super) fn reference(value: &Value) -> Option<Key> {
     value.as_object()?.get(REF_MEMBER)?.as_str()?.parse().ok()
 }
 

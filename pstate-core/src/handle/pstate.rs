@@ -64,6 +64,8 @@ pub(super) struct Shared {
     pub(super) _polling: oneshot::Sender<()>,
     /// Dropped to end the task that publishes what is counted.
     pub(super) _publishing: Option<oneshot::Sender<()>>,
+    /// How many bytes a resolved tree takes at most.
+    pub(super) max_resolved_bytes: u64,
     /// How long closing may wait for jobs.
     pub(super) close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
@@ -93,6 +95,10 @@ impl PState {
     #[inline]
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.shared.engine
+    }
+
+    pub(super) fn max_resolved_bytes(&self) -> u64 {
+        self.shared.max_resolved_bytes
     }
 
     /// A method of this handle that the program has called, on the key that it names, if it names
