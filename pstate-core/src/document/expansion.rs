@@ -2,9 +2,9 @@
 //!
 //! A small graph may expand to a tree that fits no memory: each document is in it once for each way
 //! that leads to it. So the tree is measured before it is built, by walking the ways without
-//! building anything. Each step of the walk adds to the sum, so the walk ends soon where the tree is
-//! too large. While the documents are still being read, each counts once: that is the least that
-//! the tree takes.
+//! building anything. Each step of the walk adds to the sum, so the walk ends soon where the tree
+//! is too large. While the documents are still being read, each counts once: that is the least
+//! that the tree takes.
 
 use serde_json::{Value, json};
 
