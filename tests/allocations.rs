@@ -1,4 +1,5 @@
-//! A read of the cache allocates nothing. In a program of its own, since the allocator counts.
+//! A read of the cache allocates nothing, and a tree that is refused little. In a program of its own,
+//! since the allocator counts.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use pstate::{Collection, Key, MemoryAdapter, PState, Ref};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 #[derive(Serialize, Deserialize)]
 struct Card {
@@ -43,4 +45,29 @@ async fn a_read_of_the_cache_allocates_nothing() {
     // And not because nothing is counted.
     let uncached = pstate.cache_policy(pstate::CachePolicy::Refresh);
     assert!(allocations(async || uncached.get(&key).await) >= 50);
+}
+
+/// 2,000 documents that refer to 8 others each, in cycles: a tree of 8^20 documents at depth 20.
+#[test]
+fn a_resolved_tree_that_is_refused_takes_no_more_than_its_documents() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pstate = {
+        let _in_runtime = runtime.enter();
+        PState::builder(Arc::new(MemoryAdapter::new())).build().unwrap()
+    };
+    runtime.block_on(async {
+        for at in 0..2_000 {
+            let refer = |n| json!({"$ref": format!("n:{}", (at * 7 + n * 131) % 2_000)});
+            let next: Vec<_> = (1..=8).map(refer).collect();
+            pstate.put(format!("n:{at}"), &json!({"name": "x", "next": next})).await.unwrap();
+        }
+    });
+    let mut refused = None;
+    let counted = allocation_counter::measure(|| {
+        refused = runtime.block_on(pstate.get_resolved("n:0", 20)).err();
+    });
+    let refused = refused.unwrap().to_string();
+    assert!(refused.contains("takes more than the limit of 67108864 bytes"), "{refused}");
+    // It would be 64 MiB if it had been built as far as the limit.
+    assert!(counted.bytes_max < 8 << 20, "{counted:?}");
 }

@@ -2,6 +2,7 @@
 
 mod derived;
 mod document;
+mod expansion;
 mod learned;
 mod references;
 pub(crate) mod size;
@@ -10,4 +11,5 @@ pub(crate) use derived::Derived;
 pub(crate) use document::CacheOwner;
 pub use document::Document;
 pub(crate) use document::parse;
-pub(crate) use references::{MemberReferences, collect_all, reference};
+pub(crate) use expansion::Expansion;
+pub(crate) use references::{MemberReferences, reference};

@@ -1,12 +1,15 @@
-//! Resolved values are kept until something in them changes.
+//! Resolved values are kept until something in them changes, and are limited in size.
+
+mod deep;
+mod limits;
 
 use std::sync::Arc;
 
-use pstate::{CachePolicy, ErrorKind, PState};
+use pstate::{CachePolicy, PState};
 use pstate_testkit::{Call, Moment};
 use serde_json::{Value, json};
 
-use crate::stores::{Store, on_each_store};
+use crate::stores::on_each_store;
 
 /// A deck of two cards, which share a language that leads back to the deck.
 async fn put_deck(pstate: &PState) {
@@ -146,18 +149,4 @@ on_each_store! {
             assert!(!Arc::ptr_eq(&value, &first));
         }
     }
-}
-
-/// The limit is the same on each store, and a million documents take a while.
-#[tokio::test]
-async fn a_graph_that_shares_too_much_is_refused() {
-    let pstate = Store::memory().plain();
-    for at in 0..30 {
-        let next = json!({"$ref": format!("n:{}", at + 1)});
-        pstate.put(format!("n:{at}"), &json!({"left": next, "right": next})).await.unwrap();
-    }
-    let error = pstate.get_resolved("n:0", 30).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(error.to_string().contains("more than 1000000 documents are expanded"), "{error}");
-    assert!(pstate.get_resolved("n:0", 9).await.unwrap().is_some());
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod features;
+mod fuzz;
 mod instructions;
 mod lint;
 mod monitoring;
@@ -39,6 +40,8 @@ enum Command {
     Instructions,
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
+    /// Runs the fuzz targets; findings are kept in fuzz/findings.
+    Fuzz(fuzz::Fuzz),
     /// Checks layers, texts, formatting, lints and documentation.
     Lint,
     /// Shows what each layer may import and what it imports; fails if that points upwards.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Instructions => instructions::check(),
         Command::Soak(soak) => soak::run(&soak),
+        Command::Fuzz(fuzz) => fuzz::run(&fuzz),
         Command::Lint => lint::check(),
         Command::Layers { write } => own_sources::show(write),
         Command::Monitoring(monitoring) => monitoring::run(&monitoring),
@@ -101,6 +105,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;
     }
+    fuzz::run_briefly()?;
     cargo(["test", "--workspace", "--features", ADDITIVE, "--tests"])
 }
 

@@ -57,19 +57,6 @@ pub(super) fn collect(text: &str, members: &[&str]) -> Result<Vec<MemberReferenc
     Ok(found)
 }
 
-/// Every reference in a tree, in document order.
-pub(crate) fn collect_all(value: &Value, found: &mut Vec<Key>) {
-    if let Some(key) = reference(value) {
-        found.push(key);
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| collect_all(item, found)),
-        Value::Object(members) => members.values().for_each(|item| collect_all(item, found)),
-        _ => {}
-    }
-}
-
 /// The key, if the value is a reference.
 pub(crate) fn reference(value: &Value) -> Option<Key> {
     value.as_object()?.get(REF_MEMBER)?.as_str()?.parse().ok()

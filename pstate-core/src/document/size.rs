@@ -14,17 +14,35 @@ pub(crate) fn allocation(len: usize) -> usize {
 
 /// What a tree takes beyond its root: the nodes of its maps, the elements of its lists, its texts.
 pub(crate) fn tree(value: &Value) -> usize {
+    let inside = match value {
+        Value::Array(values) => values.iter().map(tree).sum(),
+        Value::Object(members) => members.values().map(tree).sum(),
+        _ => 0,
+    };
+    own(value) + inside
+}
+
+/// What a value takes beyond its place, without what the values in it take beyond theirs.
+pub(super) fn own(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => allocation(text.len()),
-        Value::Array(values) => {
-            allocation(values.len() * size_of::<Value>()) + values.iter().map(tree).sum::<usize>()
-        }
+        Value::Array(values) => allocation(values.len() * size_of::<Value>()),
         Value::Object(members) => {
-            let inside = |(name, value): (&String, &Value)| allocation(name.len()) + tree(value);
-            map_nodes::<String, Value>(members.len()) + members.iter().map(inside).sum::<usize>()
+            let names: usize = members.keys().map(|name| allocation(name.len())).sum();
+            map_nodes::<String, Value>(members.len()) + names
         }
     }
+}
+
+/// How many arrays and objects the innermost value of a tree is in, or is: 1 for `{"a":1}`.
+pub(super) fn levels(value: &Value) -> usize {
+    let inside = match value {
+        Value::Array(values) => values.iter().map(levels).max(),
+        Value::Object(members) => members.values().map(levels).max(),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or(0)
 }
 
 /// The nodes of a B-tree map of the standard library with so many entries.
@@ -136,6 +154,13 @@ mod tests {
         let node = allocation(11 * (size_of::<String>() + size_of::<Value>()) + 16);
         assert_eq!(tree(&json!({ "a": 1, "b": "x" })), node + 3 * 32);
         assert!(tree(&json!({ "a": { "b": {} } })) > 2 * node);
+    }
+
+    #[test]
+    fn levels_are_those_of_the_innermost_value() {
+        assert_eq!(levels(&json!(1)), 0);
+        assert_eq!(levels(&json!({})), 1);
+        assert_eq!(levels(&json!({ "a": 1, "b": [[], {}], "c": [1] })), 3);
     }
 
     #[test]

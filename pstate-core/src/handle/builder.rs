@@ -25,6 +25,7 @@ pub struct Builder {
     schema: Option<Schema>,
     space: Space,
     cache_bytes: u64,
+    resolved_bytes: u64,
     staleness: Staleness,
     batch_reads: Option<bool>,
     n_plus_one: Option<NPlusOne>,
@@ -55,6 +56,7 @@ impl PState {
             schema: None,
             space: Space::default(),
             cache_bytes: 64 << 20,
+            resolved_bytes: 64 << 20,
             staleness: Staleness::default(),
             batch_reads: None,
             n_plus_one: None,
@@ -90,6 +92,16 @@ impl Builder {
     /// says are the exception. A document that takes more than a sixteenth need not find room.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// How many bytes a tree of [`get_resolved`](PState::get_resolved) takes at most. Default:
+    /// 64 MiB.
+    ///
+    /// The bytes are those that [`cache_bytes`](Self::cache_bytes) counts for a tree. While a tree
+    /// is built, the documents in it take up to as much again.
+    pub fn resolved_bytes(mut self, bytes: u64) -> Self {
+        self.resolved_bytes = bytes;
         self
     }
 
@@ -209,6 +221,7 @@ impl Builder {
         let shared = Shared {
             writer: RunningWriter::start(self.migration_writer, &engine),
             adapter_use: self.adapter,
+            max_resolved_bytes: self.resolved_bytes,
             close_deadline,
             life: Mutex::new(Life::Open { _tasks: tasks }),
             engine,
@@ -243,6 +256,7 @@ impl fmt::Debug for Builder {
             .field("adapter", self.adapter.adapter())
             .field("space", &self.space)
             .field("cache_bytes", &self.cache_bytes)
+            .field("resolved_bytes", &self.resolved_bytes)
             .field("staleness", &self.staleness)
             .field("migration_writer", &self.migration_writer)
             .field("observers", &self.observers.len())

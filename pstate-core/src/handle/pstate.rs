@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
     pub(super) writer: RunningWriter,
     pub(super) adapter_use: AdapterUse,
+    /// How many bytes a resolved tree takes at most.
+    pub(super) max_resolved_bytes: u64,
     /// How long closing may wait for jobs.
     pub(super) close_deadline: Duration,
     /// Held while the handle is closed, so that a second call waits for the first.
@@ -144,6 +146,10 @@ impl PState {
     #[inline]
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.shared.engine
+    }
+
+    pub(super) fn max_resolved_bytes(&self) -> u64 {
+        self.shared.max_resolved_bytes
     }
 
     /// A method of this handle that the program has called, on the key that it names, if it names

@@ -7,18 +7,19 @@ use tokio::task::yield_now;
 
 use super::pstate::PState;
 use crate::cache::{CacheKey, Miss, Resolving};
-use crate::document::{Document, collect_all, reference};
-use crate::model::{AsKey, Error, Key, KeyMap, KeySet, Result, Revision};
+use crate::document::{Document, Expansion};
+use crate::model::{AsKey, Key, Result};
 use crate::telemetry::{Call, Operation};
 
 /// The method, as errors name it.
 const NAME: &str = "get_resolved";
 
-/// How deep references are expanded at most; bounds the stack that a resolved tree needs.
+/// How deep references are expanded at most.
 const MAX_DEPTH: usize = 32;
 
-/// How many documents are expanded at most, each as often as it is referred to.
-const MOST_EXPANDED: usize = 1_000_000;
+/// How many documents are read at once. Between reads the size of the tree is checked, so that
+/// a level of any width takes the memory of so many documents beyond the limit, and no more.
+const KEYS_PER_READ: usize = 1_024;
 
 impl PState {
     /// The document under a key as a tree in which references are replaced by what they refer to,
@@ -26,7 +27,10 @@ impl PState {
     ///
     /// A reference stays as it is where the depth ends, where it would lead back to a document that
     /// it stands in (a cycle), and where nothing is stored (it dangles). A document that is
-    /// referred to several times is expanded each time: mind the depth in a graph that shares much.
+    /// referred to several times is expanded each time, so the tree of a small graph may be large:
+    /// [`Builder::resolved_bytes`](super::Builder::resolved_bytes) limits it. Like a document, the
+    /// tree has at most 127 levels of arrays and objects, so that it can be cloned, serialized,
+    /// parsed again and dropped on any thread.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -53,12 +57,13 @@ impl PState {
     ///
     /// # Errors
     /// Those of [`get`](PState::get), for any of the documents;
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if more than a million documents are
-    /// expanded, which a graph does that shares much and is deep.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a tree that would take more bytes or
+    /// have more levels than it may, with the largest depth that is within the limits.
     ///
     /// # Cost
-    /// Two look-ups if nothing has changed. Otherwise at most one read for each level, of what is
-    /// not cached, and parsing and copying everything.
+    /// Two look-ups if nothing has changed. Otherwise one read for each 1,024 documents of a level
+    /// that are not cached, at least one for each level, and parsing and copying everything. What
+    /// is refused is not built: at most each document that was read, once, is in memory.
     pub async fn get_resolved(&self, key: impl AsKey, depth: usize) -> Result<Option<Arc<Value>>> {
         let depth = depth.min(MAX_DEPTH);
         // On the fast path, so that what is known takes two look-ups and no more.
@@ -118,98 +123,32 @@ impl PState {
         min_epoch: u64,
     ) -> Result<Arc<Value>> {
         let mut resolving = Resolving::begin(&self.cache, depth, min_epoch);
-        let mut parts = KeyMap::from_iter([(root.key().clone(), Part::of(&root)?)]);
-        let mut seen = KeySet::from_iter([root.key().clone()]);
-        let mut level = vec![root.key().clone()];
+        let mut expansion = Expansion::new(&root, depth, self.max_resolved_bytes())?;
         for _ in 0..depth {
-            let mut found = Vec::new();
-            for key in &level {
-                collect_all(&parts[key].value, &mut found);
-            }
-            found.retain(|key| seen.insert(key.clone()));
-            if found.is_empty() {
+            let level = expansion.next_level();
+            if level.is_empty() {
                 break;
             }
-            resolving.depend_on(found.iter().map(|key| self.cache_key(key)));
-            let operation = self.engine().operation(call, Operation::MultiGet, found.len());
-            let load = async { Ok(self.engine().load(&operation, &found, self.policy).await) };
-            let loads = operation.run(load).await?;
-            operation.end(found.first().map(Key::borrow), found.len());
-            level.clear();
-            for document in loads.documents {
-                let Some(document) = document? else { continue };
-                level.push(document.key().clone());
-                parts.insert(document.key().clone(), Part::of(&document)?);
+            for keys in level.chunks(KEYS_PER_READ) {
+                resolving.depend_on(keys.iter().map(|key| self.cache_key(key)));
+                let operation = self.engine().operation(call, Operation::MultiGet, keys.len());
+                let load = async { Ok(self.engine().load(&operation, keys, self.policy).await) };
+                let loads = operation.run(load).await?;
+                operation.end(keys.first().map(Key::borrow), keys.len());
+                for document in loads.documents {
+                    if let Some(document) = document? {
+                        expansion.add(&document)?;
+                    }
+                }
             }
         }
-        let mut expand = Expand { parts: &parts, within: Vec::new(), expanded: 0 };
-        let value = Arc::new(expand.document(root.key(), &parts[root.key()], depth)?);
-        let revision = |key: &CacheKey| parts.get(&key.key).map(|part| part.revision);
-        resolving.finish(&root, &value, revision);
+        let value = Arc::new(expansion.tree()?);
+        resolving.finish(&root, &value, |key| expansion.revision(&key.key));
         Ok(value)
     }
 
     fn cache_key(&self, key: &Key) -> CacheKey {
         CacheKey { space: self.space.clone(), key: key.clone() }
-    }
-}
-
-/// A document of a graph. Its own tree, if it has one, is not used: the trees of all documents
-/// would take several times the memory of the cache.
-struct Part {
-    revision: Revision,
-    value: Value,
-}
-
-impl Part {
-    fn of(document: &Document) -> Result<Self> {
-        Ok(Self { revision: document.revision(), value: document.to_value()? })
-    }
-}
-
-struct Expand<'a> {
-    parts: &'a KeyMap<Part>,
-    /// The documents around the one that is expanded.
-    within: Vec<&'a Key>,
-    /// How many documents were expanded.
-    expanded: usize,
-}
-
-impl<'a> Expand<'a> {
-    fn document(&mut self, key: &'a Key, part: &'a Part, depth: usize) -> Result<Value> {
-        self.expanded += 1;
-        if self.expanded > MOST_EXPANDED {
-            let why =
-                format!("more than {MOST_EXPANDED} documents are expanded: ask for less depth");
-            return Err(Error::invalid_input(why).at_key(key));
-        }
-        self.within.push(key);
-        let expanded = self.value(&part.value, depth);
-        self.within.pop();
-        expanded
-    }
-
-    fn value(&mut self, value: &'a Value, depth: usize) -> Result<Value> {
-        if let Some(key) = reference(value) {
-            return match self.parts.get_key_value(&key) {
-                Some((key, part)) if depth > 0 && !self.within.contains(&key) => {
-                    self.document(key, part, depth - 1)
-                }
-                _ => Ok(value.clone()),
-            };
-        }
-        Ok(match value {
-            Value::Array(items) => Value::Array(
-                items.iter().map(|item| self.value(item, depth)).collect::<Result<_>>()?,
-            ),
-            Value::Object(members) => Value::Object(
-                members
-                    .iter()
-                    .map(|(name, member)| Ok((name.clone(), self.value(member, depth)?)))
-                    .collect::<Result<_>>()?,
-            ),
-            scalar => scalar.clone(),
-        })
     }
 }
 

@@ -86,6 +86,13 @@ pub const WORKSPACE: Table = Table {
                 Room::new("report"),
             ]),
             Crate::new("pstate-example-metrics"),
+            Crate::new("pstate-fuzz").bare_roots().rooms(&[
+                Room::new("bytes").only(&[]),
+                Room::new("members").only(&[]),
+                Room::new("store").only(&[]),
+                Room::new("targets"),
+                Room::new("table").only(&["targets"]),
+            ]),
             Crate::new("pstate-tests"),
         ],
         // Builds and checks all others, and uses none.
@@ -98,6 +105,7 @@ pub const WORKSPACE: Table = Table {
         TextRules::new("docs/write-your-own-adapter.md").columns().words(),
         TextRules::new("examples"),
         TextRules::new("examples/third_party_adapter").columns().words(),
+        TextRules::new("fuzz").columns().words(),
         TextRules::new("pstate-core"),
         TextRules::new("pstate-core/tests").columns().words(),
         TextRules::new("pstate-redis").columns().words(),
