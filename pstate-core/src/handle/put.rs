@@ -110,31 +110,50 @@ impl PState {
         document: &T,
         expect: Expect,
     ) -> Result<StoreItem> {
-        let text = to_text(document).map_err(|error| error.at_key(&key))?;
-        validate_written(&text).map_err(|error| error.at_key(&key))?;
-        let known = self.engine().cache().peek(&self.space, key.borrow());
-        let entity = self.engine().schema().and_then(|schema| schema.entity(key.entity_type()));
-        if let Some((known, entity)) = known.as_ref().zip(entity)
+        let located = |error: Error| error.at_key(&key).in_space(&self.space);
+        let text = to_text(document).map_err(located)?;
+        let version = validate_written(&text).map_err(located)?;
+        let schema = self.engine().schema();
+        if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type()))
             && expect != Expect::Absent
-            && let Some(why) = newer_than(entity.version(), known)
+            && let Some(known) = self.engine().cache().peek(&self.space, key.borrow())
+            && let Some(why) = newer_than(entity.version(), &known)
         {
-            return Err(Error::schema(why).at_key(&key).in_space(&self.space));
+            return Err(located(Error::schema(why)));
         }
-        self.prepare_text(key, text, expect)
+        self.item(key, text, version, expect)
     }
 
-    /// The write that stores a text, which every read can read.
+    /// The write that stores the text of an edited document.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for text that is no document, and
+    /// [`Schema`](ErrorKind::Schema) for a document that contradicts the schema.
     pub(super) fn prepare_text(&self, key: Key, text: String, expect: Expect) -> Result<StoreItem> {
+        let version = migrate::validate_input(&text)
+            .map_err(|error| error.at_key(&key).in_space(&self.space))?;
+        self.item(key, text, version, expect)
+    }
+
+    /// The write that stores a valid text, which says that it is of this version.
+    fn item(
+        &self,
+        key: Key,
+        text: String,
+        version: Option<u32>,
+        expect: Expect,
+    ) -> Result<StoreItem> {
         let located = |error: Error| error.at_key(&key).in_space(&self.space);
         let entity = match self.engine().schema() {
             None => None,
             Some(schema) => schema.governing(key.entity_type()).map_err(located)?,
         };
-        let (text, version) = if let Some(entity) = entity {
-            (migrate::stamp(entity, text).map_err(located)?, Some(entity.version()))
-        } else {
-            let version = migrate::validate_input(&text).map_err(located)?;
-            (text, version)
+        let (text, version) = match entity {
+            Some(entity) => {
+                let text = migrate::stamp(entity, text, version).map_err(located)?;
+                (text, Some(entity.version()))
+            }
+            None => (text, version),
         };
         let write = Write { key, expect, change: Change::Put(text.into_bytes().into()) };
         Ok(StoreItem { write, version, cacheable: true })

@@ -31,14 +31,27 @@ pub(crate) fn validate_written(text: &str) -> Result<Option<u32>> {
     expect_object(text).map_err(|error| Error::invalid_input(error.message()))?;
     let mut state = State::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    match Check(&mut state).deserialize(&mut json).and_then(|()| json.end()) {
+    match Check::<false>(&mut state).deserialize(&mut json).and_then(|()| json.end()) {
         Ok(()) => Ok(state.version),
-        Err(error) => Err(Error::invalid_input(state.describe(text, &error))),
+        Err(error) => Err(Error::invalid_input(explain(text, &error))),
     }
+}
+
+/// What is wrong, and where: a second check, which notes its path.
+#[cold]
+fn explain(text: &str, error: &serde_json::Error) -> String {
+    let mut state = State::default();
+    let checked =
+        Check::<true>(&mut state).deserialize(&mut serde_json::Deserializer::from_str(text));
+    state.describe(text, checked.as_ref().err().unwrap_or(error))
 }
 
 /// Whether a valid JSON text is nested more deeply than [`MAX_DEPTH`].
 pub(crate) fn is_too_deep(text: &str) -> bool {
+    let opening = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if opening <= MAX_DEPTH {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {
@@ -62,6 +75,7 @@ pub(crate) fn is_too_deep(text: &str) -> bool {
 #[derive(Default)]
 struct State<'de> {
     path: Vec<Place<'de>>,
+    depth: usize,
     /// The names of the members of all objects that the check is in, the innermost last.
     names: Vec<Cow<'de, str>>,
     version: Option<u32>,
@@ -120,10 +134,10 @@ impl State<'_> {
     }
 }
 
-/// Checks one value.
-struct Check<'s, 'de>(&'s mut State<'de>);
+/// Checks one value; with `NOTES_PATH` the path of what is refused is left in the state.
+struct Check<'s, 'de, const NOTES_PATH: bool>(&'s mut State<'de>);
 
-impl<'de> DeserializeSeed<'de> for Check<'_, 'de> {
+impl<'de, const NOTES_PATH: bool> DeserializeSeed<'de> for Check<'_, 'de, NOTES_PATH> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -131,7 +145,7 @@ impl<'de> DeserializeSeed<'de> for Check<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Check<'_, 'de> {
+impl<'de, const NOTES_PATH: bool> Visitor<'de> for Check<'_, 'de, NOTES_PATH> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,12 +177,19 @@ impl<'de> Visitor<'de> for Check<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let state = self.0;
+        state.depth += 1;
         let mut at = 0;
         loop {
-            self.0.path.push(Place::Item(at));
-            let item = seq.next_element_seed(Check(&mut *self.0))?;
-            self.0.path.pop();
+            if NOTES_PATH {
+                state.path.push(Place::Item(at));
+            }
+            let item = seq.next_element_seed(Check::<NOTES_PATH>(&mut *state))?;
+            if NOTES_PATH {
+                state.path.pop();
+            }
             if item.is_none() {
+                state.depth -= 1;
                 return Ok(());
             }
             at += 1;
@@ -177,17 +198,19 @@ impl<'de> Visitor<'de> for Check<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let state = self.0;
+        let is_root = state.depth == 0;
+        state.depth += 1;
         let first = state.names.len();
         let mut many = HashSet::new();
         while let Some(MemberName(name)) = map.next_key::<MemberName<'de>>()? {
-            let names = &state.names[first..];
             if name == NUMBER_MEMBER {
                 let NumberText(number) = map.next_value()?;
-                if number.parse().is_ok_and(f64::is_finite) {
-                    return Ok(());
+                if !number.parse().is_ok_and(f64::is_finite) {
+                    return Err(A::Error::custom("number out of range"));
                 }
-                return Err(A::Error::custom("number out of range"));
+                break;
             }
+            let names = &state.names[first..];
             let is_new = if names.len() < MANY_MEMBERS {
                 !names.contains(&name)
             } else {
@@ -196,20 +219,25 @@ impl<'de> Visitor<'de> for Check<'_, 'de> {
                 }
                 many.insert(name.clone())
             };
-            let is_version = state.path.is_empty() && name == VERSION_MEMBER;
-            state.names.push(name.clone());
-            state.path.push(Place::Member(name));
+            if NOTES_PATH {
+                state.path.push(Place::Member(name.clone()));
+            }
             if !is_new {
                 return Err(A::Error::custom(format_args!("{OWN}it is written twice")));
             }
+            let is_version = is_root && name == VERSION_MEMBER;
+            state.names.push(name);
             if is_version {
                 state.version = Some(map.next_value::<Version>()?.0);
             } else {
-                map.next_value_seed(Check(&mut *state))?;
+                map.next_value_seed(Check::<NOTES_PATH>(&mut *state))?;
             }
-            state.path.pop();
+            if NOTES_PATH {
+                state.path.pop();
+            }
         }
         state.names.truncate(first);
+        state.depth -= 1;
         Ok(())
     }
 }

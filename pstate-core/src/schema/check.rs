@@ -8,22 +8,22 @@ use serde_json::Value;
 
 use super::entity::Entity;
 use super::field::{Field, FieldType};
-use crate::model::json::{MemberName, NUMBER_MEMBER, NumberText, VERSION_MEMBER, Version};
+use crate::model::json::{MemberName, NUMBER_MEMBER, NumberText};
 use crate::model::{KeyRef, REF_MEMBER};
 
-/// Checks a whole document; returns its `$v`.
+/// Checks a whole document.
 pub(crate) struct DocumentCheck<'a>(pub(crate) &'a Entity);
 
 impl<'de> DeserializeSeed<'de> for DocumentCheck<'_> {
-    type Value = Option<u32>;
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u32>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for DocumentCheck<'_> {
-    type Value = Option<u32>;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a document")
@@ -31,12 +31,9 @@ impl<'de> Visitor<'de> for DocumentCheck<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let fields = self.0.fields();
-        let mut version = None;
         let mut seen = vec![false; fields.len()];
         while let Some(MemberName(name)) = map.next_key()? {
-            if name == VERSION_MEMBER {
-                version = Some(map.next_value::<Version>()?.0);
-            } else if let Some(at) = fields.iter().position(|field| field.name() == name) {
+            if let Some(at) = fields.iter().position(|field| field.name() == name) {
                 seen[at] = true;
                 map.next_value_seed(FieldCheck { field: &fields[at], place: Place::Field })?;
             } else {
@@ -44,7 +41,7 @@ impl<'de> Visitor<'de> for DocumentCheck<'_> {
             }
         }
         match fields.iter().zip(seen).find(|(field, seen)| field.is_required() && !seen) {
-            None => Ok(version),
+            None => Ok(()),
             Some((field, _)) => Err(A::Error::custom(format_args!(
                 "field `{}` is required and missing",
                 field.name()

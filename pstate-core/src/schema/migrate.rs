@@ -11,7 +11,7 @@ use super::entity::Entity;
 use super::field::OldField;
 use super::schema::Schema;
 use super::step::{Step, StepError, reason_text};
-use crate::model::json::{expect_object, validate, without_content};
+use crate::model::json::{validate, without_content};
 use crate::model::written::{MAX_DEPTH, is_too_deep};
 use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
 use crate::runtime::run_step;
@@ -102,32 +102,29 @@ impl Schema {
 
 /// The text to store for a document that is put: checked, at the current version.
 ///
-/// A text that says it is older is migrated first, so that nothing is stamped as something that
+/// A text whose `version` is older is migrated first, so that nothing is stamped as something that
 /// it is not. One that says it is newer is refused.
-pub(crate) fn stamp(entity: &Entity, text: String) -> Result<String> {
+pub(crate) fn stamp(entity: &Entity, text: String, version: Option<u32>) -> Result<String> {
     let current = entity.version();
-    let checked = check(entity, &text);
-    // A text of another version need not fit the declaration; only its version tells.
-    let version = match &checked {
-        Ok(version) => *version,
-        Err(_) => validate_input(&text)?,
-    };
+    // A text of another version need not fit the declaration.
     match version {
-        Some(version) if version < current => upgrade(entity, &text, version),
-        Some(version) if version > current => Err(Error::schema(format!(
-            "says it is version {version}, newer than the schema's {current}; \
-             it is not overwritten with an older shape"
-        ))),
-        Some(_) => {
-            checked?;
-            let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
-            let rest = text.strip_prefix(&begins).unwrap_or_default();
-            match rest.as_bytes() {
-                [b',' | b'}', ..] => Ok(text),
-                _ => migrate(entity, &text, |_| Ok(())),
-            }
+        Some(version) if version < current => return upgrade(entity, &text, version),
+        Some(version) if version > current => {
+            return Err(Error::schema(format!(
+                "says it is version {version}, newer than the schema's {current}; \
+                 it is not overwritten with an older shape"
+            )));
         }
-        None => checked.map(|_| with_version(current, &text)),
+        _ => check(entity, &text)?,
+    }
+    if version.is_none() {
+        return Ok(with_version(current, &text));
+    }
+    let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
+    let rest = text.strip_prefix(&begins).unwrap_or_default();
+    match rest.as_bytes() {
+        [b',' | b'}', ..] => Ok(text),
+        _ => migrate(entity, &text, |_| Ok(())),
     }
 }
 
@@ -154,8 +151,7 @@ fn with_version(version: u32, text: &str) -> String {
     format!("{{\"{VERSION_MEMBER}\":{version}{comma}{members}")
 }
 
-fn check(entity: &Entity, text: &str) -> Result<Option<u32>> {
-    expect_object(text)?;
+fn check(entity: &Entity, text: &str) -> Result<()> {
     let mut json = serde_json::Deserializer::from_str(text);
     DocumentCheck(entity)
         .deserialize(&mut json)
@@ -397,7 +393,7 @@ mod tests {
             patterns::rename("title", "name"),
         );
         let entity = schema(entity).entity("deck").unwrap().clone();
-        let stamp = |text: &str| stamp(&entity, text.to_owned());
+        let stamp = |text: &str| stamp(&entity, text.to_owned(), validate_input(text).unwrap());
         assert_eq!(stamp(r#"{"name":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
         assert_eq!(stamp(r#"{"name":"a","$v":2}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
         assert_eq!(stamp(r#"{"$v":1,"title":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);

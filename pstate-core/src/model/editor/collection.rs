@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::parts::{Kind, items, kind, members, unquoted};
+use super::parts::{Kind, items, kind, members, quoted, unquoted};
 use super::splice::{Piece, Splice};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::key::{Key, KeyRef, KeySet};
@@ -36,7 +36,7 @@ pub(crate) fn add_references(document: &str, member: &str, keys: &[Key]) -> Resu
         } else {
             let elements: Vec<_> =
                 found.iter().map(|found| (found.whole_in(document), true)).collect();
-            let name = serde_json::Value::from(member);
+            let name = quoted(member);
             let insertion = vec![Piece::text(format!("{name}:{text}"))];
             splice.elements(document, &elements, vec![(elements.len().checked_sub(1), insertion)]);
         }
@@ -208,9 +208,9 @@ fn reference(value: &str) -> Result<Option<Option<Key>>> {
 }
 
 fn reference_text(key: &Key) -> String {
-    format!("{{\"{REF_MEMBER}\":{}}}", serde_json::Value::from(key.as_str()))
+    format!("{{\"{REF_MEMBER}\":{}}}", quoted(key.as_str()))
 }
 
 fn entry_text(key: &Key) -> String {
-    format!("{}:{}", serde_json::Value::from(key.id()), reference_text(key))
+    format!("{}:{}", quoted(key.id()), reference_text(key))
 }

@@ -1,11 +1,12 @@
 //! Changing a document as a tree.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::merge::{MemberChange, Merge};
-use super::parts::{Member, members};
+use super::parts::{Member, members, quoted};
 use crate::model::error::{Error, Result};
 use crate::model::json::{Object, VERSION_MEMBER, without_content};
 
@@ -16,12 +17,11 @@ use crate::model::json::{Object, VERSION_MEMBER, without_content};
 #[derive(Debug)]
 pub(crate) struct DocumentEditor<'a> {
     text: &'a str,
-    /// The members that the edit sees, as they are written.
     members: Vec<Member<'a>>,
     before: Object,
     object: Object,
     /// The texts that values of members were made from.
-    made_from: BTreeMap<String, String>,
+    made_from: BTreeMap<String, Cow<'a, str>>,
 }
 
 impl<'a> DocumentEditor<'a> {
@@ -43,10 +43,9 @@ impl<'a> DocumentEditor<'a> {
     }
 
     fn open_members(text: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        let mut members = members(text)?;
-        members.retain(|member| wanted(&member.name));
+        let members = members(text)?;
         let mut before = Object::new();
-        for member in &members {
+        for member in members.iter().filter(|member| wanted(&member.name)) {
             let value: Value = serde_json::from_str(member.value)
                 .map_err(|error| Error::corrupt(without_content(&error)))?;
             before.insert(member.name.as_ref().to_owned(), value);
@@ -74,24 +73,33 @@ impl<'a> DocumentEditor<'a> {
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) for text that is not JSON.
-    pub(crate) fn text_of(&self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn text_of(&self, name: &str) -> Result<Option<Cow<'a, str>>> {
         let Some(value) = self.object.get(name) else { return Ok(None) };
         if self.before.get(name) == Some(value) {
             let stored = self.members.iter().rfind(|member| member.name == name);
-            return Ok(stored.map(|member| member.value.to_owned()));
+            return Ok(stored.map(|member| Cow::Borrowed(member.value)));
         }
         let changed = self.changed_members();
-        let changes = changes(&changed, &self.made_from);
+        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
         let place = changed.iter().position(|changed| changed.name == name);
         match place {
-            Some(at) => Merge::new(self.text, None).text_of(&changes, &changes[at]),
-            None => Ok(Some(value.to_string())),
+            Some(at) => {
+                let merge = Merge::new(self.text, None);
+                let text = merge.text_of(&self.members, &changes, &changes[at])?;
+                Ok(text.map(Cow::Owned))
+            }
+            None => Ok(Some(Cow::Owned(value.to_string()))),
         }
     }
 
     /// Sets or removes a member. A value that was made from another text, such as an object from a
     /// list of ids, is written in that text's order.
-    pub(crate) fn set(&mut self, name: &str, value: Option<Value>, made_from: Option<String>) {
+    pub(crate) fn set(
+        &mut self,
+        name: &str,
+        value: Option<Value>,
+        made_from: Option<Cow<'a, str>>,
+    ) {
         match value {
             Some(value) => self.object.insert(name.to_owned(), value),
             None => self.object.remove(name),
@@ -107,7 +115,8 @@ impl<'a> DocumentEditor<'a> {
         if changed.is_empty() {
             return Ok(self.text.to_owned());
         }
-        Merge::new(self.text, None).finish(&changes(&changed, &self.made_from))
+        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
+        Merge::new(self.text, None).finish(&self.members, &changes)
     }
 
     /// The edited text at a version, which stands first.
@@ -115,53 +124,61 @@ impl<'a> DocumentEditor<'a> {
         self.remove_version();
         let mut changed = self.changed_members();
         changed.push(ChangedMember {
-            name: VERSION_MEMBER.to_owned(),
-            written: format!("\"{VERSION_MEMBER}\""),
+            name: VERSION_MEMBER,
+            written: quoted(VERSION_MEMBER),
             before: Some(String::new()),
             after: Some(version.to_string()),
+            made_from: None,
         });
-        Merge::new(self.text, None).finish(&changes(&changed, &self.made_from))
+        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
+        Merge::new(self.text, None).finish(&self.members, &changes)
     }
 
-    fn changed_members(&self) -> Vec<ChangedMember> {
-        let gone = self.before.iter().filter(|(name, _)| !self.object.contains_key(*name));
-        let gone = gone.map(|(name, before)| ChangedMember::new(name, Some(before), None));
-        let changed = self.object.iter().filter_map(|(name, after)| {
+    fn changed_members(&self) -> Vec<ChangedMember<'_>> {
+        let made_from = |name: &String| self.made_from.get(name).map(|text| &**text);
+        let mut changed = Vec::new();
+        for (name, before) in &self.before {
+            if !self.object.contains_key(name) {
+                changed.push(ChangedMember::new(name, Some(before), None, None));
+            }
+        }
+        for (name, after) in &self.object {
             let before = self.before.get(name);
-            (before != Some(after)).then(|| ChangedMember::new(name, before, Some(after)))
-        });
-        gone.chain(changed).collect()
+            if before != Some(after) {
+                changed.push(ChangedMember::new(name, before, Some(after), made_from(name)));
+            }
+        }
+        changed
     }
 }
 
 /// A member that the edit has changed, as text.
-struct ChangedMember {
-    name: String,
+struct ChangedMember<'e> {
+    name: &'e str,
+    /// The name in quotes.
     written: String,
     before: Option<String>,
     after: Option<String>,
+    made_from: Option<&'e str>,
 }
 
-impl ChangedMember {
-    fn new(name: &str, before: Option<&Value>, after: Option<&Value>) -> Self {
-        Self {
-            name: name.to_owned(),
-            written: Value::String(name.to_owned()).to_string(),
-            before: before.map(Value::to_string),
-            after: after.map(Value::to_string),
+impl<'e> ChangedMember<'e> {
+    fn new(
+        name: &'e str,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        made_from: Option<&'e str>,
+    ) -> Self {
+        let (before, after) = (before.map(Value::to_string), after.map(Value::to_string));
+        Self { name, written: quoted(name), before, after, made_from }
+    }
+
+    fn as_change(&self) -> MemberChange<'_> {
+        MemberChange {
+            written: &self.written,
+            before: self.before.as_deref(),
+            after: self.after.as_deref(),
+            made_from: self.made_from,
         }
     }
-}
-
-fn changes<'t>(
-    changed: &'t [ChangedMember],
-    made_from: &'t BTreeMap<String, String>,
-) -> Vec<MemberChange<'t>> {
-    let change = |changed: &'t ChangedMember| MemberChange {
-        written: &changed.written,
-        before: changed.before.as_deref(),
-        after: changed.after.as_deref(),
-        made_from: made_from.get(&changed.name).map(String::as_str),
-    };
-    changed.iter().map(change).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::lists::{before_of_after, hides_members, seen_from_stored};
 use super::moved::{Moved, NewValue};
 use super::parts::{Kind, Member, items, kind, members, unquoted};
@@ -49,23 +51,28 @@ impl<'t, 'p> Merge<'t, 'p> {
         Self { stored, view, moved: Moved::default(), path: Vec::new() }
     }
 
-    /// The stored text with the changed members.
-    pub(super) fn finish(mut self, changes: &[MemberChange<'t>]) -> Result<String> {
+    /// The stored text with the changed members. `found` are the members of the stored text.
+    pub(super) fn finish(
+        mut self,
+        found: &[Member<'t>],
+        changes: &[MemberChange<'t>],
+    ) -> Result<String> {
         let mut splice = Splice::new(self.stored);
-        self.object(&mut splice, self.stored, changes)?;
-        self.moved.write(&splice.finish())
+        self.object(&mut splice, self.stored, found, changes)?;
+        self.moved.write(&splice.finish(), self.stored.len())
     }
 
     /// The text that one of the changed members gets.
     pub(super) fn text_of(
         mut self,
+        found: &[Member<'t>],
         changes: &[MemberChange<'t>],
         changed: &MemberChange<'t>,
     ) -> Result<Option<String>> {
-        self.object(&mut Splice::new(self.stored), self.stored, changes)?;
+        self.object(&mut Splice::new(self.stored), self.stored, found, changes)?;
         let new =
             |text| NewValue { text, name: Some(changed.written), replaces: changed.made_from };
-        changed.after.map(|text| self.moved.write(&[Piece::New(new(text))])).transpose()
+        changed.after.map(|text| self.moved.write(&[Piece::New(new(text))], 0)).transpose()
     }
 
     fn value(
@@ -82,7 +89,7 @@ impl<'t, 'p> Merge<'t, 'p> {
         match (kind(stored), kind(before), kind(after)) {
             (Kind::Object, Kind::Object, Kind::Object) => {
                 let changes = changes_between(before, after)?;
-                self.object(splice, stored, &changes)
+                self.object(splice, stored, &members(stored)?, &changes)
             }
             (Kind::Array, Kind::Array, Kind::Array) => self.list(splice, stored, before, after),
             _ => {
@@ -99,20 +106,18 @@ impl<'t, 'p> Merge<'t, 'p> {
         &mut self,
         splice: &mut Splice<'t>,
         stored: &'t str,
+        found: &[Member<'t>],
         changes: &[MemberChange<'t>],
     ) -> Result<()> {
         let is_root = std::ptr::eq(stored, self.stored);
-        let found = members(stored)?;
-        // Of a member that is written twice the last one counts.
-        let places: HashMap<&str, usize> =
-            found.iter().enumerate().map(|(at, member)| (&*member.name, at)).collect();
+        let places = Places::of(found, changes.len());
         let mut kept = vec![true; found.len()];
         let mut added: Vec<MemberChange<'t>> = Vec::new();
         let mut version = None;
         for change in changes {
             let name = unquoted(change.written)?;
-            let Some(&at) = places.get(&*name) else {
-                match self.alias(stored, &found, changes, change)? {
+            let Some(at) = places.get(&name) else {
+                match self.alias(stored, found, changes, change)? {
                     Some(alias) => {
                         let member = &found[alias];
                         match change.after {
@@ -161,6 +166,9 @@ impl<'t, 'p> Merge<'t, 'p> {
             let value = NewValue { text, name, replaces: change.made_from };
             let pieces = vec![Piece::text(change.written), Piece::text(":"), Piece::New(value)];
             insertions.push((last_kept, pieces));
+        }
+        if insertions.is_empty() && kept.iter().all(|kept| *kept) {
+            return Ok(());
         }
         let elements: Vec<_> =
             found.iter().map(|member| member.whole_in(stored)).zip(kept).collect();
@@ -289,7 +297,7 @@ impl<'t, 'p> Merge<'t, 'p> {
             return Ok(None);
         }
         let changes = changes_between(before, "{}")?;
-        let rest = Merge::new(member.value, None).finish(&changes)?;
+        let rest = Merge::new(member.value, None).finish(&members(member.value)?, &changes)?;
         let mut candidate = Splice::new(self.stored);
         candidate.replace(member.value, vec![Piece::text(rest.as_str())]);
         let candidate = candidate.into_text();
@@ -375,15 +383,39 @@ impl<'t, 'p> Merge<'t, 'p> {
     }
 }
 
+/// Where the members of an object stand.
+enum Places<'f, 't> {
+    /// To be searched for few changes.
+    List(&'f [Member<'t>]),
+    ByName(HashMap<&'f str, usize, RandomState>),
+}
+
+impl<'f, 't> Places<'f, 't> {
+    fn of(members: &'f [Member<'t>], changes: usize) -> Self {
+        if members.len().saturating_mul(changes) <= 256 {
+            return Self::List(members);
+        }
+        Self::ByName(members.iter().enumerate().map(|(at, it)| (&*it.name, at)).collect())
+    }
+
+    /// Of a member that is written twice the last one counts.
+    fn get(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::List(members) => members.iter().rposition(|member| member.name == name),
+            Self::ByName(places) => places.get(name).copied(),
+        }
+    }
+}
+
 /// How two objects differ that were written in the same way.
 pub(super) fn changes_between<'t>(
     before: &'t str,
     after: &'t str,
 ) -> Result<Vec<MemberChange<'t>>> {
     let (before, after) = (members(before)?, members(after)?);
-    let old: HashMap<&str, &'t str> =
+    let old: HashMap<&str, &'t str, RandomState> =
         before.iter().map(|member| (member.written, member.value)).collect();
-    let new: HashMap<&str, &'t str> =
+    let new: HashMap<&str, &'t str, RandomState> =
         after.iter().map(|member| (member.written, member.value)).collect();
     let gone = before.iter().filter(|member| !new.contains_key(member.written));
     let gone = gone.map(|member| MemberChange {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::parts::{Kind, items, kind, members, unquoted};
+use foldhash::fast::RandomState;
+
+use super::parts::{Kind, Member, items, kind, members, unquoted};
 use super::splice::Piece;
 use crate::model::error::Result;
 use crate::model::reference::REF_MEMBER;
@@ -26,7 +28,7 @@ pub(super) struct NewValue<'t> {
 /// it was stored.
 #[derive(Debug, Default)]
 pub(super) struct Moved<'t> {
-    removed: HashMap<&'t str, Vec<Removed<'t>>>,
+    removed: HashMap<&'t str, Vec<Removed<'t>>, RandomState>,
 }
 
 #[derive(Debug)]
@@ -71,9 +73,9 @@ impl<'t> Moved<'t> {
         Ok(())
     }
 
-    /// The text of an edited document.
-    pub(super) fn write(&self, pieces: &[Piece<'t>]) -> Result<String> {
-        let mut text = String::new();
+    /// The text that the pieces make up, about as long as expected.
+    pub(super) fn write(&self, pieces: &[Piece<'t>], expected: usize) -> Result<String> {
+        let mut text = String::with_capacity(expected + expected / 4);
         for piece in pieces {
             match piece {
                 Piece::Text(part) => text.push_str(part),
@@ -115,7 +117,8 @@ impl<'t> Moved<'t> {
             return Ok(());
         }
         let mut members = members(value.text)?;
-        members.sort_by_key(|member| order.get(&*member.name).copied().unwrap_or(usize::MAX));
+        let place = |member: &Member<'_>| order.get(&*member.name).copied().unwrap_or(usize::MAX);
+        members.sort_by_cached_key(place);
         text.push('{');
         for (at, member) in members.into_iter().enumerate() {
             if at > 0 {
@@ -140,8 +143,8 @@ impl<'t> Moved<'t> {
 
 /// Where each name stands in a list of ids or references: an object that replaces the list is
 /// written in the list's order, although a tree keeps its members sorted.
-fn names_in_list(list: &str) -> Result<HashMap<Cow<'_, str>, usize>> {
-    let mut names = HashMap::new();
+fn names_in_list(list: &str) -> Result<HashMap<Cow<'_, str>, usize, RandomState>> {
+    let mut names = HashMap::default();
     if kind(list) != Kind::Array {
         return Ok(names);
     }

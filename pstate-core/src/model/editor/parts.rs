@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::error::{Error, Result};
-use crate::model::json::without_content;
+use crate::model::json::{MemberName, without_content};
 
 /// What a JSON text holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,31 +48,41 @@ impl<'t> Member<'t> {
 /// # Errors
 /// [`Corrupt`](crate::ErrorKind::Corrupt) for anything but an object.
 pub(crate) fn members(object: &str) -> Result<Vec<Member<'_>>> {
-    struct MembersVisitor;
+    struct MembersVisitor<'de> {
+        text: &'de str,
+    }
 
-    impl<'de> Visitor<'de> for MembersVisitor {
-        type Value = Vec<(&'de RawValue, &'de RawValue)>;
+    impl<'de> Visitor<'de> for MembersVisitor<'de> {
+        type Value = Vec<Member<'de>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                members.push(member);
+            let mut members = Vec::with_capacity(8);
+            let mut end = 0;
+            while let Some(MemberName(name)) = map.next_key()? {
+                let value = map.next_value::<&'de RawValue>()?.get();
+                let start = value.as_ptr() as usize - self.text.as_ptr() as usize;
+                let written = if let Cow::Borrowed(name) = name {
+                    let begin = name.as_ptr() as usize - self.text.as_ptr() as usize;
+                    &self.text[begin - 1..=begin + name.len()]
+                } else {
+                    // Between two values there are a comma, whitespace, the name, and a colon.
+                    let between = &self.text[end..start];
+                    let quotes = between.find('"').zip(between.rfind('"'));
+                    quotes.map_or("", |(first, last)| &between[first..=last])
+                };
+                end = start + value.len();
+                members.push(Member { name, written, value });
             }
             Ok(members)
         }
     }
 
-    let found = serde_json::Deserializer::from_str(object).deserialize_map(MembersVisitor);
-    let mut members = Vec::new();
-    for (name, value) in found.map_err(corrupt)? {
-        let (written, value) = (name.get(), value.get());
-        members.push(Member { name: unquoted(written)?, written, value });
-    }
-    Ok(members)
+    let visitor = MembersVisitor { text: object };
+    serde_json::Deserializer::from_str(object).deserialize_map(visitor).map_err(corrupt)
 }
 
 /// The items of an array.
@@ -107,6 +117,19 @@ pub(crate) fn unquoted(string: &str) -> Result<Cow<'_, str>> {
         Some(content) if !content.contains('\\') => Ok(Cow::Borrowed(content)),
         _ => serde_json::from_str(string).map(Cow::Owned).map_err(corrupt),
     }
+}
+
+/// The text of a string.
+pub(super) fn quoted(content: &str) -> String {
+    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if content.bytes().all(is_plain) {
+        let mut text = String::with_capacity(content.len() + 2);
+        text.push('"');
+        text.push_str(content);
+        text.push('"');
+        return text;
+    }
+    serde_json::Value::from(content).to_string()
 }
 
 fn corrupt(error: serde_json::Error) -> Error {

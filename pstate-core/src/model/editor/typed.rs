@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::merge::{Merge, TypeView, changes_between};
+use super::parts::members;
 use crate::model::error::{Error, Result};
 
 /// The stored text with what a typed edit has changed: the type's text before and after it.
@@ -24,9 +25,10 @@ pub(crate) fn edit_typed(
     if changes.is_empty() {
         return Ok(stored.to_owned());
     }
+    let found = members(stored)?;
     let merge = |resolve_aliases| {
         let project = &|text: &str| project(text).ok();
-        Merge::new(stored, Some(TypeView { project, resolve_aliases })).finish(&changes)
+        Merge::new(stored, Some(TypeView { project, resolve_aliases })).finish(&found, &changes)
     };
     let text = merge(false)?;
     if let Ok(seen) = project(&text)
