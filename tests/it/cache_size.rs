@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use pstate::{CachePolicy, PState, Warm};
+use pstate::{CachePolicy, PState, Staleness, Warm};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,7 +30,8 @@ async fn fill(store: &Store) {
 }
 
 fn handle(store: &Store, cache_bytes: u64) -> PState {
-    store.builder().cache_bytes(cache_bytes).build().unwrap()
+    // Unbounded: the echo of its own changes would take entries away while they are counted.
+    store.builder().staleness(Staleness::Unbounded).cache_bytes(cache_bytes).build().unwrap()
 }
 
 on_each_store! {

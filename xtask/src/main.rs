@@ -101,6 +101,11 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
         let core = ["test", "--package", "pstate-core", "--features", "_shuttle"];
         cargo(core.iter().chain(arguments).copied())?;
     }
+    // Features of serde_json that any crate of a program may turn on.
+    for feature in ["arbitrary_precision", "float_roundtrip", "preserve_order"] {
+        let edits = ["test", "--package", "pstate-tests", "--no-default-features", "--test", "edits"];
+        cargo(edits.into_iter().chain(["--features", feature]))?;
+    }
     cargo(["test", "--package", "pstate", "--no-default-features", "--lib"])?;
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;

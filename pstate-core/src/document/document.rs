@@ -124,12 +124,13 @@ impl Document {
         self.inner.version.unwrap_or(0)
     }
 
-    /// The version of what is stored, if that is newer than what this shows.
-    pub(crate) fn downgraded_from(&self) -> Option<u32> {
-        match self.inner.shown {
-            Shown::Downgraded(stored) => Some(stored),
-            Shown::AsStored | Shown::Migrated => None,
-        }
+    /// The version of what is stored, if that is newer than the schema's.
+    pub(crate) fn newer_than(&self, current: u32) -> Option<u32> {
+        let stored = match self.inner.shown {
+            Shown::Downgraded(stored) => stored,
+            Shown::AsStored | Shown::Migrated => self.version(),
+        };
+        (stored > current).then_some(stored)
     }
 
     /// Whether what is stored is older than what this shows.

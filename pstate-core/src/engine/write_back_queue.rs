@@ -123,8 +123,8 @@ impl WriteBackQueue {
     }
 
     /// What an earlier read has made of a document of this revision, while its write-back waits or
-    /// is under way, and for reads that `began` before its end. A step need not give the same result
-    /// twice: all reads agree on the first one, which is the one that gets stored.
+    /// is under way, and for reads that `began` before its end. A step need not give the same
+    /// result twice: all reads agree on the first one, which is the one that gets stored.
     pub(crate) fn find(
         &self,
         space: &Space,

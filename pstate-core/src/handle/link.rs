@@ -84,7 +84,7 @@ impl PState {
     /// use serde_json::json;
     ///
     /// pstate.put("deck:es", &json!({})).await?;
-    /// let cards = [("card:hola", json!({"front": "hola"})), ("card:adios", json!({"front": "adiós"}))];
+    /// let cards = [("card:a", json!({"front": "hola"})), ("card:b", json!({"front": "adiós"}))];
     /// pstate.create_linked_many("deck:es", "cards", cards).await?;
     /// let loaded = pstate.preload("deck:es", "cards").await?;
     /// assert_eq!(loaded.follow(loaded.root(), "cards")?.len(), 2);
@@ -160,8 +160,8 @@ impl PState {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if the parent's `field` holds something else than a
-    /// collection of references, and those of [`update`](PState::update). A parent that does not
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the parent's `field` holds something else than
+    /// a collection of references, and those of [`update`](PState::update). A parent that does not
     /// exist has no references.
     pub async fn unlink<K: AsKey>(
         &self,

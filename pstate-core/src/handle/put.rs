@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::pstate::PState;
-use super::update::newer_than;
 use crate::document::Document;
 use crate::engine::StoreItem;
 use crate::model::json::{expect_object, unwritable};
@@ -117,8 +116,9 @@ impl PState {
         if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type()))
             && expect != Expect::Absent
             && let Some(known) = self.engine().cache().peek(&self.space, key.borrow())
-            && let Some(why) = newer_than(entity.version(), &known)
+            && let Some(stored) = known.newer_than(entity.version())
         {
+            let why = migrate::newer_is_kept(stored, entity.version());
             return Err(located(Error::schema(why)));
         }
         self.item(key, text, version, expect)

@@ -10,6 +10,7 @@ use crate::model::{
     AsKey, BoxError, DocumentEditor, Error, ErrorKind, Expect, Key, Object, Result,
 };
 use crate::runtime::{backoff, sleep};
+use crate::schema::migrate;
 use crate::telemetry::{Call, Operation};
 
 /// How often an update is tried before it gives up. Each failure means that another write has
@@ -166,8 +167,8 @@ impl PState {
         let schema = self.engine().schema();
         if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type())) {
             let (version, current) = (read.version(), entity.version());
-            if let Some(why) = newer_than(current, read) {
-                return refuse(why);
+            if let Some(stored) = read.newer_than(current) {
+                return refuse(migrate::newer_is_kept(stored, current));
             }
             if version < current {
                 return refuse(format!(
@@ -178,17 +179,6 @@ impl PState {
         }
         self.prepare_text(key.clone(), text, Expect::Revision(read.revision()))
     }
-}
-
-/// Why a document must not be replaced by one of the schema's version: it is newer.
-pub(super) fn newer_than(current: u32, document: &Document) -> Option<String> {
-    let stored = document.downgraded_from().unwrap_or_else(|| document.version());
-    (stored > current).then(|| {
-        format!(
-            "is stored at version {stored}, newer than the schema's {current}; \
-             it is not overwritten with an older shape"
-        )
-    })
 }
 
 fn edit_as_tree(

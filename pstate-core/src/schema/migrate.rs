@@ -128,6 +128,14 @@ pub(crate) fn stamp(entity: &Entity, text: String, version: Option<u32>) -> Resu
     }
 }
 
+/// Why a document that is stored at a newer version is not replaced.
+pub(crate) fn newer_is_kept(stored: u32, current: u32) -> String {
+    format!(
+        "is stored at version {stored}, newer than the schema's {current}; \
+         it is not overwritten with an older shape"
+    )
+}
+
 /// The text to store for a document of an older shape, which is not checked.
 pub(crate) fn stamp_at(version: u32, text: String) -> Result<String> {
     match validate_input(&text)? {

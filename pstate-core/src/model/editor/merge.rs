@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::lists::{before_of_after, hides_members, seen_from_stored};
-use super::moved::{Moved, NewValue};
+use super::moved::Moved;
 use super::parts::{Kind, Member, items, kind, members, unquoted};
-use super::splice::{Piece, Splice};
+use super::splice::{NewValue, Piece, Splice};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::json::VERSION_MEMBER;
 

@@ -6,20 +6,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::parts::{Kind, Member, items, kind, members, unquoted};
-use super::splice::Piece;
+use super::splice::{NewValue, Piece};
 use crate::model::error::Result;
 use crate::model::reference::REF_MEMBER;
-
-/// A value that an edit has put somewhere.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NewValue<'t> {
-    /// The text that the edit gives it.
-    pub(super) text: &'t str,
-    /// The name of the member that it is the value of, as it is written.
-    pub(super) name: Option<&'t str>,
-    /// The stored text of what it replaces.
-    pub(super) replaces: Option<&'t str>,
-}
 
 /// The values that an edit has taken away, by the text in which the edit saw them.
 ///

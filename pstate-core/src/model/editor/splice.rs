@@ -3,7 +3,16 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::moved::NewValue;
+/// A value that an edit has put somewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewValue<'t> {
+    /// The text that the edit gives it.
+    pub(super) text: &'t str,
+    /// The name of the member that it is the value of, as it is written.
+    pub(super) name: Option<&'t str>,
+    /// The stored text of what it replaces.
+    pub(super) replaces: Option<&'t str>,
+}
 
 /// A part of an edited text.
 #[derive(Debug)]
