@@ -86,7 +86,7 @@ impl PState {
     /// pstate.put("deck:es", &json!({})).await?;
     /// let cards = [("card:a", json!({"front": "hola"})), ("card:b", json!({"front": "adiós"}))];
     /// pstate.create_linked_many("deck:es", "cards", cards).await?;
-    /// let loaded = pstate.preload("deck:es", "cards").await?;
+    /// let loaded = pstate.preload("deck:es", "cards").await?.unwrap();
     /// assert_eq!(loaded.follow(loaded.root(), "cards")?.len(), 2);
     /// # Ok(())
     /// # }

@@ -71,11 +71,6 @@ impl PState {
     /// own.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Refused> {
-    /// # use std::sync::Arc;
-    /// # let adapter = Arc::new(pstate_core::MemoryAdapter::new());
-    /// # let pstate = pstate_core::PState::builder(adapter).build()?;
     /// use serde_json::{Value, json};
     ///
     /// #[derive(Debug)]
@@ -89,6 +84,11 @@ impl PState {
     ///     }
     /// }
     ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Refused> {
+    /// # use std::sync::Arc;
+    /// # let adapter = Arc::new(pstate_core::MemoryAdapter::new());
+    /// # let pstate = pstate_core::PState::builder(adapter).build()?;
     /// pstate.put("account:a", &json!({"balance": 5})).await?;
     /// let left = pstate.try_update("account:a", |account| {
     ///     let balance = account.get("balance").and_then(Value::as_u64).unwrap_or(0);
