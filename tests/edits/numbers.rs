@@ -34,6 +34,20 @@ fn a_flattened_member_keeps_its_digits() {
 }
 
 #[test]
+fn a_copied_member_keeps_the_digits_that_a_double_does_not_have() {
+    for (pattern, text) in [
+        (any("new").migrate(patterns::renamed_from("old")), r#"{"old":12345678901234567890123}"#),
+        (
+            any("new").migrate(patterns::from_path("meta.id")),
+            r#"{"meta":{"id":12345678901234567890123}}"#,
+        ),
+    ] {
+        let migrated = field(pattern, text);
+        assert!(migrated.ends_with(r#","new":12345678901234567890123}"#), "{migrated}");
+    }
+}
+
+#[test]
 fn a_number_that_becomes_text_keeps_its_digits() {
     for number in ["12.50", "1e3", "12345678901234567890123", "0.30000000000000000001", "7"] {
         let text = format!(r#"{{"code":{number}}}"#);

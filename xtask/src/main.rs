@@ -103,7 +103,8 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     }
     // Features of serde_json that any crate of a program may turn on.
     for feature in ["arbitrary_precision", "float_roundtrip", "preserve_order"] {
-        let edits = ["test", "--package", "pstate-tests", "--no-default-features", "--test", "edits"];
+        let edits =
+            ["test", "--package", "pstate-tests", "--no-default-features", "--test", "edits"];
         cargo(edits.into_iter().chain(["--features", feature]))?;
     }
     cargo(["test", "--package", "pstate", "--no-default-features", "--lib"])?;

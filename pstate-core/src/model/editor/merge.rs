@@ -59,7 +59,11 @@ impl<'t, 'p> Merge<'t, 'p> {
     ) -> Result<String> {
         let mut splice = Splice::new(self.stored);
         self.object(&mut splice, self.stored, found, changes)?;
-        self.moved.write(&splice.finish(), self.stored.len())
+        let pieces = splice.finish();
+        if pieces.iter().any(|piece| matches!(piece, Piece::New(_))) {
+            self.moved.add_long_numbers(self.stored)?;
+        }
+        self.moved.write(&pieces, self.stored.len())
     }
 
     /// The text that one of the changed members gets.
@@ -70,6 +74,7 @@ impl<'t, 'p> Merge<'t, 'p> {
         changed: &MemberChange<'t>,
     ) -> Result<Option<String>> {
         self.object(&mut Splice::new(self.stored), self.stored, found, changes)?;
+        self.moved.add_long_numbers(self.stored)?;
         let new =
             |text| NewValue { text, name: Some(changed.written), replaces: changed.made_from };
         changed.after.map(|text| self.moved.write(&[Piece::New(new(text))], 0)).transpose()

@@ -4,20 +4,23 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
+use serde_json::Value;
 
 use super::parts::{Kind, Member, items, kind, members, unquoted};
 use super::splice::{NewValue, Piece};
 use crate::model::error::Result;
 use crate::model::reference::REF_MEMBER;
 
-/// The values that an edit has taken away, by the text in which the edit saw them.
+/// The values that an edit has moved or copied, by the text in which the edit saw them.
 ///
 /// An edit sees numbers as doubles, and values without members that its type does not know. A
 /// value that disappears in one place and appears, equal, in another has moved: it is written as
-/// it was stored.
+/// it was stored. One with a number that a double does not hold, as an id of 20 digits, is also
+/// found where it still stands: it was copied.
 #[derive(Debug, Default)]
 pub(super) struct Moved<'t> {
     removed: HashMap<&'t str, Vec<Removed<'t>>, RandomState>,
+    copied: HashMap<String, &'t str, RandomState>,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,31 @@ impl<'t> Moved<'t> {
         Ok(())
     }
 
+    /// Adds what stands in the stored document and holds numbers that a double does not hold.
+    pub(super) fn add_long_numbers(&mut self, stored: &'t str) -> Result<()> {
+        if !has_long_number(stored) {
+            return Ok(());
+        }
+        match kind(stored) {
+            Kind::Object => {
+                for member in members(stored)? {
+                    self.add_long_numbers(member.value)?;
+                }
+            }
+            Kind::Array => {
+                for item in items(stored)? {
+                    self.add_long_numbers(item)?;
+                }
+            }
+            Kind::Scalar => {}
+        }
+        // What cannot be held as a tree has not been seen by an edit.
+        if let Ok(seen) = serde_json::from_str::<Value>(stored) {
+            self.copied.entry(seen.to_string()).or_insert(stored);
+        }
+        Ok(())
+    }
+
     /// The text that the pieces make up, about as long as expected.
     pub(super) fn write(&self, pieces: &[Piece<'t>], expected: usize) -> Result<String> {
         let mut text = String::with_capacity(expected + expected / 4);
@@ -81,7 +109,7 @@ impl<'t> Moved<'t> {
         }
         match kind(value.text) {
             Kind::Object => self.write_object(text, value),
-            Kind::Array if !self.removed.is_empty() => {
+            Kind::Array if !self.is_empty() => {
                 text.push('[');
                 for (at, item) in items(value.text)?.into_iter().enumerate() {
                     if at > 0 {
@@ -101,7 +129,7 @@ impl<'t> Moved<'t> {
 
     fn write_object(&self, text: &mut String, value: NewValue<'t>) -> Result<()> {
         let order = value.replaces.map(names_in_list).transpose()?.unwrap_or_default();
-        if self.removed.is_empty() && order.is_empty() {
+        if self.is_empty() && order.is_empty() {
             text.push_str(value.text);
             return Ok(());
         }
@@ -122,12 +150,33 @@ impl<'t> Moved<'t> {
         Ok(())
     }
 
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.copied.is_empty()
+    }
+
     /// The stored text of a value that has moved: of several, the one that had the same name.
     fn find(&self, value: NewValue<'t>) -> Option<&'t str> {
-        let removed = self.removed.get(value.text)?;
-        let same_name = removed.iter().find(|removed| removed.name == value.name);
-        same_name.or(removed.first()).map(|removed| removed.stored)
+        if let Some(removed) = self.removed.get(value.text) {
+            let same_name = removed.iter().find(|removed| removed.name == value.name);
+            return same_name.or(removed.first()).map(|removed| removed.stored);
+        }
+        self.copied.get(value.text).copied()
     }
+}
+
+/// Whether a text may hold a number that a double does not hold: it has more digits in a row, but
+/// for a point, than a double has.
+fn has_long_number(text: &str) -> bool {
+    const DIGITS: usize = 16;
+    let mut digits = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' => {}
+            _ => digits = 0,
+        }
+        digits >= DIGITS
+    })
 }
 
 /// Where each name stands in a list of ids or references: an object that replaces the list is

@@ -107,8 +107,23 @@ fn a_value_that_moves_keeps_its_text() {
     });
     assert_eq!(
         wrapped,
-        r#"{"was":{"meta":{"id":12345678901234567890123,"rate":1e3},"n":[0.10],"price":12.50}}"#
+        r#"{"was":{"price":12.50,"meta":{"id":12345678901234567890123,"rate":1e3},"n":[0.10]}}"#
     );
+}
+
+#[test]
+fn a_long_number_that_is_copied_keeps_its_digits() {
+    let text = r#"{"id":12345678901234567890123,"m":{"x":0.30000000000000000001},"price":12.50}"#;
+    let copied = edited(text, |object| {
+        let (id, m, price) = (object["id"].clone(), object["m"].clone(), object["price"].clone());
+        set(object, "ids", json!([id, 7]));
+        set(object, "n", m);
+        set(object, "cost", price);
+    });
+    assert!(copied.contains(r#""ids":[12345678901234567890123,7]"#), "{copied}");
+    assert!(copied.contains(r#""n":{"x":0.30000000000000000001}"#), "{copied}");
+    // As a double it is the same.
+    assert!(copied.contains(r#""cost":12.5"#), "{copied}");
 }
 
 #[test]
