@@ -168,15 +168,24 @@ impl<'t> Moved<'t> {
 /// for a point, than a double has.
 fn has_long_number(text: &str) -> bool {
     const DIGITS: usize = 16;
-    let mut digits = 0;
-    text.bytes().any(|byte| {
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'.' => {}
-            _ => digits = 0,
+    let bytes = text.as_bytes();
+    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    // Of so many bytes in a row, one is looked at.
+    let mut at = DIGITS - 1;
+    while let Some(byte) = bytes.get(at) {
+        if !is_part(byte) {
+            at += DIGITS;
+            continue;
         }
-        digits >= DIGITS
-    })
+        let begin = bytes[..at].iter().rposition(|byte| !is_part(byte)).map_or(0, |at| at + 1);
+        let len = bytes[at..].iter().position(|byte| !is_part(byte));
+        let end = len.map_or(bytes.len(), |len| at + len);
+        if bytes[begin..end].iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS {
+            return true;
+        }
+        at = end + DIGITS;
+    }
+    false
 }
 
 /// Where each name stands in a list of ids or references: an object that replaces the list is
@@ -213,4 +222,27 @@ fn names_in_list(list: &str) -> Result<HashMap<Cow<'_, str>, usize, RandomState>
 
 fn scalar_name(scalar: &str) -> Result<Cow<'_, str>> {
     if scalar.starts_with('"') { unquoted(scalar) } else { Ok(Cow::Borrowed(scalar)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_are_found_wherever_they_stand() {
+        for before in 0..40 {
+            for (number, is_long) in [
+                ("123456789012345", false),
+                ("1234567890.12345", false),
+                ("1234567890123456", true),
+                ("0.30000000000000000001", true),
+            ] {
+                let text = format!("{}{number}", "x".repeat(before));
+                assert_eq!(has_long_number(&text), is_long, "{text}");
+                assert_eq!(has_long_number(&format!("{text},{{\"a\":1}}")), is_long, "{text}");
+            }
+        }
+        assert!(!has_long_number(""));
+        assert!(!has_long_number(&"123456789012345,".repeat(10)));
+    }
 }
