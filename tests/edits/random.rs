@@ -1,6 +1,6 @@
 //! Random documents, and random edits by every call that edits.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use pstate::schema::{Entity, Schema};
@@ -8,16 +8,14 @@ use pstate::{
     Adapter, Batch, BatchMode, Collection, Document, MemoryAdapter, PState, Space, Write,
 };
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Runtime;
 
 use crate::tree::{Change, Node, Step, change_tree, leaf, members, node};
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
-
 /// What another program has stored, edited through a handle.
 fn edited(text: &str, edit: impl AsyncFn(&PState) -> pstate::Result<Option<Document>>) -> String {
-    RUNTIME.block_on(async {
+    // One for each document: the tasks of a handle end with it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
         let adapter = Arc::new(MemoryAdapter::new());
         let write = Write::put("doc:1".parse().unwrap(), text.as_bytes());
         let batch = Batch { mode: BatchMode::Each, writes: vec![write] };
