@@ -204,8 +204,9 @@ impl SqliteConfig {
 
     /// Where `multi_get` runs. Default: [`ReadMode::InPlace`].
     ///
-    /// In place, a key in the operating system's cache takes about 5 µs. Longer reads yield to
-    /// other tasks after 64 keys, or 256 KiB. [`ReadMode::Blocking`] adds about 30 µs to each call.
+    /// In place, a key in the operating system's cache takes about 5 µs. A read of more than 128
+    /// keys or 256 KiB runs on a thread for blocking work, and so does one that finds no connection
+    /// open and free. [`ReadMode::Blocking`] does that to each call, and adds about 30 µs to it.
     pub fn read_mode(mut self, mode: ReadMode) -> Self {
         self.read_mode = mode;
         self

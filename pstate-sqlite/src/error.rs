@@ -46,7 +46,7 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
             None => (ErrorKind::Unavailable, format!("{at} cannot be opened"), true),
         },
         ErrorCode::ReadOnly if extended == ffi::SQLITE_READONLY_DBMOVED => {
-            (ErrorKind::Unavailable, format!("{at} was moved or deleted while in use"), false)
+            return moved(path).caused_by(error);
         }
         ErrorCode::ReadOnly => {
             let message = format!(
@@ -78,6 +78,19 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
     };
     let translated = Error::new(kind, message).caused_by(error);
     if transient && phase != Phase::Commit { translated.retryable() } else { translated }
+}
+
+/// The file at `path` is not the one that was opened there. Retrying does not help: what the store
+/// has open is another file.
+pub(crate) fn moved(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "{} or its log was moved, deleted or replaced while the store was open; close the \
+             store, put the right file in place, and open it again",
+            path.display()
+        ),
+    )
 }
 
 /// Whether waiting for a lock might help.

@@ -55,8 +55,12 @@ impl GroupCommit for Committer {
     fn run(&mut self, command: Command) {
         let Self { store, connection, commits, foreign_commits } = self;
         match command {
-            Command::Checkpoint(reply) => reply.send(checkpoint(connection, store)),
-            Command::Optimize(reply) => reply.send(optimize(connection, store)),
+            Command::Checkpoint(reply) => {
+                reply.send(store.file.check().and_then(|()| checkpoint(connection, store)));
+            }
+            Command::Optimize(reply) => {
+                reply.send(store.file.check().and_then(|()| optimize(connection, store)));
+            }
             Command::ForeignCommits(reply) => {
                 let count = foreign_commits.count(connection, commits);
                 reply.send(count.map_err(|error| store.error(error, Phase::Uncommitted)));

@@ -40,6 +40,16 @@ impl<'a> Group<'a> {
                 self.hub.publish(request.space(), &request.batch().writes, &[]);
             }
         }
+        if done.is_ok()
+            && let Err(error) = self.store.file.check()
+        {
+            // It is in a file that no other connection finds by its name.
+            for request in requests {
+                self.hub.publish(request.space(), &request.batch().writes, &[]);
+                request.answer(Err(error.clone()));
+            }
+            return;
+        }
         match done {
             Ok(outcomes) => {
                 for (request, outcomes) in requests.into_iter().zip(outcomes) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, and says where")]
 
+mod another_process;
 mod backup;
 mod batches;
 mod bytes;
@@ -11,5 +12,6 @@ mod failures;
 mod fixture;
 mod foreign_rows;
 mod lifecycle;
+mod moved;
 mod opening;
 mod reading;
