@@ -12,6 +12,7 @@ mod failures;
 mod fixture;
 mod foreign_rows;
 mod lifecycle;
+mod log;
 mod moved;
 mod opening;
 mod reading;
