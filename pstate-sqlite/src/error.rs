@@ -30,7 +30,13 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
                 format!("{at}: the database is locked by another process (waited {waited:?})");
             return Error::new(ErrorKind::Unavailable, message).retryable();
         }
-        ErrorCode::DiskFull => (ErrorKind::Unavailable, format!("{at}: the disk is full"), true),
+        ErrorCode::DiskFull => {
+            // Retryable also when it is met while committing: the record that makes a transaction
+            // valid is the last one in the log, so one that did not fit has no effect, not even
+            // after a crash.
+            let message = format!("{at}: the disk is full");
+            return Error::new(ErrorKind::Unavailable, message).caused_by(error).retryable();
+        }
         ErrorCode::NotADatabase => {
             return Error::new(ErrorKind::Config, format!("{at} is not an SQLite database"));
         }
@@ -150,6 +156,15 @@ mod tests {
     fn an_io_error_is_retryable_only_if_nothing_was_written() {
         assert!(translated(ffi::SQLITE_IOERR_READ, Phase::Uncommitted).is_retryable());
         assert!(!translated(ffi::SQLITE_IOERR_FSYNC, Phase::Commit).is_retryable());
+    }
+
+    #[test]
+    fn a_full_disk_is_retryable_whenever_it_is_met() {
+        for phase in [Phase::Open, Phase::Uncommitted, Phase::Commit] {
+            let error = translated(ffi::SQLITE_FULL, phase);
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.is_retryable(), "{phase:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod concurrency;
 mod failures;
 mod fixture;
 mod foreign_rows;
+mod full_disk;
 mod lifecycle;
 mod log;
 mod moved;

@@ -23,8 +23,10 @@ async fn try_put(store: &SqliteAdapter) -> Result<()> {
     store.write(&Space::default(), &batch).await.map(drop)
 }
 
+type Change = fn(&Place);
+
 /// Ways to make the path lead elsewhere; each leaves another database in its place, or nothing.
-const CHANGES: [(&str, fn(&Place)); 6] = [
+const CHANGES: [(&str, Change); 6] = [
     ("moved", |place| fs::rename(place.path("app.db"), place.path("moved.db")).unwrap()),
     ("replaced", |place| fs::rename(place.path("other.db"), place.path("app.db")).unwrap()),
     ("deleted with its log", |place| {
