@@ -1,7 +1,7 @@
 //! Which file a path led to when the store was opened, and whether it still does.
 //!
-//! SQLite finds a log by the name of its database, and each connection opens the file anew. So
-//! when another file takes the name, old and new connections use different files, and what is
+//! SQLite finds a log by the name of its database, and each connection opens the file by its name.
+//! So when another file takes the name, old and new connections use different files, and what is
 //! written to the old one is lost.
 
 use std::fs::{self, Metadata};

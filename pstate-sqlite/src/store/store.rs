@@ -64,7 +64,7 @@ impl Store {
         let fail = |error| self.error(error, Phase::Uncommitted);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file.real_path(), flags);
-        // Afterwards, because the file might be replaced before it is opened. It explains a failure.
+        // Afterwards, because the file may be replaced in between. It also explains a failure.
         self.file.check()?;
         let connection = connection.map_err(fail)?;
         connection.busy_timeout(self.config.busy_timeout).map_err(fail)?;

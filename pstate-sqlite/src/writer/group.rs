@@ -175,7 +175,7 @@ impl<'a> Group<'a> {
         done
     }
 
-    /// Undoes what `apply` has done if it fails. Fails itself if nothing of the transaction is left.
+    /// Undoes what `apply` has done if it fails. Fails itself if that ended the transaction.
     fn in_savepoint<T>(&self, apply: impl FnOnce() -> SqlResult<T>) -> SqlResult<SqlResult<T>> {
         self.execute("SAVEPOINT batch")?;
         let applied = apply();

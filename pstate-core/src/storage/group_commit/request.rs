@@ -26,7 +26,7 @@ impl WriteRequest {
         (Self { space, batch, queued_at: Instant::now(), reply }, response)
     }
 
-    /// The same request, as if it were queued since `queued_at`. For tests, like [`new`](Self::new).
+    /// The same request, as if it were queued at that time. For tests, like [`new`](Self::new).
     pub fn with_queued_at(self, queued_at: Instant) -> Self {
         Self { queued_at, ..self }
     }
