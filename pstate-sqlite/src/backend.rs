@@ -25,6 +25,12 @@ use crate::{backup, scan};
 /// together. Any number of tasks may use it at once, and other processes may use the file
 /// meanwhile.
 ///
+/// The file has to keep its path while it is open. Once the path leads elsewhere, because the file
+/// or its log was moved, deleted or replaced, or a symbolic link on the way was changed, nothing
+/// more is acknowledged, and every call fails as [`Unavailable`](ErrorKind::Unavailable): writes
+/// from the next one on, reads within 100 ms. A write that meets the change is not retryable, its
+/// effect unknown. The store stays like that until it is closed.
+///
 /// [`close`](Adapter::close) it when done. If it is dropped instead, acknowledged writes are safe
 /// all the same, and its thread ends when it has done what is queued, but nothing waits for that.
 pub struct SqliteAdapter {
@@ -53,8 +59,8 @@ impl SqliteAdapter {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the configuration is invalid, or the path cannot be used:
-    /// empty, no database, another program's, of a newer format, not writable, in memory;
-    /// [`Unavailable`](ErrorKind::Unavailable) and retryable if it is locked;
+    /// empty, no database, another program's, of a newer format, not writable, in memory, a file
+    /// with hard links; [`Unavailable`](ErrorKind::Unavailable) and retryable if it is locked;
     /// [`Corrupt`](ErrorKind::Corrupt) if it is damaged.
     pub fn open_with(path: impl AsRef<Path>, config: SqliteConfig) -> Result<Self> {
         let open = || {
@@ -103,14 +109,18 @@ impl SqliteAdapter {
         done.map_err(stopped).flatten().map_err(|error| error.in_operation("backup"))
     }
 
-    /// Makes the new database file `target` from a file that [`backup`](Self::backup) has written.
+    /// Makes the new database file `target` from a file that [`backup`](Self::backup) has written,
+    /// or from any other database of this crate, with everything that is committed in it. `backup`
+    /// may be a symbolic link, and in use.
     ///
     /// Checks the copy's integrity before it gets its name. `target` must not exist: to replace a
     /// database, close it and move it away first, with its `-wal` and `-shm`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if `backup` is no database of this crate or is in use, or
-    /// `target` exists; [`Corrupt`](ErrorKind::Corrupt) if the backup is damaged.
+    /// [`Config`](ErrorKind::Config) if `backup` is no database of this crate or has hard links, or
+    /// `target` exists; [`Corrupt`](ErrorKind::Corrupt) if the backup is damaged;
+    /// [`Unavailable`](ErrorKind::Unavailable) and retryable if another program has locked it for
+    /// 5 s.
     ///
     /// # Cancel safety
     /// Dropping the future doesn't stop the copy.

@@ -1,6 +1,8 @@
 //! Copies of a whole database.
+//!
+//! Only SQLite opens a database: a program that opens and closes the file itself drops the locks
+//! that SQLite holds on it in the same process, and misses what is still in the log.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -9,14 +11,17 @@ use std::time::Duration;
 
 use pstate_core::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, Result as SqlResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result as SqlResult};
 
 use crate::error::{Phase, from_sqlite};
 use crate::layout::{Header, Owner};
-use crate::store::{Store, checked_path};
+use crate::store::{Store, checked_path, companions, refuse_hard_links, with_suffix};
 
 /// How many pages are copied in one step.
 const PAGES_PER_STEP: i32 = 1024;
+
+/// How long a restore waits for another program's lock on the backup.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Copies what is committed now to the new file `target`.
 pub(crate) fn back_up(store: &Store, target: &Path) -> Result<()> {
@@ -26,28 +31,10 @@ pub(crate) fn back_up(store: &Store, target: &Path) -> Result<()> {
     let source = store.open_reader()?;
     let from_source = |error| store.error(error, Phase::Uncommitted);
     source.busy_timeout(store.config.busy_timeout).map_err(from_source)?;
-    // In one read transaction all steps see the same snapshot. Without it, each write would restart
-    // the copy.
-    source
-        .execute_batch("BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1")
-        .map_err(from_source)?;
-    let to_target =
-        |error| from_sqlite(error, &partial.path, store.config.busy_timeout, Phase::Open);
-    let mut copy = Connection::open(&partial.path).map_err(to_target)?;
-    copy_all(&source, &mut copy).map_err(to_target)?;
-    copy.close().map_err(|(_, error)| to_target(error))?;
+    begin_snapshot(&source).map_err(from_source)?;
+    let copy = partial.fill(&source)?;
+    copy.close().map_err(|(_, error)| partial.error(error))?;
     partial.publish(&target)
-}
-
-fn copy_all(source: &Connection, copy: &mut Connection) -> SqlResult<()> {
-    let backup = Backup::new(source, copy)?;
-    loop {
-        match backup.step(PAGES_PER_STEP)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => {}
-            _ => std::thread::sleep(Duration::from_millis(1)),
-        }
-    }
 }
 
 /// Makes the new database `target` from `backup`, if that is a sound database of ours.
@@ -59,38 +46,78 @@ pub(crate) fn restore(backup: &Path, target: &Path) -> Result<()> {
         let message = format!("{} is not a file", backup.display());
         return Err(Error::new(ErrorKind::Config, message));
     }
-    if let Some(log) = companions(&backup).into_iter().find(|path| path.exists()) {
-        return Err(Error::new(
-            ErrorKind::Config,
-            format!(
-                "{} is in use, or was not closed: {} is there; close it, or take a copy with \
-                 SqliteAdapter::backup",
-                backup.display(),
-                log.display()
-            ),
-        ));
-    }
-    let partial = Partial::beside(&target);
-    fs::copy(&backup, &partial.path).map_err(|error| {
-        let message = format!("copying {} to {}", backup.display(), partial.path.display());
-        Error::new(ErrorKind::Unavailable, message).caused_by(error)
+    refuse_hard_links(&backup)?;
+    let unreadable = |error| from_sqlite(error, &backup, RESTORE_TIMEOUT, Phase::Open);
+    // SQLite keeps the log beside the file itself, not beside a symbolic link to it.
+    let file = fs::canonicalize(&backup).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("{}", backup.display())).caused_by(error)
     })?;
-    // Check the copy and not the original: opening a database writes files beside it, and the copy
-    // is what will be used.
-    let fail = |error| from_sqlite(error, &backup, Duration::ZERO, Phase::Open);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copy = Connection::open_with_flags(&partial.path, flags).map_err(fail)?;
-    if Header::read(&copy).map_err(fail)?.owner(&backup, false)? != Owner::PState {
+    let source = match open_source(&file) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            refuse_log_on_read_only_medium(&backup, &file)?;
+            open_read_only_medium(&file)
+        }
+        opened => opened,
+    }
+    .map_err(unreadable)?;
+    if Header::read(&source).map_err(unreadable)?.owner(&backup, false)? != Owner::PState {
         let message = format!("{} is an empty database", backup.display());
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let problems = check(&copy).map_err(fail)?;
+    let partial = Partial::beside(&target);
+    let copy = partial.fill(&source)?;
+    source.close().map_err(|(_, error)| unreadable(error))?;
+    let problems = check(&copy).map_err(unreadable)?;
     if let Some(first) = problems.first() {
         let message = format!("{} is damaged: {first}", backup.display());
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
-    copy.close().map_err(|(_, error)| fail(error))?;
+    copy.close().map_err(|(_, error)| partial.error(error))?;
     partial.publish(&target)
+}
+
+/// Opens a backup with a snapshot. The connection may write, because only such a one removes the
+/// log again that it puts beside the file.
+fn open_source(file: &Path) -> SqlResult<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let source = Connection::open_with_flags(file, flags)?;
+    source.busy_timeout(RESTORE_TIMEOUT)?;
+    begin_snapshot(&source)?;
+    Ok(source)
+}
+
+/// Opens a backup beside which no log can be put, so that no program can have it open for writing.
+fn open_read_only_medium(file: &Path) -> SqlResult<Connection> {
+    let escaped =
+        file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let source = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    begin_snapshot(&source)?;
+    Ok(source)
+}
+
+/// In one read transaction all steps of a copy see the same snapshot. Without it, each write would
+/// restart the copy.
+fn begin_snapshot(source: &Connection) -> SqlResult<()> {
+    source.execute_batch("BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1")
+}
+
+/// Refuses a backup whose log would be ignored; `file` is where the links of its path lead.
+fn refuse_log_on_read_only_medium(backup: &Path, file: &Path) -> Result<()> {
+    match companions(file).into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(log) => Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "{} was not closed: {} is there, and SQLite reads it only in a writable directory; \
+                 copy both to one while no program uses them",
+                backup.display(),
+                log.display()
+            ),
+        )),
+    }
 }
 
 /// What SQLite finds wrong with a database: nothing if it is sound.
@@ -116,7 +143,30 @@ impl Partial {
         Self { path: with_suffix(target, &suffix) }
     }
 
-    /// Syncs the content to the disk, then gives the file its name.
+    /// Copies everything that the snapshot of `source` holds, and returns the connection to it.
+    fn fill(&self, source: &Connection) -> Result<Connection> {
+        let copy = || -> SqlResult<Connection> {
+            let mut copy = Connection::open(&self.path)?;
+            let backup = Backup::new(source, &mut copy)?;
+            loop {
+                match backup.step(PAGES_PER_STEP)? {
+                    StepResult::Done => break,
+                    StepResult::More => {}
+                    _ => std::thread::sleep(Duration::from_millis(1)),
+                }
+            }
+            drop(backup);
+            Ok(copy)
+        };
+        copy().map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: rusqlite::Error) -> Error {
+        from_sqlite(error, &self.path, Duration::ZERO, Phase::Open)
+    }
+
+    /// Syncs the content to the disk, then gives the file its name. Only after all connections to
+    /// it are closed.
     fn publish(self, target: &Path) -> Result<()> {
         let publish = || {
             fs::File::open(&self.path)?.sync_all()?;
@@ -172,15 +222,4 @@ fn refuse_existing(target: &Path) -> Result<()> {
             format!("{} exists already, and is not overwritten", path.display()),
         )),
     }
-}
-
-/// The files that SQLite keeps beside a database.
-fn companions(path: &Path) -> [PathBuf; 3] {
-    ["-wal", "-shm", "-journal"].map(|suffix| with_suffix(path, suffix))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -128,6 +128,7 @@ impl Feed {
 
 impl Watch {
     fn observe(&mut self, store: &Store, commits: &Commits) -> Result<Observation> {
+        store.file.check_sometimes()?;
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(store.open_reader()?),

@@ -100,6 +100,7 @@ pub struct SqliteConfig {
     pub(crate) readers: usize,
     pub(crate) read_mode: ReadMode,
     pub(crate) checkpoint_interval: Option<Duration>,
+    pub(crate) log_limit: u64,
     pub(crate) max_value_len: usize,
     pub(crate) shared_database: bool,
     pub(crate) pragmas: Vec<(String, String)>,
@@ -118,6 +119,7 @@ impl Default for SqliteConfig {
             readers: (2 * threads).clamp(4, MOST_READERS),
             read_mode: ReadMode::InPlace,
             checkpoint_interval: Some(Duration::from_secs(5 * 60)),
+            log_limit: 64 * MIB,
             max_value_len: LONGEST_VALUE,
             shared_database: false,
             pragmas: Vec::new(),
@@ -204,18 +206,33 @@ impl SqliteConfig {
 
     /// Where `multi_get` runs. Default: [`ReadMode::InPlace`].
     ///
-    /// In place, a key in the operating system's cache takes about 5 µs. Longer reads yield to
-    /// other tasks after 64 keys, or 256 KiB. [`ReadMode::Blocking`] adds about 30 µs to each call.
+    /// In place, a key in the operating system's cache takes about 5 µs. A read of more than 128
+    /// keys or 256 KiB runs on a thread for blocking work, and so does one that finds no connection
+    /// open and free. [`ReadMode::Blocking`] does that to each call, and adds about 30 µs to it.
     pub fn read_mode(mut self, mode: ReadMode) -> Self {
         self.read_mode = mode;
         self
     }
 
     /// How often the log of writes is moved into the main file and emptied. Default: every 5
-    /// minutes. `None`: only when it has grown by 1,000 pages (SQLite does this by itself) and on
-    /// closing.
+    /// minutes. `None`: only when it has grown by 1,000 pages (SQLite does this by itself), beyond
+    /// [`log_limit`](Self::log_limit) and on closing. What readers have prevented is tried again
+    /// after a second, then after two, and so on, up to a minute.
     pub fn checkpoint_interval(mut self, interval: Option<Duration>) -> Self {
         self.checkpoint_interval = interval;
+        self
+    }
+
+    /// How many bytes the log of writes may have. Default: 64 MiB.
+    ///
+    /// Reads that overlap keep SQLite from beginning the log again at its start. Beyond this limit
+    /// the next write waits until the reads have ended that began before it: later ones read the
+    /// main file and are not in the way. After [`busy_timeout`](Self::busy_timeout), or a second if
+    /// that is shorter, it gives up, logs a warning, and tries again as after a checkpoint that
+    /// fails. So a backup, a long scan, or a reader in another process may still let the log grow,
+    /// and so does a single batch that is larger than the limit.
+    pub fn log_limit(mut self, bytes: u64) -> Self {
+        self.log_limit = bytes;
         self
     }
 

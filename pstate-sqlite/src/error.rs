@@ -30,7 +30,13 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
                 format!("{at}: the database is locked by another process (waited {waited:?})");
             return Error::new(ErrorKind::Unavailable, message).retryable();
         }
-        ErrorCode::DiskFull => (ErrorKind::Unavailable, format!("{at}: the disk is full"), true),
+        ErrorCode::DiskFull => {
+            // Retryable also when it is met while committing: the record that makes a transaction
+            // valid is the last one in the log, so one that did not fit has no effect, not even
+            // after a crash.
+            let message = format!("{at}: the disk is full");
+            return Error::new(ErrorKind::Unavailable, message).caused_by(error).retryable();
+        }
         ErrorCode::NotADatabase => {
             return Error::new(ErrorKind::Config, format!("{at} is not an SQLite database"));
         }
@@ -46,7 +52,7 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
             None => (ErrorKind::Unavailable, format!("{at} cannot be opened"), true),
         },
         ErrorCode::ReadOnly if extended == ffi::SQLITE_READONLY_DBMOVED => {
-            (ErrorKind::Unavailable, format!("{at} was moved or deleted while in use"), false)
+            return moved(path).caused_by(error);
         }
         ErrorCode::ReadOnly => {
             let message = format!(
@@ -78,6 +84,19 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
     };
     let translated = Error::new(kind, message).caused_by(error);
     if transient && phase != Phase::Commit { translated.retryable() } else { translated }
+}
+
+/// The file at `path` is not the one that was opened there. Retrying does not help: what the store
+/// has open is another file.
+pub(crate) fn moved(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "{} or its log was moved, deleted or replaced while the store was open; close the \
+             store, put the right file in place, and open it again",
+            path.display()
+        ),
+    )
 }
 
 /// Whether waiting for a lock might help.
@@ -137,6 +156,15 @@ mod tests {
     fn an_io_error_is_retryable_only_if_nothing_was_written() {
         assert!(translated(ffi::SQLITE_IOERR_READ, Phase::Uncommitted).is_retryable());
         assert!(!translated(ffi::SQLITE_IOERR_FSYNC, Phase::Commit).is_retryable());
+    }
+
+    #[test]
+    fn a_full_disk_is_retryable_whenever_it_is_met() {
+        for phase in [Phase::Open, Phase::Uncommitted, Phase::Commit] {
+            let error = translated(ffi::SQLITE_FULL, phase);
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.is_retryable(), "{phase:?}");
+        }
     }
 
     #[test]

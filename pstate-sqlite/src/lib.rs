@@ -39,9 +39,13 @@
 //! | foreign files | refused, unless [`shared_database`](SqliteConfig::shared_database) allows them |
 //! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
 //!
-//! The file has to be on a local file system, because WAL mode needs shared memory. Reads of many
-//! keys, scans and copies hold a snapshot while they run. If you keep the future of such a read and
-//! never poll it again, the log of writes cannot be emptied and `close` does not end.
+//! The file has to be on a local file system, because WAL mode needs shared memory, and to keep its
+//! path while it is open. Programs other than SQLite must not open it meanwhile, not even to copy
+//! it: closing it drops the locks of the process that does so. [`SqliteAdapter::backup`] makes
+//! copies.
+//!
+//! No future holds a connection or a snapshot: a read that has begun runs to its end, even if its
+//! future is kept and never polled again.
 
 mod backend;
 mod backup;

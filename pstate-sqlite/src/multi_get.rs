@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use pstate_core::{ErrorKind, Key, ReadMode, Record, Result, Space};
+use pstate_core::{Error, ErrorKind, Key, ReadMode, Record, Result, Space};
 use rusqlite::{Connection, Result as SqlResult};
-use tokio::task::yield_now;
 
 use crate::error::{Phase, is_busy};
 use crate::layout::{Table, record};
-use crate::store::{Reader, Readers};
+use crate::store::Readers;
 
-/// How many keys are read before the task yields: about 0.1 ms.
-const KEYS_PER_YIELD: usize = 64;
-/// How many bytes of values are read before the task yields, likewise.
-const BYTES_PER_YIELD: usize = 256 * 1024;
+/// How many keys are read in place: about 0.2 ms.
+const KEYS_IN_PLACE: usize = 128;
+/// How many bytes of values are read in place, likewise.
+const BYTES_IN_PLACE: usize = 256 * 1024;
 
 type Records = Vec<Option<Record>>;
 
@@ -26,70 +25,74 @@ pub(crate) async fn multi_get(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    if readers.store().config.read_mode == ReadMode::InPlace {
-        let mut records = Vec::with_capacity(keys.len());
-        match in_place(readers.take().await?, space, keys, &mut records).await {
-            Ok(()) => return Ok(records),
-            // Waiting for a lock would block the executor's thread.
-            Err(error) if is_busy(&error) => {}
-            Err(error) => {
-                let error = readers.store().error(error, Phase::Uncommitted);
-                // The first key without a record is the one that could not be read.
-                return Err(match keys.get(records.len()) {
-                    Some(key) if error.kind() == ErrorKind::Corrupt => error.at_key(key),
-                    _ => error,
-                });
-            }
-        }
+    if let Some(records) = in_place(readers, space, keys)? {
+        return Ok(records);
     }
+    // From the beginning, because all records have to be one snapshot.
     let (space, keys) = (space.clone(), keys.to_vec());
-    readers.run_blocking(move |connection, table| at_once(connection, table, &space, &keys)).await
+    readers
+        .run_job(move |reader| {
+            let mut records = Vec::with_capacity(keys.len());
+            reader
+                .run_patiently(|connection, table| {
+                    read(connection, table, &space, &keys, &mut records, usize::MAX)
+                })
+                .map_err(|error| at_unread_key(error, &keys, &records))?;
+            Ok(records)
+        })
+        .await
 }
 
-/// Borrows the connection for each portion, because no borrow may live across the yield. If the
-/// future is dropped there, dropping the reader ends the transaction.
-async fn in_place(
-    mut reader: Reader,
-    space: &Space,
-    keys: &[Key],
-    records: &mut Records,
-) -> SqlResult<()> {
-    if keys.len() == 1 {
-        return reader.run(|connection, table| {
-            read(connection, table, space, keys, records, BYTES_PER_YIELD)
-        });
+/// Reads now, if that is allowed, quick, and possible without waiting.
+fn in_place(readers: &Arc<Readers>, space: &Space, keys: &[Key]) -> Result<Option<Records>> {
+    let store = readers.store();
+    if store.config.read_mode != ReadMode::InPlace || keys.len() > KEYS_IN_PLACE {
+        return Ok(None);
     }
-    reader.run(|connection, _| begin(connection))?;
-    loop {
-        let left = &keys[records.len()..];
-        let portion = &left[..left.len().min(KEYS_PER_YIELD)];
-        reader.run(|connection, table| {
-            read(connection, table, space, portion, records, BYTES_PER_YIELD)
-        })?;
-        if records.len() == keys.len() {
-            break;
-        }
-        yield_now().await;
+    let Some(mut reader) = readers.try_take() else {
+        return Ok(None);
+    };
+    let mut records = Vec::with_capacity(keys.len());
+    let done = reader.run(|connection, table| {
+        read(connection, table, space, keys, &mut records, BYTES_IN_PLACE)
+    });
+    match done {
+        Ok(()) => Ok((records.len() == keys.len()).then_some(records)),
+        // Waiting for a lock would block the executor's thread.
+        Err(error) if is_busy(&error) => Ok(None),
+        Err(error) => Err(at_unread_key(store.error(error, Phase::Uncommitted), keys, &records)),
     }
-    reader.run(|connection, _| end(connection))
 }
 
-fn at_once(
+/// The first key without a record is the one that could not be read.
+fn at_unread_key(error: Error, keys: &[Key], records: &Records) -> Error {
+    match keys.get(records.len()) {
+        Some(key) if error.kind() == ErrorKind::Corrupt => error.at_key(key),
+        _ => error,
+    }
+}
+
+/// Reads the keys in one snapshot. Stops early after `max_bytes`.
+fn read(
     connection: &Connection,
     table: &Table,
     space: &Space,
     keys: &[Key],
-) -> SqlResult<Records> {
-    let mut records = Vec::with_capacity(keys.len());
+    records: &mut Records,
+    max_bytes: usize,
+) -> SqlResult<()> {
+    // One statement is a snapshot by itself.
+    if keys.len() == 1 {
+        return look_up(connection, table, space, keys, records, max_bytes);
+    }
     begin(connection)?;
-    read(connection, table, space, keys, &mut records, usize::MAX)?;
-    end(connection)?;
-    Ok(records)
+    look_up(connection, table, space, keys, records, max_bytes)?;
+    end(connection)
 }
 
 /// Looks each key up with the same statement: faster than any single statement for all keys, and
 /// without a limit on their number. Stops early after `max_bytes`.
-fn read(
+fn look_up(
     connection: &Connection,
     table: &Table,
     space: &Space,

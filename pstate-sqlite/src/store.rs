@@ -1,9 +1,13 @@
 //! The open file: how connections to it are made, and the pool of those that read.
 
+mod companions;
 mod connection;
+mod opened_file;
 mod readers;
 mod store;
 
+pub(crate) use companions::{companions, with_suffix};
 pub(crate) use connection::checked_path;
-pub(crate) use readers::{Reader, Readers, stopped};
+pub(crate) use opened_file::refuse_hard_links;
+pub(crate) use readers::{Readers, stopped};
 pub(crate) use store::Store;

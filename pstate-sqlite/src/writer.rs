@@ -6,6 +6,7 @@ mod commits;
 mod committer;
 mod foreign_commits;
 mod group;
+mod log;
 mod maintenance;
 mod transaction;
 

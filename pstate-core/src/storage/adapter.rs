@@ -40,7 +40,11 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 ///   Cases: `concurrent::linearizable`, `concurrent::lost_updates`, `concurrent::one_winner`,
 ///   `concurrent::two_handles`.
 /// - *Progress*: Calls that overlap do not wait for each other for ever, nor for one whose future
-///   is kept and no longer polled. Cases: `concurrent::progress`, `concurrent::unpolled`.
+///   is kept and no longer polled. No future holds a connection, a permit or a lock while it waits,
+///   nor a place in a queue for one, which a semaphore gives to futures that are not polled. Cases:
+///   `concurrent::progress`, `unpolled::multi_get`, `unpolled::write`, `unpolled::scan`,
+///   `unpolled::spaces`, `unpolled::flush`, `unpolled::count_versions`, `unpolled::subscribe`,
+///   `unpolled::changes`, `unpolled::close`.
 /// - *Absence*: A missing record is `None`, never an error. Case: `multi_get::absent`.
 /// - *Failure*: A failure is an [`Error`], never `None`. It is
 ///   [`retryable`](crate::Error::retryable) only if the call changed nothing. Cases:

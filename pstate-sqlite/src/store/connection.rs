@@ -71,7 +71,7 @@ pub(super) fn enter_wal_mode(
     path: &Path,
 ) -> Result<()> {
     let fail = |error| from_sqlite(error, path, config.busy_timeout, Phase::Open);
-    let mode: String = retry_busy(config.busy_timeout, || {
+    let mode: String = retry_busy(connection, config.busy_timeout, || {
         connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))
     })
     .map_err(fail)?;
@@ -89,15 +89,22 @@ pub(super) fn enter_wal_mode(
 }
 
 /// Where two connections want to turn their read lock into a write lock, SQLite fails one of them
-/// at once, whatever the busy timeout is.
-fn retry_busy<T>(timeout: Duration, mut step: impl FnMut() -> SqlResult<T>) -> SqlResult<T> {
+/// at once, whatever the busy timeout is. All attempts together wait for no longer than that.
+fn retry_busy<T>(
+    connection: &Connection,
+    timeout: Duration,
+    mut step: impl FnMut() -> SqlResult<T>,
+) -> SqlResult<T> {
     let begin = Instant::now();
-    loop {
+    let done = loop {
         match step() {
             Err(error) if is_busy(&error) && begin.elapsed() < timeout => {
                 thread::sleep(Duration::from_millis(2));
+                connection.busy_timeout(timeout.saturating_sub(begin.elapsed()))?;
             }
-            done => return done,
+            done => break done,
         }
-    }
+    };
+    connection.busy_timeout(timeout)?;
+    done
 }

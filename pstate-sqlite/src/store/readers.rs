@@ -1,37 +1,67 @@
 //! The pool of connections that read.
 
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pstate_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Result as SqlResult};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinError;
 
 use super::store::Store;
 use crate::error::Phase;
 use crate::layout::Table;
 
 /// Connections for reading: as many as configured, opened when needed.
-#[derive(Debug)]
+///
+/// No future holds a connection, or the right to one: its owner may never poll it again. A read
+/// either runs wholly within one poll, or is a [`Job`], which runs to its end on a thread for
+/// blocking work whether its future is polled or not. So the right to a connection cannot be a
+/// permit of a semaphore, which belongs to a waiting future before that is polled.
 pub(crate) struct Readers {
     store: Arc<Store>,
-    permits: Arc<Semaphore>,
-    /// A stack, because the connection used last has a warm cache.
-    idle: Mutex<Vec<Connection>>,
+    state: Mutex<State>,
+    /// Changed only while `state` is locked.
     closed: AtomicBool,
+    /// Notified when a connection has come back to the closed pool.
+    returned: Notify,
+}
+
+struct State {
+    /// A stack, because the connection used last has a warm cache.
+    idle: Vec<Connection>,
+    /// How many more may be in use.
+    free: usize,
+    waiting: VecDeque<Job>,
+    /// Whether a thread is handing connections to jobs. It sees what comes back meanwhile.
+    dispatching: bool,
+}
+
+/// A read that runs by itself as soon as a connection is free.
+struct Job {
+    runtime: Handle,
+    run: Box<dyn FnOnce(Reader) + Send>,
 }
 
 impl Readers {
     /// A pool with one connection open, which shows that it can open connections.
     pub(crate) fn open(store: Arc<Store>) -> Result<Arc<Self>> {
-        let first = store.open_reader()?;
+        let state = State {
+            idle: vec![store.open_reader()?],
+            free: store.config.readers,
+            waiting: VecDeque::new(),
+            dispatching: false,
+        };
         Ok(Arc::new(Self {
-            permits: Arc::new(Semaphore::new(store.config.readers)),
             store,
-            idle: Mutex::new(vec![first]),
+            state: Mutex::new(state),
             closed: AtomicBool::new(false),
+            returned: Notify::new(),
         }))
     }
 
@@ -39,24 +69,25 @@ impl Readers {
         &self.store
     }
 
+    /// Fails if the store is closed, or its file has been moved.
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(Error::store_closed()) } else { Ok(()) }
+        if self.is_closed() {
+            Err(Error::store_closed())
+        } else {
+            self.store.file.check_sometimes()
+        }
     }
 
-    /// Waits for a free connection.
-    pub(crate) async fn take(self: &Arc<Self>) -> Result<Reader> {
-        self.check_open()?;
-        let permit =
-            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::store_closed())?;
-        self.check_open()?;
-        let idle = self.idle().pop();
-        let connection = if let Some(connection) = idle {
-            connection
-        } else {
-            let store = Arc::clone(&self.store);
-            spawn_blocking(move || store.open_reader()).await.map_err(stopped)??
-        };
-        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+    /// A connection that is open and free, unless others have waited for longer. Only for work that
+    /// ends before the task yields.
+    pub(crate) fn try_take(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = self.state();
+        if self.is_closed() || !state.waiting.is_empty() || state.free == 0 {
+            return None;
+        }
+        let connection = state.idle.pop()?;
+        state.free -= 1;
+        Some(Reader { connection: Some(connection), pool: Arc::clone(self) })
     }
 
     /// Runs `read` on a thread for blocking work, where it may wait for locks.
@@ -64,31 +95,119 @@ impl Readers {
         self: &Arc<Self>,
         read: impl FnOnce(&Connection, &Table) -> SqlResult<T> + Send + 'static,
     ) -> Result<T> {
-        let mut reader = self.take().await?;
-        spawn_blocking(move || reader.run_patiently(read)).await.map_err(stopped)?
+        self.run_job(|reader| reader.run_patiently(read)).await
+    }
+
+    /// Runs `work` on a thread for blocking work as soon as a connection is free.
+    pub(crate) async fn run_job<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.check_open()?;
+        let (reply, response) = oneshot::channel();
+        let run = move |mut reader: Reader| {
+            if reply.is_closed() {
+                return;
+            }
+            let result = work(&mut reader);
+            // Before the answer, so that the caller's next read finds it free.
+            drop(reader);
+            // A caller that has gone away does not need it.
+            let _ = reply.send(result);
+        };
+        self.submit(Job { runtime: Handle::current(), run: Box::new(run) })?;
+        match response.await {
+            Ok(result) => result,
+            Err(_) if self.is_closed() => Err(Error::store_closed()),
+            Err(error) => Err(Error::new(ErrorKind::Unavailable, STOPPED).caused_by(error)),
+        }
+    }
+
+    fn submit(self: &Arc<Self>, job: Job) -> Result<()> {
+        {
+            let mut state = self.state();
+            if self.is_closed() {
+                return Err(Error::store_closed());
+            }
+            state.waiting.push_back(job);
+        }
+        self.dispatch();
+        Ok(())
+    }
+
+    /// Starts waiting jobs while connections are free.
+    ///
+    /// A runtime that has shut down drops the job that it is given, which returns the connection
+    /// and comes here again. The flag makes that a turn of the loop instead of a recursion.
+    fn dispatch(self: &Arc<Self>) {
+        {
+            let mut state = self.state();
+            if mem::replace(&mut state.dispatching, true) {
+                return;
+            }
+        }
+        while let Some((job, reader)) = self.next_job() {
+            job.runtime.spawn_blocking(move || (job.run)(reader));
+        }
+    }
+
+    /// The next job with a connection. `None` ends the dispatching.
+    fn next_job(self: &Arc<Self>) -> Option<(Job, Reader)> {
+        let mut state = self.state();
+        let job = if state.free > 0 { state.waiting.pop_front() } else { None };
+        let Some(job) = job else {
+            state.dispatching = false;
+            return None;
+        };
+        state.free -= 1;
+        Some((job, Reader { connection: state.idle.pop(), pool: Arc::clone(self) }))
     }
 
     /// Refuses further reads, waits for those that are running, and closes the connections.
     pub(crate) async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        let all = u32::try_from(self.store.config.readers).unwrap_or(u32::MAX);
-        // The semaphore is never closed, so this cannot fail. A dropped future gives its permits
-        // back, and the next `close` starts again.
-        let _all = self.permits.acquire_many(all).await;
-        self.idle().clear();
+        let waiting = {
+            let mut state = self.state();
+            self.closed.store(true, Ordering::Release);
+            mem::take(&mut state.waiting)
+        };
+        // Their callers get an error.
+        drop(waiting);
+        loop {
+            // Before looking, so that what comes back after that is not missed.
+            let returned = self.returned.notified();
+            if let Some(idle) = self.take_idle() {
+                drop(idle);
+                return;
+            }
+            returned.await;
+        }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The idle connections, if none is in use.
+    fn take_idle(&self) -> Option<Vec<Connection>> {
+        let mut state = self.state();
+        (state.free == self.store.config.readers).then(|| mem::take(&mut state.idle))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection taken from the pool. Dropping this returns it.
-#[derive(Debug)]
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// The right to use one connection, opened when it is first needed. Dropping this returns both.
 pub(crate) struct Reader {
     connection: Option<Connection>,
     pool: Arc<Readers>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
@@ -105,35 +224,53 @@ impl Reader {
         result
     }
 
-    fn run_patiently<T>(
+    /// Runs `read`, waiting for locks up to the busy timeout. Opens the connection if need be.
+    pub(crate) fn run_patiently<T>(
         &mut self,
         read: impl FnOnce(&Connection, &Table) -> SqlResult<T>,
     ) -> Result<T> {
-        let timeout = self.pool.store.config.busy_timeout;
+        let store = Arc::clone(&self.pool.store);
+        if self.connection.is_none() {
+            self.connection = Some(store.open_reader()?);
+        }
         self.run(|connection, table| {
-            connection.busy_timeout(timeout)?;
+            connection.busy_timeout(store.config.busy_timeout)?;
             let result = read(connection, table)?;
             connection.busy_timeout(Duration::ZERO)?;
             Ok(result)
         })
-        .map_err(|error| self.pool.store.error(error, Phase::Uncommitted))
+        .map_err(|error| store.error(error, Phase::Uncommitted))
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else {
+        let connection = self.connection.take().filter(|connection| {
+            // A read that failed half-way leaves its transaction open.
+            connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
+        });
+        let mut state = self.pool.state();
+        if self.pool.is_closed() {
+            drop(state);
+            // Closed before it counts as returned: then `close` may end.
+            drop(connection);
+            self.pool.state().free += 1;
+            self.pool.returned.notify_waiters();
             return;
-        };
-        // The future of a batch may have been dropped in the middle of its transaction.
-        let clean = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
-        if clean && !self.pool.closed.load(Ordering::Acquire) {
-            self.pool.idle().push(connection);
+        }
+        state.idle.extend(connection);
+        state.free += 1;
+        let is_awaited = !state.waiting.is_empty();
+        drop(state);
+        if is_awaited {
+            self.pool.dispatch();
         }
     }
 }
 
+const STOPPED: &str = "a thread for blocking work has stopped";
+
 /// The runtime has shut down, or the thread has panicked. A read has changed nothing.
 pub(crate) fn stopped(error: JoinError) -> Error {
-    Error::new(ErrorKind::Unavailable, "a thread for blocking work has stopped").caused_by(error)
+    Error::new(ErrorKind::Unavailable, STOPPED).caused_by(error)
 }

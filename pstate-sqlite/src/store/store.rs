@@ -7,6 +7,7 @@ use pstate_core::{Atomicity, Capabilities, Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{checked_path, enter_wal_mode, set_pragma, tune};
+use super::opened_file::{FileId, OpenedFile, refuse_hard_links};
 use crate::config::SqliteConfig;
 use crate::error::{Phase, from_sqlite};
 use crate::layout::{Header, Owner, Table, check_library, create_table};
@@ -14,7 +15,9 @@ use crate::layout::{Header, Owner, Table, check_library, create_table};
 /// A file with our table in it, and how connections to it are opened.
 #[derive(Debug)]
 pub(crate) struct Store {
+    /// What the program gave, made absolute.
     pub(crate) path: PathBuf,
+    pub(crate) file: OpenedFile,
     pub(crate) config: SqliteConfig,
     pub(crate) table: Table,
 }
@@ -30,7 +33,10 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        refuse_hard_links(&path)?;
+        let before = FileId::at(&path);
         let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
+        let mut file = OpenedFile::new(&path, before)?;
         connection.busy_timeout(config.busy_timeout).map_err(fail)?;
         // Before anything changes, PRAGMAs included: the file might be another program's.
         let owner =
@@ -47,14 +53,20 @@ impl Store {
             Some(table) if owner != Owner::Unclaimed => table?,
             _ => create(&connection, &config, &path)?,
         };
-        Ok((Self { path, config, table }, connection))
+        file.note_log();
+        Ok((Self { path, file, config, table }, connection))
     }
 
     /// Opens a connection that can only read. It does not wait for locks.
+    ///
+    /// Fails if the path does not lead to the store's file any more.
     pub(crate) fn open_reader(&self) -> Result<Connection> {
         let fail = |error| self.error(error, Phase::Uncommitted);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(fail)?;
+        let connection = Connection::open_with_flags(self.file.real_path(), flags);
+        // Afterwards, because the file may be replaced in between. It also explains a failure.
+        self.file.check()?;
+        let connection = connection.map_err(fail)?;
         connection.busy_timeout(self.config.busy_timeout).map_err(fail)?;
         set_pragma(&connection, "query_only", "on").map_err(fail)?;
         tune(&connection, &self.config, &self.path)?;

@@ -1,6 +1,7 @@
 //! What the writer thread does.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pstate_core::{GroupCommit, GroupConfig, GroupWriter, Reply, Result, WriteRequest};
 use rusqlite::Connection;
@@ -8,7 +9,8 @@ use rusqlite::Connection;
 use super::commits::Commits;
 use super::foreign_commits::ForeignCommits;
 use super::group::Group;
-use super::maintenance::{checkpoint, checkpoint_and_optimize, optimize};
+use super::log::Log;
+use super::maintenance::{checkpoint, optimize};
 use crate::error::Phase;
 use crate::store::Store;
 
@@ -27,6 +29,7 @@ struct Committer {
     connection: Connection,
     commits: Arc<Commits>,
     foreign_commits: ForeignCommits,
+    log: Log,
 }
 
 /// Starts the thread, which owns the connection.
@@ -41,6 +44,7 @@ pub(crate) fn start(
         connection,
         commits: Arc::clone(commits),
         foreign_commits: ForeignCommits::default(),
+        log: Log::new(),
     };
     GroupWriter::start("pstate-sqlite", committer, config)
 }
@@ -50,13 +54,18 @@ impl GroupCommit for Committer {
 
     fn commit(&mut self, requests: Vec<WriteRequest>) {
         Group::new(&self.store, &self.connection, &self.commits.hub).commit(requests);
+        self.log.limit(&self.connection, &self.store);
     }
 
     fn run(&mut self, command: Command) {
-        let Self { store, connection, commits, foreign_commits } = self;
+        let Self { store, connection, commits, foreign_commits, log: _ } = self;
         match command {
-            Command::Checkpoint(reply) => reply.send(checkpoint(connection, store)),
-            Command::Optimize(reply) => reply.send(optimize(connection, store)),
+            Command::Checkpoint(reply) => {
+                reply.send(store.file.check().and_then(|()| checkpoint(connection, store)));
+            }
+            Command::Optimize(reply) => {
+                reply.send(store.file.check().and_then(|()| optimize(connection, store)));
+            }
             Command::ForeignCommits(reply) => {
                 let count = foreign_commits.count(connection, commits);
                 reply.send(count.map_err(|error| store.error(error, Phase::Uncommitted)));
@@ -65,11 +74,20 @@ impl GroupCommit for Committer {
     }
 
     fn maintain(&mut self) {
-        checkpoint_and_optimize(&self.connection, &self.store);
+        if self.store.file.check().is_ok() {
+            self.log.empty(&self.connection, &self.store);
+            if let Err(error) = optimize(&self.connection, &self.store) {
+                tracing::warn!(%error, "optimizing");
+            }
+        }
     }
 
-    fn close(self) {
-        checkpoint_and_optimize(&self.connection, &self.store);
+    fn maintenance_due(&self) -> Option<Instant> {
+        self.log.retry_at()
+    }
+
+    fn close(mut self) {
+        self.maintain();
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, path = %self.store.path.display(), "closing the database");
         }

@@ -37,7 +37,8 @@ mod tests {
     use crate::config::SqliteConfig;
     use crate::store::Store;
     use crate::writer::group::Group;
-    use crate::writer::maintenance::{checkpoint, checkpoint_and_optimize};
+    use crate::writer::log::Log;
+    use crate::writer::maintenance::{checkpoint, optimize};
 
     struct Fixture {
         store: Store,
@@ -98,7 +99,8 @@ mod tests {
             fixture.put("small");
             assert_eq!(fixture.count(), begin + round);
             fixture.checkpoint();
-            checkpoint_and_optimize(&fixture.connection, &fixture.store);
+            Log::new().empty(&fixture.connection, &fixture.store);
+            optimize(&fixture.connection, &fixture.store).expect("statistics");
             fixture.put("first of the log");
             assert_eq!(fixture.count(), begin + round);
 
@@ -117,7 +119,8 @@ mod tests {
         let begin = fixture.count();
         fixture.commit_of_another();
         fixture.checkpoint();
-        checkpoint_and_optimize(&fixture.connection, &fixture.store);
+        Log::new().empty(&fixture.connection, &fixture.store);
+        optimize(&fixture.connection, &fixture.store).expect("statistics");
         assert_eq!(fixture.count(), begin + 1);
     }
 }

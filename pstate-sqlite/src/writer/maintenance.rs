@@ -1,11 +1,9 @@
 //! Keeping the file small and fast.
 
-use std::time::Duration;
-
 use pstate_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Result as SqlResult};
 
-use crate::error::{Phase, is_busy};
+use crate::error::Phase;
 use crate::store::Store;
 
 /// Moves the log into the main file and empties it. Waits for readers up to the busy timeout.
@@ -31,27 +29,8 @@ pub(super) fn optimize(connection: &Connection, store: &Store) -> Result<()> {
         .map_err(|error| store.error(error, Phase::Uncommitted))
 }
 
-/// Does both without waiting: readers that are in the way leave it to the next time.
-pub(super) fn checkpoint_and_optimize(connection: &Connection, store: &Store) {
-    let run = || -> SqlResult<()> {
-        connection.busy_timeout(Duration::ZERO)?;
-        truncate_log(connection)?;
-        connection.execute_batch("PRAGMA optimize")
-    };
-    let done = run();
-    let restored = connection.busy_timeout(store.config.busy_timeout);
-    if let Err(error) = done.and(restored) {
-        let path = store.path.display();
-        if is_busy(&error) {
-            tracing::debug!(%error, %path, "checkpoint and optimize");
-        } else {
-            tracing::warn!(%error, %path, "checkpoint and optimize");
-        }
-    }
-}
-
-/// Whether no reader was in the way.
-fn truncate_log(connection: &Connection) -> SqlResult<bool> {
+/// Whether the log is empty now: not if readers were in the way for the busy timeout.
+pub(super) fn truncate_log(connection: &Connection) -> SqlResult<bool> {
     connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: bool| !busy))
 }

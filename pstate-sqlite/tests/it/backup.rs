@@ -1,12 +1,14 @@
 //! Copies of a database.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pstate_core::{Adapter, Error, ErrorKind, Space};
 use pstate_sqlite::SqliteAdapter;
 
+use crate::another_process;
 use crate::fixture::{Place, get, keys, put, same};
 
 #[track_caller]
@@ -92,13 +94,71 @@ async fn a_restore_beside_a_log_that_was_left_is_refused() {
     refused(restored, "new.db-wal exists already");
 }
 
+/// What is acknowledged is in the log, which SQLite keeps beside the file and not beside the link.
+#[cfg(unix)]
 #[tokio::test]
-async fn a_database_in_use_is_no_backup() {
+async fn a_database_in_use_is_restored_with_its_log_by_its_path_and_by_a_symbolic_link() {
     let place = Place::new();
     let store = place.open();
     put(&store, "card:1", "{}").await;
-    let restored = SqliteAdapter::restore(place.path("app.db"), place.path("new.db")).await;
-    refused(restored, "app.db is in use, or was not closed");
+    std::os::unix::fs::symlink(place.path("app.db"), place.path("link.db")).unwrap();
+    std::os::unix::fs::symlink(place.path(""), place.path("directory")).unwrap();
+    for (n, backup) in ["app.db", "link.db", "directory/app.db"].into_iter().enumerate() {
+        let target = place.path(&format!("new{n}.db"));
+        SqliteAdapter::restore(place.path(backup), &target).await.unwrap();
+        let restored = SqliteAdapter::open(&target).unwrap();
+        assert_eq!(get(&restored, "card:1").await.unwrap(), b"{}", "{backup}");
+    }
+}
+
+/// Opening and closing the file outside of SQLite would drop the locks of this process, and the
+/// other connection could switch WAL off.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restore_leaves_the_locks_of_an_open_store_alone() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, "card:1", "{}").await;
+    std::os::unix::fs::symlink(place.path("app.db"), place.path("link.db")).unwrap();
+    for (n, backup) in ["app.db", "link.db"].into_iter().enumerate() {
+        let target = place.path(&format!("new{n}.db"));
+        SqliteAdapter::restore(place.path(backup), target).await.unwrap();
+    }
+    // In a process of its own: within one, SQLite knows what it has locked.
+    let statements = "PRAGMA busy_timeout = 0; PRAGMA journal_mode = delete";
+    let other = another_process::execute(&place.path("app.db"), statements);
+    assert!(other.contains("database is locked"), "{other}");
+    put(&store, "card:2", "{}").await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_with_hard_links_is_neither_opened_nor_restored() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, "card:1", "{}").await;
+    fs::hard_link(place.path("app.db"), place.path("link.db")).unwrap();
+    let restored = SqliteAdapter::restore(place.path("link.db"), place.path("new.db")).await;
+    refused(restored, "link.db has 2 names (hard links)");
+    refused(SqliteAdapter::open(place.path("link.db")).map(drop), "link.db has 2 names");
+    assert!(!place.path("link.db-wal").exists());
+    put(&store, "card:2", "{}").await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_that_was_not_closed_is_restored_with_its_log() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, "card:1", "{}").await;
+    // As a killed process leaves them. Not copied by this process, for the sake of its locks.
+    let killed = place.path("killed");
+    fs::create_dir(&killed).unwrap();
+    let files = ["app.db", "app.db-wal"].map(|name| place.path(name));
+    assert!(Command::new("cp").args(&files).arg(&killed).status().unwrap().success());
+    SqliteAdapter::restore(killed.join("app.db"), place.path("new.db")).await.unwrap();
+    let restored = SqliteAdapter::open(place.path("new.db")).unwrap();
+    assert_eq!(get(&restored, "card:1").await.unwrap(), b"{}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, and says where")]
 
+mod another_process;
 mod backup;
 mod batches;
 mod bytes;
@@ -10,6 +11,9 @@ mod concurrency;
 mod failures;
 mod fixture;
 mod foreign_rows;
+mod full_disk;
 mod lifecycle;
+mod log;
+mod moved;
 mod opening;
 mod reading;

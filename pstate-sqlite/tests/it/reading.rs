@@ -1,12 +1,12 @@
 //! Reading by key.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::task::Poll;
 
-use pstate_core::{Adapter, ErrorKind, Space};
+use pstate_core::{Adapter, CountVersions, ErrorKind, Space};
 use pstate_sqlite::{ReadMode, SqliteConfig};
 
-use crate::fixture::{Place, get, keys, poll_once, put, same};
+use crate::fixture::{Place, get, keys, poll_once, put, same, scan_all};
 
 #[tokio::test]
 async fn forty_thousand_keys_are_read_at_once_and_in_order() {
@@ -30,16 +30,12 @@ async fn forty_thousand_keys_are_read_at_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn long_values_are_read_in_portions_too() {
+async fn long_values_are_read_wholly() {
     let place = Place::new();
     let store = place.open();
     let (space, keys) = (Space::default(), keys(5));
     store.write(&space, &same(&keys, &"x".repeat(300_000))).await.unwrap();
-    let mut read = pin!(store.multi_get(&space, &keys));
-    for _ in 1..keys.len() {
-        assert!(poll_once(read.as_mut()).is_pending());
-    }
-    let records = read.await.unwrap();
+    let records = store.multi_get(&space, &keys).await.unwrap();
     assert!(records.iter().all(|record| record.as_ref().unwrap().bytes.len() == 300_000));
 }
 
@@ -52,42 +48,83 @@ async fn a_read_that_is_dropped_half_way_leaves_a_clean_connection() {
     {
         let space = Space::default();
         let mut read = pin!(store.multi_get(&space, &keys));
-        assert!(poll_once(read.as_mut()).is_pending());
+        let _ = poll_once(read.as_mut());
     }
     put(&store, "card:00000", "new").await;
     assert_eq!(get(&store, "card:00000").await.unwrap(), b"new");
 }
 
 #[tokio::test]
-async fn a_read_half_way_keeps_its_snapshot_and_the_log() {
+async fn a_read_that_is_kept_holds_neither_its_snapshot_nor_the_log() {
     let place = Place::new();
-    let config = SqliteConfig::default().busy_timeout(Duration::from_millis(10));
-    let store = place.open_with(config);
+    let store = place.open();
     let (space, keys) = (Space::default(), keys(200));
     store.write(&space, &same(&keys, "old")).await.unwrap();
 
     let mut read = pin!(store.multi_get(&space, &keys));
-    assert!(poll_once(read.as_mut()).is_pending());
+    let first = poll_once(read.as_mut());
     store.write(&space, &same(&keys, "new")).await.unwrap();
-    let error = store.checkpoint().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.is_retryable());
-
-    let records = read.await.unwrap();
-    assert!(records.iter().flatten().all(|record| &*record.bytes == b"old"));
     store.checkpoint().await.unwrap();
+
+    let records = match first {
+        Poll::Ready(records) => records,
+        Poll::Pending => read.await,
+    };
+    let records: Vec<_> = records.unwrap().into_iter().map(Option::unwrap).collect();
+    assert!(records.iter().all(|record| record.bytes == records[0].bytes));
 }
 
+/// What waits for the only connection gets it without being polled, and gives it back.
 #[tokio::test]
-async fn a_read_waits_for_a_free_connection() {
+async fn reads_that_are_kept_hold_no_connection() {
     let place = Place::new();
     let store = place.open_with(SqliteConfig::default().readers(1));
     let (space, keys) = (Space::default(), keys(200));
     store.write(&space, &same(&keys, "{}")).await.unwrap();
-    let mut first = pin!(store.multi_get(&space, &keys));
-    assert!(poll_once(first.as_mut()).is_pending());
-    let mut second = pin!(store.multi_get(&space, &keys[..1]));
-    assert!(poll_once(second.as_mut()).is_pending());
-    first.await.unwrap();
-    assert!(second.await.unwrap()[0].is_some());
+    let mut kept: Vec<_> = (0..20).map(|_| store.multi_get(&space, &keys)).collect();
+    // One or the other may be quick enough.
+    kept.retain_mut(|read| poll_once(read.as_mut()).is_pending());
+    let mut spaces = store.spaces();
+    let mut counts = store.count_versions(&space);
+    let _ = (poll_once(spaces.as_mut()), poll_once(counts.as_mut()));
+    assert!(get(&store, "card:00000").await.is_some());
+    assert_eq!(scan_all(&store, "", 500).await.0.len(), keys.len());
+    for read in kept {
+        assert!(read.await.unwrap().iter().all(Option::is_some));
+    }
+}
+
+#[tokio::test]
+async fn a_store_closes_while_reads_are_kept() {
+    let place = Place::new();
+    let store = place.open_with(SqliteConfig::default().readers(1));
+    let (space, keys) = (Space::default(), keys(200));
+    store.write(&space, &same(&keys, "{}")).await.unwrap();
+    let mut kept: Vec<_> = (0..4).map(|_| store.multi_get(&space, &keys)).collect();
+    // One or the other may be quick enough.
+    kept.retain_mut(|read| poll_once(read.as_mut()).is_pending());
+    store.close().await.unwrap();
+    assert_eq!(place.files(), ["app.db"]);
+    for read in kept {
+        if let Err(error) = read.await {
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+        }
+    }
+}
+
+/// A runtime that has shut down runs no read: its readers give their turn to those of others.
+#[test]
+fn reads_of_a_runtime_that_has_ended_hold_no_connection() {
+    let place = Place::new();
+    let store = place.open_with(SqliteConfig::default().readers(1));
+    let (space, keys) = (Space::default(), keys(200));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let mut kept: Vec<_> = (0..2000).map(|_| store.multi_get(&space, &keys)).collect();
+    {
+        let _inside = first.enter();
+        kept.retain_mut(|read| poll_once(read.as_mut()).is_pending());
+    }
+    drop(first);
+    assert_eq!(runtime().block_on(get(&store, "card:00000")), None);
 }

@@ -15,6 +15,7 @@ mod model;
 mod multi_get;
 mod scan;
 mod spaces;
+mod unpolled;
 mod write;
 
 pub(super) use all::all;

@@ -109,6 +109,10 @@ impl Adapter for LogAdapter {
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
+        let _connection = self.shared.connection(Fault::HoldsInReads).await;
+        if self.is(Fault::QueuesReads) {
+            self.shared.use_connection().await;
+        }
         self.read_records(space, keys).await
     }
 
@@ -117,10 +121,12 @@ impl Adapter for LogAdapter {
     }
 
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page> {
+        let _connection = self.shared.connection(Fault::HoldsInScans).await;
         self.read_page(space, scan)
     }
 
     async fn spaces(&self) -> Result<Vec<Space>> {
+        let _connection = self.shared.connection(Fault::HoldsInSpaces).await;
         self.check_open()?;
         let state = self.shared.state.lock();
         let mut spaces: Vec<_> = if self.is(Fault::ListsEmptySpaces) {
@@ -135,10 +141,12 @@ impl Adapter for LogAdapter {
     }
 
     async fn flush(&self) -> Result<()> {
+        let _connection = self.shared.connection(Fault::HoldsInFlush).await;
         self.check_open()
     }
 
     async fn close(&self) -> Result<()> {
+        let _connection = self.shared.connection(Fault::HoldsInClose).await;
         self.closed.store(true, SeqCst);
         let mut state = self.shared.state.lock();
         let unwritten = mem::take(&mut state.unwritten);
@@ -152,6 +160,7 @@ impl Adapter for LogAdapter {
 #[async_trait]
 impl CountVersions for LogAdapter {
     async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
+        let _connection = self.shared.connection(Fault::HoldsInCounts).await;
         let spaces = if self.is(Fault::CountsEverySpace) {
             self.spaces().await?
         } else {

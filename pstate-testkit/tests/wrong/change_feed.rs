@@ -9,10 +9,12 @@ use pstate_core::{ChangeFeed, ChangeSubscription, Changes, HubSubscription, Resu
 
 use crate::adapter::LogAdapter;
 use crate::fault::Fault;
+use crate::store::Shared;
 
 #[async_trait]
 impl ChangeFeed for LogAdapter {
     async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        let _connection = self.shared.connection(Fault::HoldsInSubscribe).await;
         self.check_open()?;
         let hub =
             if self.is(Fault::ReportsOwnWritesOnly) { &self.own_writes } else { &self.shared.hub };
@@ -21,12 +23,17 @@ impl ChangeFeed for LogAdapter {
         } else {
             Arc::new(Mutex::new(hub.subscribe()))
         };
-        Ok(Box::new(Subscription { inner, loses_taken: self.is(Fault::LosesTakenChanges) }))
+        Ok(Box::new(Subscription {
+            shared: self.shared.clone(),
+            inner,
+            loses_taken: self.is(Fault::LosesTakenChanges),
+        }))
     }
 }
 
 #[derive(Debug)]
 struct Subscription {
+    shared: Arc<Shared>,
     inner: Arc<Mutex<HubSubscription>>,
     /// Whether a call awaits after taking the changes, so that dropping it loses them.
     loses_taken: bool,
@@ -35,6 +42,7 @@ struct Subscription {
 #[async_trait]
 impl ChangeSubscription for Subscription {
     async fn changes(&mut self) -> Result<Changes> {
+        let _connection = self.shared.connection(Fault::HoldsInChanges).await;
         let changes = self.inner.lock().take();
         if self.loses_taken {
             tokio::task::yield_now().await;

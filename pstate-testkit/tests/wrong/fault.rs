@@ -21,6 +21,11 @@ macro_rules! faults {
                 match self { $(Self::$name => $case,)* }
             }
 
+            /// Whether the case finds it by waiting in vain.
+            pub(crate) fn hangs(self) -> bool {
+                self == Self::Deadlocks || self.case().starts_with("unpolled::")
+            }
+
             /// What the adapter does wrong, as in the table of the README.
             pub(crate) fn what(self) -> &'static str {
                 match self { $(Self::$name => $what,)* }
@@ -86,9 +91,18 @@ faults! {
     RetriesBlindly "concurrent::linearizable" "repeats a write that has already taken effect",
     LosesUpdates "concurrent::lost_updates" "compares, and swaps a moment later",
     LocksPerHandle "concurrent::two_handles" "compares and swaps under a lock of its own handle",
-    LocksWhileUnpolled "concurrent::unpolled" "holds a lock while its future is not polled",
     ReadsInPieces "concurrent::whole_batches" "reads many keys in several transactions",
     Deadlocks "concurrent::progress" "locks keys one by one in the order of the batch",
+    HoldsInReads "unpolled::multi_get" "holds a connection while a read is not polled",
+    QueuesReads "unpolled::multi_get" "gives a connection to a read that waits for it and is not polled",
+    LocksWhileUnpolled "unpolled::write" "holds a lock while a write is not polled",
+    HoldsInScans "unpolled::scan" "holds a connection while a scan is not polled",
+    HoldsInSpaces "unpolled::spaces" "holds a connection while the listing of spaces is not polled",
+    HoldsInFlush "unpolled::flush" "holds a connection while a flush is not polled",
+    HoldsInCounts "unpolled::count_versions" "holds a connection while the counting of versions is not polled",
+    HoldsInSubscribe "unpolled::subscribe" "holds a connection while a new subscription is not polled",
+    HoldsInChanges "unpolled::changes" "holds a connection while a call for the changes is not polled",
+    HoldsInClose "unpolled::close" "holds a lock while closing is not polled",
     DeletesByPrefix "model::sequences" "deletes every key with the same prefix",
     AcknowledgesEarly "durability::kill" "acknowledges before it has written",
     WritesInPieces "durability::kill" "writes a batch record by record",

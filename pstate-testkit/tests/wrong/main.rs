@@ -104,7 +104,7 @@ fn is_found(fault: Fault) -> Result<Completion, Failed> {
         .find(|case| case.name == fault.case())
         .ok_or_else(|| format!("there is no case {}", fault.case()))?;
     let mut settings = Settings::from_env();
-    if matches!(fault, Fault::Deadlocks | Fault::LocksWhileUnpolled) {
+    if fault.hangs() {
         settings.time_limit = Duration::from_secs(5);
     }
     match suite().check(fault.name(), case, &settings) {

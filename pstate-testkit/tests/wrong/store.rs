@@ -14,6 +14,8 @@ use pstate_core::{
     Batch, BatchMode, Change, ChangeHub, Error, ErrorKind, Expect, Key, Outcome, Record, Result,
     Revision, Space, Write,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 
 use crate::fault::Fault;
 use crate::log_file::{encode, replay};
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) locks: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) hub: ChangeHub,
+    /// For the faults that hold one while their future is not polled.
+    connections: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -91,7 +95,33 @@ impl Shared {
             unwritten: Vec::new(),
         };
         let hub = ChangeHub::new();
-        Ok(Self { fault, state: Mutex::new(state), locks: Mutex::default(), hub })
+        Ok(Self {
+            fault,
+            state: Mutex::new(state),
+            locks: Mutex::default(),
+            hub,
+            connections: Arc::new(Semaphore::new(4)),
+        })
+    }
+
+    /// Waits for one of four connections, if the store has this fault, and for another poll.
+    pub(crate) async fn connection(&self, fault: Fault) -> Option<OwnedSemaphorePermit> {
+        if !self.is(fault) {
+            return None;
+        }
+        let permit = self.connections.clone().acquire_owned().await.unwrap();
+        yield_now().await;
+        Some(permit)
+    }
+
+    /// Waits for a connection, but uses it in a task of its own: [`Fault::QueuesReads`].
+    pub(crate) async fn use_connection(&self) {
+        let permit = self.connections.clone().acquire_owned().await.unwrap();
+        let used = tokio::spawn(async move {
+            yield_now().await;
+            drop(permit);
+        });
+        used.await.unwrap();
     }
 
     pub(crate) fn is(&self, fault: Fault) -> bool {

@@ -1,5 +1,7 @@
 //! What an adapter implements.
 
+use std::time::Instant;
+
 use super::request::WriteRequest;
 
 /// The part of an adapter that a [`GroupWriter`](crate::GroupWriter) runs on its thread.
@@ -104,8 +106,15 @@ pub trait GroupCommit: Send + 'static {
     fn run(&mut self, command: Self::Command);
 
     /// Runs every [`maintenance_interval`](crate::GroupConfig::maintenance_interval), if one is
-    /// set. Writes wait meanwhile. It does nothing by default.
+    /// set, and when [`maintenance_due`](Self::maintenance_due) says. Writes wait meanwhile. It
+    /// does nothing by default.
     fn maintain(&mut self) {}
+
+    /// When maintenance runs next, if that is before the interval ends: what it could not do, it
+    /// may try again sooner. Asked after each group, command and maintenance. `None` by default.
+    fn maintenance_due(&self) -> Option<Instant> {
+        None
+    }
 
     /// Releases everything. Runs last, when the queue is empty.
     fn close(self);

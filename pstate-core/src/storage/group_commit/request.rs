@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -12,6 +13,7 @@ use crate::model::{Batch, Error, Outcome, Result, Space};
 pub struct WriteRequest {
     space: Space,
     batch: Batch,
+    queued_at: Instant,
     reply: Reply<Vec<Outcome>>,
 }
 
@@ -21,7 +23,18 @@ impl WriteRequest {
     /// all others.
     pub fn new(space: Space, batch: Batch) -> (Self, Response<Vec<Outcome>>) {
         let (reply, response) = Reply::new();
-        (Self { space, batch, reply }, response)
+        (Self { space, batch, queued_at: Instant::now(), reply }, response)
+    }
+
+    /// The same request, as if it were queued at that time. For tests, like [`new`](Self::new).
+    pub fn with_queued_at(self, queued_at: Instant) -> Self {
+        Self { queued_at, ..self }
+    }
+
+    /// When the caller queued it. A bound on how long a write may wait begins here, not when its
+    /// group does.
+    pub fn queued_at(&self) -> Instant {
+        self.queued_at
     }
 
     /// The space to write to.

@@ -1,6 +1,6 @@
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -23,11 +23,17 @@ impl Log {
 
 enum Command {
     Mark(Reply<usize>),
+    /// Makes maintenance due.
+    Due(Reply<()>),
     /// Waits for a message, or for the end of its sender.
     Pause(mpsc::Receiver<()>, Reply<()>),
 }
 
-struct Committer(Log);
+struct Committer {
+    log: Log,
+    /// Whether the next maintenance is due at once.
+    due: bool,
+}
 
 impl GroupCommit for Committer {
     type Command = Command;
@@ -36,7 +42,7 @@ impl GroupCommit for Committer {
         let ids: Vec<&str> =
             group.iter().map(|request| request.batch().writes[0].key.id()).collect();
         assert_ne!(ids, ["panic"], "as planned");
-        self.0.note(ids.join("+"));
+        self.log.note(ids.join("+"));
         for request in group {
             request.answer(Ok(vec![Outcome::Stored(Revision::from_number(1))]));
         }
@@ -45,8 +51,12 @@ impl GroupCommit for Committer {
     fn run(&mut self, command: Command) {
         match command {
             Command::Mark(reply) => {
-                self.0.note("mark".to_owned());
-                reply.send(Ok(self.0.done().len()));
+                self.log.note("mark".to_owned());
+                reply.send(Ok(self.log.done().len()));
+            }
+            Command::Due(reply) => {
+                self.due = true;
+                reply.send(Ok(()));
             }
             Command::Pause(until, reply) => {
                 let _ = until.recv();
@@ -56,17 +66,23 @@ impl GroupCommit for Committer {
     }
 
     fn maintain(&mut self) {
-        self.0.note("maintain".to_owned());
+        self.due = false;
+        self.log.note("maintain".to_owned());
+    }
+
+    fn maintenance_due(&self) -> Option<Instant> {
+        self.due.then(Instant::now)
     }
 
     fn close(self) {
-        self.0.note("close".to_owned());
+        self.log.note("close".to_owned());
     }
 }
 
 fn start(config: GroupConfig) -> (GroupWriter<Command>, Log) {
     let log = Log::default();
-    let writer = GroupWriter::start("test", Committer(log.clone()), config).unwrap();
+    let writer =
+        GroupWriter::start("test", Committer { log: log.clone(), due: false }, config).unwrap();
     (writer, log)
 }
 
@@ -213,6 +229,18 @@ async fn maintenance_comes_by_itself_and_between_writes() {
     }
     writer.close().await;
     assert_eq!(log.done().last().map(String::as_str), Some("close"));
+}
+
+#[tokio::test]
+async fn maintenance_that_is_due_does_not_wait_for_the_interval() {
+    let (writer, log) = start(GroupConfig::default());
+    writer.call(Command::Due).await.unwrap();
+    while !log.done().contains(&"maintain".to_owned()) {
+        tokio::task::yield_now().await;
+    }
+    put(&writer, "1", 1).await.unwrap();
+    writer.close().await;
+    assert_eq!(log.done(), ["maintain", "1", "close"]);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(super) fn run<G: GroupCommit>(
             Some(message) => Ok(message),
             // Only what was on its way already comes now.
             None if closing => queue.try_recv().map_err(|_| RecvTimeoutError::Disconnected),
-            None => receive(&queue, maintenance),
+            None => receive(&queue, earlier(maintenance, committer.maintenance_due())),
         };
         match message {
             Ok(Message::Write(first)) => {
@@ -40,7 +40,8 @@ pub(super) fn run<G: GroupCommit>(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if maintenance.is_some_and(|at| at <= Instant::now()) && !closing {
+        let due = earlier(maintenance, committer.maintenance_due());
+        if due.is_some_and(|at| at <= Instant::now()) && !closing {
             committer.maintain();
             maintenance = next();
         }
@@ -48,6 +49,10 @@ pub(super) fn run<G: GroupCommit>(
     // What comes now fails at once, and not only when everything is released.
     drop(queue);
     committer.close();
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 fn receive<C>(

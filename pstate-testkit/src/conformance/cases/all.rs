@@ -1,6 +1,6 @@
 use super::{
     bytes, cancel, change_feed, concurrent, durability, errors, expect, extensions, keys,
-    lifecycle, model, multi_get, scan, spaces, write,
+    lifecycle, model, multi_get, scan, spaces, unpolled, write,
 };
 use crate::conformance::case::Case;
 
@@ -20,6 +20,7 @@ pub(in crate::conformance) fn all() -> impl Iterator<Item = &'static Case> {
         change_feed::CASES,
         cancel::CASES,
         concurrent::CASES,
+        unpolled::CASES,
         model::CASES,
         durability::CASES,
     ]

@@ -1,14 +1,11 @@
 //! Overlapping calls.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
-use futures_util::poll;
 use parking_lot::Mutex;
-use pstate_core::{Batch, Expect, Outcome, Scan, Write};
+use pstate_core::{Batch, Expect, Outcome, Write};
 
 use crate::conformance::case::cases;
 use crate::conformance::case_error::{CaseError, CaseResult};
@@ -28,7 +25,6 @@ cases! { "concurrent";
     one_winner: "Calls that overlap take effect one at a time: a single key is linearizable.",
     whole_batches(BatchAtomicity): "the records are one snapshot: of an atomic batch either all is seen or nothing.",
     progress: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    unpolled: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
 }
 
 async fn linearizable(context: &Context) -> CaseResult {
@@ -225,29 +221,6 @@ async fn whole_batches(context: &Context) -> CaseResult {
             Err(CaseError::mismatch(expected, torn).with_operations(last))
         }
     }
-}
-
-async fn unpolled(context: &Context) -> CaseResult {
-    let store = context.open().await?;
-    let keys: Vec<_> =
-        (0..store.up_to_max_batch(100)).map(|n| key(&format!("card:{n:02}"))).collect();
-    store.put_all(&keys, "there").await?;
-    let batch = Batch::each(vec![put_if("card:00", "kept", Expect::Any)]);
-    let scan = Scan { prefix: String::new(), after: None, limit: NonZeroUsize::MAX };
-    let (adapter, space) = (&store.adapter, &store.space);
-    let mut write = pin!(adapter.write(space, &batch));
-    let mut read = pin!(adapter.multi_get(space, &keys));
-    let mut page = pin!(adapter.scan(space, &scan));
-    // These calls begin, and are not polled again.
-    let (_, _, _) = (poll!(write.as_mut()), poll!(read.as_mut()), poll!(page.as_mut()));
-    for round in 0..20 {
-        let value = format!("value {round}");
-        store.put("card:00", &value).await?;
-        store.records(&keys).await?;
-        store.scan("", 50).await?;
-        store.adapter.spaces().await?;
-    }
-    Ok(())
 }
 
 async fn progress(context: &Context) -> CaseResult {
