@@ -42,6 +42,13 @@
 //! The file has to be on a local file system, because WAL mode needs shared memory. Reads of many
 //! keys, scans and copies hold a snapshot while they run. If you keep the future of such a read and
 //! never poll it again, the log of writes cannot be emptied and `close` does not end.
+//!
+//! # Beside other crates that link SQLite
+//!
+//! Only one version of `libsqlite3-sys` can be in a program. This crate works with rusqlite 0.39 to
+//! 0.43, so Cargo finds one that sqlx 0.9, sea-orm 2, toasty 0.11, diesel 2, tokio-rusqlite 0.8 or
+//! deadpool-sqlite 0.14 can use, too. SQLite is then the version that the older of both brings, at
+//! least 3.51.3.
 
 mod backend;
 mod backup;
