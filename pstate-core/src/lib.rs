@@ -68,9 +68,9 @@ pub use preload::{
 pub use schema::Schema;
 pub use storage::{
     Adapter, Atomicity, Capabilities, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord,
-    ChangedTo, Changes, CountVersions, Durability, Extensions, GroupCommit, GroupConfig,
+    ChangedTo, Changes, CountVersions, Durability, Extensions, FileUrl, GroupCommit, GroupConfig,
     GroupWriter, HubSubscription, MemoryAdapter, Page, ReadMode, Reply, Response, RetryLayer, Scan,
-    TimeoutLayer, WriteRequest, WriterClient,
+    TimeoutLayer, UrlOption, WriteRequest, WriterClient, path_error,
 };
 pub use telemetry::{
     CacheChange, CacheReads, CacheStats, ChangedFields, Event, FlushReport, FlushTrigger, JobState,

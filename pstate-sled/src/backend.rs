@@ -62,6 +62,18 @@ impl SledAdapter {
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
     }
 
+    /// Opens the store of a URL, as `sled:app?flush=100ms`, whose options are those of
+    /// [`SledConfig::from_url`]. See [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// Also [`Config`](pstate_core::ErrorKind::Config) if the URL is malformed, or has an unknown
+    /// option.
+    pub fn open_url(url: &str) -> Result<Self> {
+        let (path, config) =
+            SledConfig::from_url(url).map_err(|error| error.in_operation("open"))?;
+        Self::open_with(path, config)
+    }
+
     /// The directory, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.store.path

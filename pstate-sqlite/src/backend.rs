@@ -69,6 +69,17 @@ impl SqliteAdapter {
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
     }
 
+    /// Opens the store of a URL, as `sqlite:app.db?synchronous=normal`, whose options are those of
+    /// [`SqliteConfig::from_url`]. See [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// Also [`Config`](ErrorKind::Config) if the URL is malformed, or has an unknown option.
+    pub fn open_url(url: &str) -> Result<Self> {
+        let (path, config) =
+            SqliteConfig::from_url(url).map_err(|error| error.in_operation("open"))?;
+        Self::open_with(path, config)
+    }
+
     /// The file, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.store.path
