@@ -13,3 +13,4 @@ mod foreign_rows;
 mod lifecycle;
 mod opening;
 mod reading;
+mod tools;

@@ -387,3 +387,32 @@ fn a_further_pragma_takes_effect_before_the_file_is_made() {
     assert_eq!(size, 8192);
     drop(store);
 }
+
+#[tokio::test]
+async fn a_table_that_would_alter_keys_or_values_is_refused_and_left_alone() {
+    for column in ["value NUMERIC", "key TEXT COLLATE NOCASE"] {
+        let place = Place::new();
+        let name = column.split(' ').next().unwrap();
+        let columns = ["space TEXT", "key TEXT", "value TEXT"];
+        let columns =
+            columns.map(|other| if other.starts_with(name) { column } else { other }).join(", ");
+        place
+            .raw()
+            .execute_batch(&format!(
+                "CREATE TABLE pstate ({columns});
+                 CREATE UNIQUE INDEX i ON pstate (space, key COLLATE BINARY)"
+            ))
+            .unwrap();
+        let shared = SqliteConfig::default().shared_database(true);
+        let message = refusal(place.path("app.db"), shared.clone());
+        assert!(message.starts_with(&format!("table pstate: column {name} ")), "{message}");
+        let (_, ddl) = message.split_once("create the table by: ").unwrap();
+        place.raw().execute_batch(&format!("DROP TABLE pstate; {ddl}")).unwrap();
+        let store = place.open_with(shared);
+        for (id, text) in [("card:a", "1.0"), ("card:A", "1")] {
+            put(&store, id, text).await;
+        }
+        assert_eq!(get(&store, "card:a").await.unwrap(), b"1.0");
+        assert_eq!(get(&store, "card:A").await.unwrap(), b"1");
+    }
+}
