@@ -10,6 +10,7 @@ mod extensions;
 mod file_url;
 mod group_commit;
 mod layer;
+mod maintenance;
 mod memory;
 mod page;
 mod path_error;
@@ -28,6 +29,7 @@ pub use group_commit::{
     GroupCommit, GroupConfig, GroupWriter, Reply, Response, WriteRequest, WriterClient,
 };
 pub use layer::{RetryLayer, TimeoutLayer};
+pub use maintenance::Maintenance;
 pub use memory::MemoryAdapter;
 pub use page::{Page, Scan};
 pub use path_error::path_error;

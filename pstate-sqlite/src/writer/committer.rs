@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::commits::Commits;
 use super::foreign_commits::ForeignCommits;
 use super::group::Group;
-use super::maintenance::{checkpoint, checkpoint_and_optimize, optimize};
+use super::maintenance::{checkpoint, checkpoint_and_optimize, compact, optimize};
 use crate::error::Phase;
 use crate::store::Store;
 
@@ -17,6 +17,7 @@ use crate::store::Store;
 pub(crate) enum Command {
     Checkpoint(Reply<()>),
     Optimize(Reply<()>),
+    Compact(Reply<()>),
     /// How often commits of others were found.
     ForeignCommits(Reply<u64>),
 }
@@ -57,6 +58,7 @@ impl GroupCommit for Committer {
         match command {
             Command::Checkpoint(reply) => reply.send(checkpoint(connection, store)),
             Command::Optimize(reply) => reply.send(optimize(connection, store)),
+            Command::Compact(reply) => reply.send(compact(connection, store)),
             Command::ForeignCommits(reply) => {
                 let count = foreign_commits.count(connection, commits);
                 reply.send(count.map_err(|error| store.error(error, Phase::Uncommitted)));
