@@ -18,36 +18,37 @@ pub async fn connect(url: &str) -> Result<Builder> {
     Ok(PState::builder(open(url).await?))
 }
 
-/// Opens the store that a URL names, with its default settings.
+/// Opens the store that a URL names.
 ///
 /// | URL | store | feature |
 /// |---|---|---|
-/// | `sqlite:app.db`, `sqlite:/var/lib/app.db` | an SQLite file, made if there is none | `sqlite` |
-/// | `sled:app`, `sled:/var/lib/app` | a directory of sled's, made if there is none | `sled` |
+/// | `sqlite:app.db`, `sqlite:/var/lib/app.db?synchronous=normal` | an SQLite file, made if there is none | `sqlite` |
+/// | `sled:app`, `sled:/var/lib/app?flush=100ms` | a directory of sled's, made if there is none | `sled` |
 /// | `redis://user:password@host:6379/0?prefix=app` | a Redis server | `redis` |
 /// | `rediss://host` | the same, encrypted | `redis-tls` |
 /// | `redis+cluster://a:7000,b:7000?placement=per_key`, `rediss+cluster://…` | a Redis Cluster | `redis-cluster` |
 /// | `memory:` | memory; it ends with the handle | |
 ///
-/// The URL of a Redis is described at `RedisConfig::from_url`. For other settings make
-/// the adapter yourself. Files are opened in place, which takes milliseconds, or up to their busy
+/// Schemes may be written in any case. Options after the `?` are settings of the store:
+/// `SqliteConfig::from_url`, `SledConfig::from_url` and `RedisConfig::from_url` list them. In the
+/// path of a file, write `?`, `#` and `%` as `%3F`, `%23` and `%25`. Files are opened in place, which takes milliseconds, or up to their busy
 /// timeout (5 s) while another process holds them.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config) for a scheme that is unknown or whose feature is off, and for a
-/// store that cannot be opened. What follows the scheme is never part of the error unless it is
-/// the path of a file: it may hold a password.
+/// [`Config`](ErrorKind::Config) for a scheme that is unknown or whose feature is off, for an
+/// option that the store does not have, and for a store that cannot be opened. What follows the
+/// scheme is part of the error only where it names a file: elsewhere it may hold a password.
 pub async fn open(url: &str) -> Result<Arc<dyn Adapter>> {
     let (scheme, rest) = url.split_once(':').ok_or_else(|| {
         config("the URL of a store begins with its scheme, as in sqlite:app.db".to_owned())
     })?;
-    match scheme {
+    match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryAdapter::new())),
         "memory" => Err(config("nothing follows memory: in a URL".to_owned())),
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(pstate_sqlite::SqliteAdapter::open(path(rest))?)),
+        "sqlite" => Ok(Arc::new(pstate_sqlite::SqliteAdapter::open_url(url)?)),
         #[cfg(feature = "sled")]
-        "sled" => Ok(Arc::new(pstate_sled::SledAdapter::open(path(rest))?)),
+        "sled" => Ok(Arc::new(pstate_sled::SledAdapter::open_url(url)?)),
         #[cfg(feature = "redis")]
         "redis" => redis(url).await,
         #[cfg(feature = "redis-tls")]
@@ -83,12 +84,6 @@ const FEATURES: [(&str, &str); 6] = [
 fn schemes() -> String {
     let schemes = FEATURES.iter().map(|(scheme, _)| format!("{scheme}:"));
     format!("{} and memory:", schemes.collect::<Vec<_>>().join(", "))
-}
-
-/// The path of a file in a URL.
-#[cfg(any(feature = "sqlite", feature = "sled"))]
-fn path(rest: &str) -> &str {
-    rest.strip_prefix("//").unwrap_or(rest)
 }
 
 fn config(why: String) -> Error {

@@ -43,6 +43,7 @@
 //! | load a graph | [`Preload`] |
 //! | change the shape of what is stored | [`schema`], [`MigrationWriter`], [`PState::migrate_all`] |
 //! | move between stores | [`copy()`] |
+//! | back up and check a store | [`PState::maintenance`] |
 //! | see what is done | [`Observer`], [`Event`], [`Stats`], [`Thresholds`] |
 //! | write an adapter | [`Adapter`] |
 //!
@@ -66,15 +67,16 @@ pub use pstate_core::{
     ChangedFields, ChangedRecord, ChangedTo, Changes, Collection, Comparison, Copy, CopyDifference,
     CopyDifferenceKind, CopyFailure, CopyPhase, CopyProgress, CopyReport, CopyVerification,
     CountVersions, Dangling, Document, DocumentPage, DryRun, DryRunCounts, Durability, Error,
-    ErrorKind, Event, Expect, Explanation, Extensions, Filter, FlushReport, FlushTrigger,
+    ErrorKind, Event, Expect, Explanation, Extensions, FileUrl, Filter, FlushReport, FlushTrigger,
     GroupCommit, GroupConfig, GroupWriter, HubSubscription, Job, JobChanges, JobState, Key, KeyRef,
-    Loaded, MemoryAdapter, MigrationStatus, MigrationWriter, NPlusOne, Object, Observer, Operation,
-    Order, Outcome, PState, Page, Path, Preload, PreloadStats, Problem, ProblemKind, ReadMode,
-    Record, Ref, Reply, Response, Result, RetryLayer, Revision, Sample, Scan, ScanQuery,
-    ScanStream, Schema, SingleReads, Space, SpaceDigest, SpaceVerification, Staleness, Stats,
-    Sweep, SweepCheckpoint, SweepFailure, SweepProgress, SweepReport, SweepStats, Thresholds,
-    TimeoutLayer, TypeStatus, VersionCounts, Warm, WarmProgress, WarmReport, Write, WriteBackStats,
-    WriteBatch, WriteRequest, WriterClient, copy, difference, schema,
+    Loaded, Maintenance, MemoryAdapter, MigrationStatus, MigrationWriter, NPlusOne, Object,
+    Observer, Operation, Order, Outcome, PState, Page, Path, Preload, PreloadStats, Problem,
+    ProblemKind, ReadMode, Record, Ref, Reply, Response, Result, RetryLayer, Revision, Sample,
+    Scan, ScanQuery, ScanStream, Schema, SingleReads, Space, SpaceDigest, SpaceVerification,
+    Staleness, Stats, StoreMaintenance, Sweep, SweepCheckpoint, SweepFailure, SweepProgress,
+    SweepReport, SweepStats, Thresholds, TimeoutLayer, TypeStatus, UrlOption, VersionCounts, Warm,
+    WarmProgress, WarmReport, Write, WriteBackStats, WriteBatch, WriteRequest, WriterClient, copy,
+    difference, path_error, schema,
 };
 
 /// Counters, gauges and histograms for the ecosystem's exporters.

@@ -11,6 +11,7 @@ mod pstate;
 mod put;
 mod resolve;
 mod scan;
+mod store_maintenance;
 mod update;
 
 pub use batch::WriteBatch;
@@ -18,3 +19,4 @@ pub use builder::Builder;
 pub use collection::Collection;
 pub use pstate::PState;
 pub use scan::{DocumentPage, ScanQuery, ScanStream};
+pub use store_maintenance::StoreMaintenance;

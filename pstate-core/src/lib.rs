@@ -55,7 +55,9 @@ pub use background::{
 };
 pub use cache::{CachePolicy, Staleness};
 pub use document::Document;
-pub use handle::{Builder, Collection, DocumentPage, PState, ScanQuery, ScanStream, WriteBatch};
+pub use handle::{
+    Builder, Collection, DocumentPage, PState, ScanQuery, ScanStream, StoreMaintenance, WriteBatch,
+};
 #[cfg(feature = "metrics")]
 pub use metrics::{Metric, MetricKind, MetricsBridge};
 pub use model::{
@@ -68,9 +70,9 @@ pub use preload::{
 pub use schema::Schema;
 pub use storage::{
     Adapter, Atomicity, Capabilities, ChangeFeed, ChangeHub, ChangeSubscription, ChangedRecord,
-    ChangedTo, Changes, CountVersions, Durability, Extensions, GroupCommit, GroupConfig,
-    GroupWriter, HubSubscription, MemoryAdapter, Page, ReadMode, Reply, Response, RetryLayer, Scan,
-    TimeoutLayer, WriteRequest, WriterClient,
+    ChangedTo, Changes, CountVersions, Durability, Extensions, FileUrl, GroupCommit, GroupConfig,
+    GroupWriter, HubSubscription, Maintenance, MemoryAdapter, Page, ReadMode, Reply, Response,
+    RetryLayer, Scan, TimeoutLayer, UrlOption, WriteRequest, WriterClient, path_error,
 };
 pub use telemetry::{
     CacheChange, CacheReads, CacheStats, ChangedFields, Event, FlushReport, FlushTrigger, JobState,

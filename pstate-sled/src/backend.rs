@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Batch, Capabilities, CountVersions, Extensions, GroupWriter, Key, Outcome, Page,
-    Record, Result, Scan, Space, VersionCounts,
+    Adapter, Batch, Capabilities, CountVersions, ErrorKind, Extensions, GroupWriter, Key,
+    Maintenance, Outcome, Page, Record, Result, Scan, Space, VersionCounts,
 };
 
+use crate::backup;
 use crate::config::{Flush, SledConfig};
 use crate::multi_get::multi_get;
 use crate::scan;
@@ -62,6 +63,18 @@ impl SledAdapter {
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
     }
 
+    /// Opens the store of a URL, as `sled:app?flush=100ms`, whose options are those of
+    /// [`SledConfig::from_url`]. See [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// Also [`Config`](pstate_core::ErrorKind::Config) if the URL is malformed, or has an unknown
+    /// option.
+    pub fn open_url(url: &str) -> Result<Self> {
+        let (path, config) =
+            SledConfig::from_url(url).map_err(|error| error.in_operation("open"))?;
+        Self::open_with(path, config)
+    }
+
     /// The directory, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.store.path
@@ -103,7 +116,7 @@ impl Adapter for SledAdapter {
 
     fn extensions(&self) -> Extensions<'_> {
         // No other handle can write, so the hub has all changes.
-        Extensions::none().count_versions(self).change_feed(&self.store.changes)
+        Extensions::none().count_versions(self).change_feed(&self.store.changes).maintenance(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -158,5 +171,27 @@ impl CountVersions for SledAdapter {
         let counts =
             self.store.run_blocking(move |store| scan::count_versions(store, &owned)).await;
         counts.map_err(|error| error.in_operation("count_versions").in_space(space))
+    }
+}
+
+/// Writes wait while a backup is made. A check reads every record, and finds what sled cannot read.
+/// A checkpoint is a flush. Compaction is not supported: sled reclaims space by itself.
+#[async_trait]
+impl Maintenance for SledAdapter {
+    async fn backup(&self, target: &Path) -> Result<()> {
+        let target = target.to_path_buf();
+        let done = self.store.run_blocking(move |store| backup::back_up(store, &target)).await;
+        done.map_err(|error| error.in_operation("backup"))
+    }
+
+    async fn verify(&self) -> Result<Vec<String>> {
+        match self.store.run_blocking(backup::check).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(vec![error.to_string()]),
+            checked => checked.map(|()| Vec::new()).map_err(|error| error.in_operation("verify")),
+        }
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.writer.call(Command::Flush).await.map_err(|error| error.in_operation("checkpoint"))
     }
 }

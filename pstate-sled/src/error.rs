@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use pstate_core::{Error, ErrorKind, Result};
+use pstate_core::{Error, ErrorKind, Result, path_error};
 
 /// What failed. It decides whether a retry is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,11 @@ pub(crate) fn guarded<T>(
 
 /// Translates an error of the store at `path`.
 pub(crate) fn from_sled(error: sled::Error, path: &Path, phase: Phase) -> Error {
+    if let (sled::Error::Io(_), Phase::Open) = (&error, phase)
+        && let Some(why) = path_error(&path.join("db"), "")
+    {
+        return why.caused_by(error);
+    }
     let at = path.display();
     match &error {
         sled::Error::Corruption { .. } => {

@@ -46,6 +46,7 @@
 //! to move away.
 
 mod backend;
+mod backup;
 mod config;
 mod error;
 mod layout;

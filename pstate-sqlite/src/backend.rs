@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pstate_core::{
     Adapter, Batch, Capabilities, ChangeFeed, ChangeSubscription, CountVersions, ErrorKind,
-    Extensions, GroupWriter, Key, Outcome, Page, Record, Result, Scan, Space, VersionCounts,
+    Extensions, GroupWriter, Key, Maintenance, Outcome, Page, Record, Result, Scan, Space,
+    VersionCounts,
 };
 use tokio::task::spawn_blocking;
 
@@ -73,6 +74,17 @@ impl SqliteAdapter {
             Ok(Self { readers, feed: Arc::new(feed), writer, store })
         };
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
+    }
+
+    /// Opens the store of a URL, as `sqlite:app.db?synchronous=normal`, whose options are those of
+    /// [`SqliteConfig::from_url`]. See [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// Also [`Config`](ErrorKind::Config) if the URL is malformed, or has an unknown option.
+    pub fn open_url(url: &str) -> Result<Self> {
+        let (path, config) =
+            SqliteConfig::from_url(url).map_err(|error| error.in_operation("open"))?;
+        Self::open_with(path, config)
     }
 
     /// The file, as an absolute path.
@@ -168,6 +180,25 @@ impl SqliteAdapter {
         self.writer.call(Command::Optimize).await.map_err(|error| error.in_operation("optimize"))
     }
 
+    /// Makes the file as small as its records allow, refreshes the statistics that SQLite plans
+    /// with, and empties the log of writes.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) in a database that belongs to another program, whose
+    /// rows it might number differently; [`Unavailable`](ErrorKind::Unavailable) and retryable if
+    /// the disk is full, or another process or a reader was in the way for longer than the busy
+    /// timeout.
+    ///
+    /// # Cancel safety
+    /// Dropping the future doesn't stop it; what is stored is not affected.
+    ///
+    /// # Cost
+    /// Reads and writes the whole file, and needs as much space again meanwhile. Writes wait.
+    pub async fn compact(&self) -> Result<()> {
+        self.readers.check_open()?;
+        self.writer.call(Command::Compact).await.map_err(|error| error.in_operation("compact"))
+    }
+
     /// Moves the log of writes into the main file and empties it. It happens by itself every
     /// [`checkpoint_interval`](SqliteConfig::checkpoint_interval).
     ///
@@ -209,7 +240,7 @@ impl Adapter for SqliteAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self).change_feed(self)
+        Extensions::none().count_versions(self).change_feed(self).maintenance(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -282,5 +313,27 @@ impl CountVersions for SqliteAdapter {
             .run_blocking(move |connection, table| scan::count_versions(connection, table, &owned))
             .await;
         counts.map_err(|error| error.in_operation("count_versions").in_space(space))
+    }
+}
+
+/// Each method is the one of that name here; [`verify`](Maintenance::verify) is
+/// [`integrity_check`](SqliteAdapter::integrity_check).
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Maintenance for SqliteAdapter {
+    async fn backup(&self, target: &Path) -> Result<()> {
+        SqliteAdapter::backup(self, target).await
+    }
+
+    async fn verify(&self) -> Result<Vec<String>> {
+        self.integrity_check().await
+    }
+
+    async fn compact(&self) -> Result<()> {
+        SqliteAdapter::compact(self).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        SqliteAdapter::checkpoint(self).await
     }
 }

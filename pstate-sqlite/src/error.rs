@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pstate_core::{Error, ErrorKind};
+use pstate_core::{Error, ErrorKind, path_error};
 use rusqlite::{Error as SqlError, ErrorCode, ffi};
 
 /// What failed. It decides whether a retry is safe.
@@ -41,11 +41,15 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
             return Error::new(ErrorKind::Config, format!("{at} is not an SQLite database"));
         }
         ErrorCode::CannotOpen => match why_not_opened(path) {
-            Some(why) => return Error::new(ErrorKind::Config, why),
+            Some(why) => return why,
+            None if phase == Phase::Open && !path.exists() => {
+                let message = format!("{at} does not exist; create it, or correct the path");
+                (ErrorKind::Config, message, false)
+            }
             None if phase == Phase::Open => {
                 let message = format!(
-                    "{at} cannot be opened or created: the file and its directory have to be \
-                     writable, and SQLite keeps files that end in -wal and -shm beside it"
+                    "{at} cannot be opened: this user has to be able to read and write the file, \
+                     and those beside it that end in -wal and -shm"
                 );
                 (ErrorKind::Config, message, false)
             }
@@ -59,13 +63,14 @@ pub(crate) fn from_sqlite(error: SqlError, path: &Path, waited: Duration, phase:
                 "{at} is read-only: the file and its directory have to be writable, and PRAGMA \
                  query_only has to be off"
             );
-            return Error::new(ErrorKind::Config, message);
+            return why_not_opened(path).unwrap_or_else(|| Error::new(ErrorKind::Config, message));
         }
         ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
             (ErrorKind::Config, format!("{at}: permission denied"), false)
         }
         ErrorCode::DatabaseCorrupt => {
-            let message = format!("{at} is damaged; restore a backup, or try `sqlite3 .recover`");
+            let message =
+                format!("{at} is damaged; make a new file of a backup: SqliteAdapter::restore");
             (ErrorKind::Corrupt, message, false)
         }
         ErrorCode::TooBig => {
@@ -112,23 +117,31 @@ pub(crate) fn is_about_one_row(error: &SqlError) -> bool {
     )
 }
 
+/// The longest path that SQLite takes: 512 bytes with `-journal` after it.
+const LONGEST_PATH: usize = 504;
+
+/// What SQLite appends to the name of the file, for files of its own.
+const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// What is wrong with `path`, as far as its metadata tells.
-///
-/// Never opens the file: closing it again would drop the locks that SQLite holds on it in this
-/// process.
-fn why_not_opened(path: &Path) -> Option<String> {
+fn why_not_opened(path: &Path) -> Option<Error> {
+    let refuse = |why: String| Some(Error::new(ErrorKind::Config, why));
+    let at = path.display();
     if path.is_dir() {
-        return Some(format!("{} is a directory", path.display()));
+        return refuse(format!("{at} is a directory; name a file in it, as in {at}/app.db"));
     }
-    let parent = path.parent()?;
-    match parent.metadata() {
-        Ok(metadata) if metadata.is_dir() => None,
-        Ok(_) => Some(format!("{} is not a directory", parent.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Some(format!("the directory {} does not exist", parent.display()))
-        }
-        Err(error) => Some(format!("the directory {}: {error}", parent.display())),
+    if let Some(error) = path_error(path, "-journal") {
+        return Some(error);
     }
+    let len = path.as_os_str().len();
+    if len > LONGEST_PATH {
+        return refuse(format!(
+            "the path {at} has {len} bytes, and SQLite takes at most {LONGEST_PATH}; shorten it"
+        ));
+    }
+    let companions = SUFFIXES.map(|suffix| format!("{at}{suffix}"));
+    let directory = companions.iter().find(|companion| Path::new(companion).is_dir())?;
+    refuse(format!("{directory} is a directory, where SQLite keeps a file; remove it"))
 }
 
 #[cfg(test)]

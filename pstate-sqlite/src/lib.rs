@@ -46,6 +46,13 @@
 //!
 //! No future holds a connection or a snapshot: a read that has begun runs to its end, even if its
 //! future is kept and never polled again.
+//!
+//! # Beside other crates that link SQLite
+//!
+//! Only one version of `libsqlite3-sys` can be in a program. This crate works with rusqlite 0.39 to
+//! 0.43, so Cargo finds one that sqlx 0.9, sea-orm 2, toasty 0.11, diesel 2, tokio-rusqlite 0.8 or
+//! deadpool-sqlite 0.14 can use, too. SQLite is then the version that the older of both brings, at
+//! least 3.51.3.
 
 mod backend;
 mod backup;

@@ -411,6 +411,51 @@ async fn urls_of_no_store() {
         "connect: no store has the scheme \"postgres\"; there are sqlite:, sled:, redis:, rediss:, redis+cluster:, rediss+cluster: and memory:"
     );
     assert_eq!(message("memory:x").await, "connect: nothing follows memory: in a URL");
+    assert_eq!(
+        message("sqlite:").await,
+        "open: no path after `sqlite:`: write `sqlite:app` for a store in files, or `memory:` for \
+         one in memory"
+    );
+    assert_eq!(
+        message("sqlite::memory:").await,
+        "open: :memory: names no file; write `memory:` as the whole URL for a store in memory"
+    );
+}
+
+#[tokio::test]
+async fn options_of_a_url_are_settings_and_what_is_none_creates_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = |rest: &str| format!("SQLite:{}/{rest}", dir.path().display());
+    for (rest, why) in [
+        ("app.db?mode=ro", "`mode=ro`"),
+        ("app.db?mode=rw", "app.db does not exist"),
+        ("app.db?cash_size=1", "unknown option `cash_size`"),
+        ("app.db?pragma.page_size=1000", "PRAGMA page_size"),
+        ("app#1.db", "%23"),
+        ("really?.db", "%3F"),
+        ("100%.db", "%25"),
+    ] {
+        let error = pstate::connect(&url(rest)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    let files = || -> Vec<_> {
+        let entries = dir.path().read_dir().unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert!(files().iter().all(|file| file.starts_with("app.db")), "{:?}", files());
+    let pstate = pstate::connect(&url("a%3F%23%25.db?synchronous=normal&mode=rwc")).await.unwrap();
+    pstate.build().unwrap().put("card:1", &json!({})).await.unwrap();
+    assert!(files().iter().any(|file| file == "a?#%.db"), "{:?}", files());
+}
+
+#[tokio::test]
+async fn a_scheme_may_be_written_in_any_case() {
+    drop(pstate::connect("MEMORY:").await.unwrap());
+    let error = pstate::connect("SLED:").await.unwrap_err();
+    assert!(error.to_string().contains("sled"), "{error}");
+    let error = pstate::connect("Redis://:hunter#2@host").await.unwrap_err();
+    assert!(!error.to_string().contains("hunter"), "{error}");
 }
 
 #[tokio::test]

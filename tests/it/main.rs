@@ -14,6 +14,7 @@ mod faults;
 mod freshness;
 mod layers;
 mod life;
+mod maintenance;
 mod migrations;
 mod n_plus_one;
 mod outside_runtime;

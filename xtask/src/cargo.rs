@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -49,19 +50,34 @@ pub(crate) fn cargo_captured(
 /// Runs cargo for a crate that is no member of the workspace, with the workspace's own directory
 /// for what it builds.
 pub(crate) fn cargo_outside(directory: &str, arguments: &[&str]) -> Result<(), Failed> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let shown = format!("cargo {} in {directory}", arguments.join(" "));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    cargo_in(&root.join(directory), &root.join("target"), arguments)
+}
+
+/// Runs cargo in a directory, with another one for what it builds; its output is shown.
+pub(crate) fn cargo_in(directory: &Path, target: &Path, arguments: &[&str]) -> Result<(), Failed> {
+    let shown = format!("cargo {} in {}", arguments.join(" "), directory.display());
     println!("$ {shown}");
-    let status = command()
-        .args(arguments)
-        .current_dir(format!("{root}/{directory}"))
-        .env("CARGO_TARGET_DIR", format!("{root}/target"))
-        .status();
-    match status {
+    let mut command = command();
+    command.args(arguments).current_dir(directory).env("CARGO_TARGET_DIR", target);
+    match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failed(format!("{shown}: {status}"))),
         Err(error) => Err(Failed(format!("{shown}: {error}"))),
     }
+}
+
+/// Runs cargo in a directory; gives whether it succeeded, and its messages.
+pub(crate) fn cargo_captured_in(
+    directory: &Path,
+    arguments: &[&str],
+) -> Result<(bool, String), Failed> {
+    let shown = format!("cargo {} in {}", arguments.join(" "), directory.display());
+    println!("$ {shown}");
+    let output = command().args(arguments).current_dir(directory).output();
+    let output = output.map_err(|error| Failed(format!("{shown}: {error}")))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    Ok((output.status.success(), format!("{shown}:\n{messages}")))
 }
 
 /// What cargo knows about the workspace; of all its dependencies too with `deps`.

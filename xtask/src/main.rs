@@ -10,6 +10,7 @@ mod monitoring;
 mod msrv;
 mod own_sources;
 mod soak;
+mod sqlite_range;
 mod tools;
 
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ enum Command {
     Monitoring(monitoring::Monitoring),
     /// Builds each feature of each package alone.
     Features,
+    /// Tests pstate-sqlite with the oldest rusqlite that it accepts, and resolves programs that use
+    /// SQLite through another crate, too.
+    SqliteRange,
     /// Checks that the stated minimum Rust version holds.
     Msrv,
 }
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Layers { write } => own_sources::show(write),
         Command::Monitoring(monitoring) => monitoring::run(&monitoring),
         Command::Features => features::check_each_alone(),
+        Command::SqliteRange => sqlite_range::check(),
         Command::Msrv => msrv::check(),
     };
     match done {
@@ -111,6 +116,7 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;
     }
+    sqlite_range::check()?;
     fuzz::run_briefly()?;
     cargo(["test", "--workspace", "--features", ADDITIVE, "--tests"])
 }

@@ -5,9 +5,12 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::change_feed::ChangeFeed;
+use super::maintenance::Maintenance;
 use crate::model::{Result, Space, VersionCounts};
 
-/// What an adapter can do faster than the handle could through the other methods.
+/// What an adapter can do beyond, or faster than, what the handle could through the other methods.
+///
+/// A layer hands on the extensions of the adapter that it wraps.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Extensions<'a> {
@@ -15,12 +18,14 @@ pub struct Extensions<'a> {
     pub count_versions: Option<&'a dyn CountVersions>,
     /// Telling what others change.
     pub change_feed: Option<&'a dyn ChangeFeed>,
+    /// Looking after the store as a whole.
+    pub maintenance: Option<&'a dyn Maintenance>,
 }
 
 impl<'a> Extensions<'a> {
     /// Nothing beyond the contract.
     pub const fn none() -> Self {
-        Self { count_versions: None, change_feed: None }
+        Self { count_versions: None, change_feed: None, maintenance: None }
     }
 
     /// Adds the counting of versions.
@@ -32,6 +37,12 @@ impl<'a> Extensions<'a> {
     /// Adds the telling of changes.
     pub const fn change_feed(mut self, feed: &'a dyn ChangeFeed) -> Self {
         self.change_feed = Some(feed);
+        self
+    }
+
+    /// Adds backups, checks and cleaning.
+    pub const fn maintenance(mut self, maintenance: &'a dyn Maintenance) -> Self {
+        self.maintenance = Some(maintenance);
         self
     }
 }

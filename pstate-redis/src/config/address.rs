@@ -30,7 +30,7 @@ impl RedisConfig {
 /// Errors quote nothing of the address: it may hold a password.
 fn parse(url: &str) -> Result<RedisConfig> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| malformed("no `://` in it"))?;
-    let (tls, cluster) = match scheme {
+    let (tls, cluster) = match scheme.to_ascii_lowercase().as_str() {
         "redis" => (false, false),
         "rediss" => (true, false),
         "redis+cluster" => (false, true),
@@ -44,6 +44,13 @@ fn parse(url: &str) -> Result<RedisConfig> {
     // Several hosts are no URL, so take the others out of it first.
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
+    // No database and no option has one, so it ends a user name or password.
+    if path.contains('@') {
+        return Err(malformed(
+            "it has an `@` after a `/`, `?` or `#`; in a user name or password write these as %2F, \
+             %3F and %23, and anywhere else the `@` as %40",
+        ));
+    }
     let (user, hosts) = match authority.rsplit_once('@') {
         Some((user, hosts)) => (Some(user), hosts),
         None => (None, authority),
@@ -155,6 +162,12 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_may_be_written_in_any_case() {
+        assert_eq!(parsed("REDIS://localhost"), parsed("redis://localhost"));
+        assert_eq!(parsed("Rediss+Cluster://a"), parsed("rediss+cluster://a"));
+    }
+
+    #[test]
     fn what_is_left_out_has_its_default() {
         assert_eq!(parsed("redis://localhost"), RedisConfig::default().host("localhost", PORT));
         assert_eq!(parsed("redis://[::1]:7"), RedisConfig::default().host("::1", 7));
@@ -183,6 +196,13 @@ mod tests {
             ("redis://:secret@host?placement=secret", "per_space or per_key"),
             ("redis://:secret@host#secret", "#"),
             ("redis://:%ff@host", "UTF-8"),
+            ("redis://:se#secret@host", "%23"),
+            ("redis://:se?secret@host", "%3F"),
+            ("redis://:se/secret@host", "%2F"),
+            ("redis://user:se#secret@host:7/0", "%23"),
+            ("redis://secret#x@host", "%23"),
+            ("redis://:s@secret#x@host", "%23"),
+            ("redis+cluster://:se?secret@a:1,b:2", "%3F"),
         ] {
             let error = parse(url).expect_err(url);
             assert_eq!(error.kind(), ErrorKind::Config);

@@ -4,10 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use pstate_core::{Error, ErrorKind, Result};
+use pstate_core::{Error, ErrorKind, Result, path_error};
 
 /// In the directory, beside sled's own files. Creating a store writes it last.
 const FORMAT_FILE: &str = "pstate.format";
+
+/// The longest name of a file in the directory.
+const LONGEST_FILE: &str = "/pstate.format.new";
 
 /// The version of the format: the tree, its keys and its values.
 const FORMAT_VERSION: u32 = 1;
@@ -39,14 +42,20 @@ fn refuse<T>(why: String) -> Result<T> {
 pub(crate) fn owner(path: &Path) -> Result<Owner> {
     let at = path.display();
     let failed = |error: io::Error| {
-        Error::new(ErrorKind::Config, format!("{at}: the directory cannot be read"))
-            .caused_by(error)
+        path_error(path, LONGEST_FILE).unwrap_or_else(|| {
+            let message = format!("{at}: this user cannot read the directory");
+            Error::new(ErrorKind::Config, message).caused_by(error)
+        })
     };
     let entries = match path.read_dir() {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_parent(path),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return refuse(format!("{at} is no directory; sled keeps several files in one"));
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return path_error(path, LONGEST_FILE).map_or(Ok(Owner::Unclaimed), Err);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.is_file() => {
+            return refuse(format!(
+                "{at} is no directory, and sled keeps several files in one; name a directory"
+            ));
         }
         Err(error) => return Err(failed(error)),
     };
@@ -66,18 +75,6 @@ pub(crate) fn owner(path: &Path) -> Result<Owner> {
             name.display()
         )),
         _ => Ok(Owner::Unclaimed),
-    }
-}
-
-fn check_parent(path: &Path) -> Result<Owner> {
-    let Some(parent) = path.parent() else { return Ok(Owner::Unclaimed) };
-    match parent.metadata() {
-        Ok(metadata) if metadata.is_dir() => Ok(Owner::Unclaimed),
-        Ok(_) => refuse(format!("{} is not a directory", parent.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse(format!("the directory {} does not exist", parent.display()))
-        }
-        Err(error) => refuse(format!("the directory {}: {error}", parent.display())),
     }
 }
 

@@ -122,15 +122,93 @@ fn a_file_is_no_directory() {
     let place = Place::new();
     fs::write(place.path("app"), "a file").unwrap();
     let message = refusal(place.path("app"));
-    assert!(message.ends_with("app is no directory; sled keeps several files in one"), "{message}");
+    assert!(
+        message.ends_with(
+            "app is no directory, and sled keeps several files in one; name a directory"
+        ),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_missing_directory_above_is_named() {
     let place = Place::new();
     let message = refusal(place.path("missing").join("app"));
-    assert!(message.ends_with("missing does not exist"), "{message}");
+    assert!(message.ends_with("missing does not exist; create it first"), "{message}");
     assert!(!place.path("missing").exists());
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_above_is_named() {
+    let place = Place::new();
+    fs::write(place.path("file"), "").unwrap();
+    let message = refusal(place.path("file").join("app"));
+    assert!(
+        message.ends_with("file is not a directory; choose a path in a directory"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_path_that_is_too_long_says_what_is() {
+    let place = Place::new();
+    let name = "n".repeat(300);
+    let message = refusal(place.path(&name));
+    assert!(message.contains("of which the last name has 300"), "{message}");
+    let message = refusal(place.path(&format!("{name}/").repeat(20)));
+    assert!(message.contains("is longer than the system allows"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dangling_link_is_named_with_its_target() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/missing/target", place.path("app")).unwrap();
+    let message = refusal(place.path("app"));
+    assert!(
+        message.ends_with(
+            "app is a link to /missing/target, which does not exist; create that, or remove the link"
+        ),
+        "{message}"
+    );
+}
+
+/// No user can create a file in these directories, not even root.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_cannot_be_written_to_is_named() {
+    let message = refusal("/sys/app");
+    assert!(message.starts_with("the directory /sys is "), "{message}");
+    assert!(message.ends_with("choose another path"), "{message}");
+}
+
+/// Runs the test of that name again, in a process that may have 64 files open.
+#[cfg(target_os = "linux")]
+fn with_few_files(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let status = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$@\"", "sh"])
+        .arg(program)
+        .args([test, "--exact", "--quiet", "--test-threads=1"])
+        .env("FEW_FILES", "1")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_many_open_files_are_called_that() {
+    if std::env::var_os("FEW_FILES").is_none() {
+        return with_few_files("opening::too_many_open_files_are_called_that");
+    }
+    let place = Place::new();
+    let files: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    let error = SledAdapter::open(place.path("app")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().starts_with("too many open files: raise the limit"), "{error}");
+    drop(files);
+    drop(place.open());
 }
 
 /// A directory in its place keeps sled from opening its log, for any user.

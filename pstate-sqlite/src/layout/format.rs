@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use pstate_core::{Error, ErrorKind};
-use rusqlite::{Connection, Result as SqlResult};
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult};
 
 /// `PSta`, in the file's header.
 const APPLICATION_ID: i32 = 0x5053_7461;
 
 /// The version of the table's format, in the file's header as `user_version`.
 const FORMAT_VERSION: i32 = 1;
+
+/// The statements that mark a file as ours, for messages.
+const MARK: &str = "PRAGMA application_id = 0x50537461; PRAGMA user_version = 1";
 
 /// The first version of SQLite without the defect by which a checkpoint that meets a reset of the
 /// log can damage the file.
@@ -23,6 +26,8 @@ pub(crate) struct Header {
     encoding: String,
     /// The names of a few tables.
     tables: Vec<String>,
+    /// A table that looks like ours, in a file that does not say that it is.
+    unmarked: Option<String>,
 }
 
 /// Whose file it is.
@@ -53,11 +58,13 @@ impl Header {
             "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
              AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid LIMIT 4",
         )?;
+        let application_id = number("PRAGMA application_id")?;
         Ok(Self {
-            application_id: number("PRAGMA application_id")?,
+            application_id,
             user_version: number("PRAGMA user_version")?,
             encoding: connection.query_row("PRAGMA encoding", [], |row| row.get(0))?,
             tables: tables.query_map([], |row| row.get(0))?.collect::<SqlResult<_>>()?,
+            unmarked: if application_id == 0 { table_of_records(connection)? } else { None },
         })
     }
 
@@ -78,6 +85,10 @@ impl Header {
                     "{at} was written by a newer version (format {version}, this program knows \
                      {FORMAT_VERSION}); update the program"
                 )),
+                0 => refuse(format!(
+                    "{at} has PState's application_id, but no user_version; if a tool has copied \
+                     it, mark it by: {MARK}"
+                )),
                 version => refuse(format!("{at} has format {version}, which never existed")),
             };
         }
@@ -86,6 +97,14 @@ impl Header {
         }
         if self.application_id == 0 && self.user_version == 0 && self.tables.is_empty() {
             return Ok(Owner::Unclaimed);
+        }
+        if let Some(table) = &self.unmarked
+            && (0..=FORMAT_VERSION).contains(&self.user_version)
+        {
+            return refuse(format!(
+                "{at} has a table like PState's ({table}), but not its mark, which sqlite3's .dump \
+                 and .clone leave out; if it is such a copy, mark it by: {MARK}"
+            ));
         }
         refuse(format!(
             "{at} belongs to another program (application_id {:#x}, {}); choose another path, or \
@@ -101,6 +120,20 @@ impl Header {
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}"
         ))
     }
+}
+
+/// The name of a table with the columns of ours.
+fn table_of_records(connection: &Connection) -> SqlResult<Option<String>> {
+    connection
+        .query_row(
+            "SELECT name FROM sqlite_schema AS s WHERE type = 'table' AND (
+                SELECT count(*) FROM pragma_table_info(s.name) AS c
+                WHERE c.name IN ('space', 'key', 'value')
+             ) = 3 ORDER BY rowid LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()
 }
 
 fn describe(tables: &[String]) -> String {
@@ -139,6 +172,7 @@ mod tests {
             user_version,
             encoding: "UTF-8".to_owned(),
             tables: tables.iter().map(|&name| name.to_owned()).collect(),
+            unmarked: None,
         }
     }
 
@@ -157,6 +191,14 @@ mod tests {
         assert!(error.message().contains("at least 3.51.3"), "{error}");
         assert!(check_library(3_051_003).is_ok());
         assert!(check_library(4_000_000).is_ok());
+    }
+
+    #[test]
+    fn the_statements_of_messages_are_those_that_claim_a_file() {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection.execute_batch(MARK).expect("valid SQL");
+        let owner = Header::read(&connection).expect("a header").owner(Path::new("app.db"), false);
+        assert_eq!(owner.expect("ours"), Owner::PState);
     }
 
     #[test]

@@ -50,14 +50,14 @@ impl Table {
         connection: &Connection,
         name: &str,
     ) -> SqlResult<Option<Result<Self, Error>>> {
-        let without_rowid = connection
+        let kind: Option<(bool, bool)> = connection
             .query_row(
-                "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'",
+                "SELECT wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'",
                 [name],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        let Some(without_rowid) = without_rowid else {
+        let Some((without_rowid, strict)) = kind else {
             return Ok(None);
         };
         let columns: i64 = connection.query_row(
@@ -78,11 +78,21 @@ impl Table {
         if columns != 3 || indexes == 0 {
             let message = format!(
                 "table {name} belongs to another program: it needs columns space, key and value, \
-                 and a unique index on (space, key); choose another SqliteConfig::table"
+                 and a unique index on (space, key) that compares bytes; choose another \
+                 SqliteConfig::table"
             );
             return Ok(Some(Err(Error::new(ErrorKind::Config, message))));
         }
         let layout = if without_rowid { TableLayout::WithoutRowid } else { TableLayout::Rowid };
+        if let Some(why) = unfit_column(connection, name, strict)? {
+            let ddl: Vec<_> =
+                create_table(name, layout).split_whitespace().map(str::to_owned).collect();
+            let message = format!(
+                "table {name}: {why}; choose another SqliteConfig::table, or create the table by: {}",
+                ddl.join(" ")
+            );
+            return Ok(Some(Err(Error::new(ErrorKind::Config, message))));
+        }
         Ok(Some(Ok(Self::new(name, layout))))
     }
 
@@ -109,6 +119,42 @@ impl Table {
             next_space: format!("SELECT min(space) FROM \"{name}\" WHERE space > ?1"),
         }
     }
+}
+
+/// Why a column would give back other text than it was given, or take one key for another.
+fn unfit_column(connection: &Connection, table: &str, strict: bool) -> SqlResult<Option<String>> {
+    let mut columns = connection.prepare(
+        "SELECT name, type FROM pragma_table_info(?1)
+         WHERE name IN ('space', 'key', 'value') ORDER BY cid",
+    )?;
+    let mut rows = columns.query([table])?;
+    while let Some(row) = rows.next()? {
+        let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
+        if !keeps_text(&declared, strict) {
+            return Ok(Some(format!(
+                "column {name} of type {declared} does not keep text as it is, as TEXT does"
+            )));
+        }
+        let (_, collation, ..) = connection.column_metadata(Some("main"), table, name.as_str())?;
+        if let Some(collation) = collation.filter(|collation| collation.to_bytes() != b"BINARY") {
+            return Ok(Some(format!(
+                "column {name} compares by {}, which takes different texts for the same",
+                collation.to_string_lossy()
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a column of a declared type has TEXT affinity or none, by the rules of SQLite's
+/// documentation, section "Determination Of Column Affinity".
+fn keeps_text(declared: &str, strict: bool) -> bool {
+    let declared = declared.to_ascii_uppercase();
+    let has = |part: &str| declared.contains(part);
+    if strict {
+        return ["TEXT", "ANY"].contains(&&*declared);
+    }
+    !has("INT") && (["CHAR", "CLOB", "TEXT", "BLOB"].into_iter().any(has) || declared.is_empty())
 }
 
 #[cfg(test)]
@@ -143,11 +189,63 @@ mod tests {
             "CREATE TABLE pstate (space, key, value)",
             "CREATE TABLE pstate (space, key TEXT COLLATE NOCASE, value, UNIQUE (space, key))",
             "CREATE TABLE pstate (space, key, value, UNIQUE (key, space))",
+            "CREATE TABLE pstate (space, value, key AS (value), UNIQUE (space, key))",
             "CREATE VIEW pstate AS SELECT 1 AS space, 2 AS key, 3 AS value",
         ] {
             let found = Table::find(&database(sql), "pstate").expect("no SQL error");
             let error = found.expect("there").expect_err("not ours");
             assert_eq!(error.kind(), ErrorKind::Config, "{sql}");
+        }
+    }
+
+    #[track_caller]
+    fn found(sql: &str) -> Result<Table, Error> {
+        Table::find(&database(sql), "pstate").expect("no SQL error").expect("there")
+    }
+
+    #[test]
+    fn columns_that_alter_what_they_are_given_are_refused_with_a_table_that_works() {
+        let ddl = "create the table by: CREATE TABLE \"pstate\" ( space TEXT NOT NULL, key TEXT NOT \
+                   NULL, value TEXT NOT NULL, UNIQUE (space, key) )";
+        for (columns, why) in [
+            ("space, key, value NUMERIC", "column value of type NUMERIC does not keep text"),
+            ("space, key, value JSON", "column value of type JSON"),
+            ("space, key, value REAL", "column value of type REAL"),
+            ("space, key, value STRING", "column value of type STRING"),
+            ("space INTEGER, key, value", "column space of type INTEGER"),
+            ("space, key CHARINT, value", "column key of type CHARINT"),
+            ("space, key TEXT, value COLLATE RTRIM", "column value compares by RTRIM"),
+        ] {
+            let refused = found(&format!("CREATE TABLE pstate ({columns}, UNIQUE (space, key))"));
+            let error = refused.expect_err(columns);
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().contains(why), "{error}");
+            assert!(error.message().ends_with(ddl), "{error}");
+        }
+        for column in ["space TEXT COLLATE NOCASE, key TEXT", "space TEXT, key TEXT COLLATE NOCASE"]
+        {
+            let error = found(&format!(
+                "CREATE TABLE pstate ({column}, value TEXT);
+                 CREATE UNIQUE INDEX i ON pstate (space COLLATE BINARY, key COLLATE BINARY)"
+            ));
+            let error = error.expect_err("a key would match another");
+            assert!(error.message().contains("compares by NOCASE"), "{error}");
+        }
+        let strict =
+            "CREATE TABLE pstate (space TEXT, key TEXT, value BLOB, UNIQUE (space, key)) STRICT";
+        assert!(found(strict).is_err());
+    }
+
+    #[test]
+    fn columns_that_keep_text_are_accepted() {
+        for sql in [
+            "CREATE TABLE pstate (space, key, value, UNIQUE (space, key))",
+            "CREATE TABLE pstate (space varchar(64), key char(9), value clob, UNIQUE (space, key))",
+            "CREATE TABLE pstate (id INTEGER PRIMARY KEY, space TEXT, key TEXT, value BLOB,
+                                  at REAL DEFAULT 0, UNIQUE (space, key))",
+            "CREATE TABLE pstate (space TEXT, key ANY, value TEXT, UNIQUE (space, key)) STRICT",
+        ] {
+            assert!(found(sql).is_ok(), "{sql}");
         }
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Result as SqlResult};
 
 use crate::config::SqliteConfig;
 use crate::error::{Phase, from_sqlite, is_busy};
+use crate::layout::bytes;
 
 /// Makes a path absolute, so that connections opened later find the same file although the working
 /// directory has changed.
@@ -20,7 +21,7 @@ pub(crate) fn checked_path(path: &Path) -> Result<PathBuf> {
     }
     if text.starts_with(":memory:") {
         return refuse(format!(
-            "{text}: each connection would have a database of its own; use the memory adapter"
+            "{text} names no file; write `memory:` as the whole URL for a store in memory"
         ));
     }
     if text.starts_with("file:") {
@@ -30,14 +31,25 @@ pub(crate) fn checked_path(path: &Path) -> Result<PathBuf> {
         .map_err(|error| Error::new(ErrorKind::Config, format!("the path {text}")).caused_by(error))
 }
 
-/// Applies the settings that all connections share.
-pub(super) fn tune(connection: &Connection, config: &SqliteConfig, path: &Path) -> Result<()> {
+/// PRAGMAs that change the file, for which a connection that reads is of no use.
+const OF_THE_FILE: [&str; 5] =
+    ["auto_vacuum", "incremental_vacuum", "optimize", "page_size", "wal_checkpoint"];
+
+/// Applies the settings of one connection.
+pub(super) fn tune(
+    connection: &Connection,
+    config: &SqliteConfig,
+    path: &Path,
+    writes: bool,
+) -> Result<()> {
     let fail = |error| from_sqlite(error, path, config.busy_timeout, Phase::Open);
     // A negative number is an amount of KiB, a positive one of pages.
     let cache_size = format!("-{}", config.cache_size.div_ceil(1024));
     set_pragma(connection, "cache_size", &cache_size).map_err(fail)?;
     set_pragma(connection, "mmap_size", &config.mmap_size.to_string()).map_err(fail)?;
-    for (name, value) in &config.pragmas {
+    let is_of_file =
+        |name: &str| OF_THE_FILE.iter().any(|pragma| pragma.eq_ignore_ascii_case(name));
+    for (name, value) in config.pragmas.iter().filter(|(name, _)| writes || !is_of_file(name)) {
         let known: bool = connection
             .query_row(
                 "SELECT count(*) > 0 FROM pragma_pragma_list WHERE name = lower(?1)",
@@ -49,11 +61,61 @@ pub(super) fn tune(connection: &Connection, config: &SqliteConfig, path: &Path) 
             let message = format!("PRAGMA {name}: SQLite does not know it");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        set_pragma(connection, name, value).map_err(|error| {
-            Error::new(ErrorKind::Config, format!("PRAGMA {name}")).caused_by(error)
-        })?;
+        set_and_read_back(connection, name, value)?;
     }
     Ok(())
+}
+
+/// PRAGMAs that do something when they are read, or that answer with something else than what was
+/// set.
+const NOT_READ_BACK: [&str; 8] = [
+    "cache_spill",
+    "foreign_key_check",
+    "incremental_vacuum",
+    "integrity_check",
+    "optimize",
+    "quick_check",
+    "shrink_memory",
+    "wal_checkpoint",
+];
+
+/// SQLite takes a value that it does not know for another one, without an error.
+fn set_and_read_back(connection: &Connection, name: &str, value: &str) -> Result<()> {
+    let failed = |error| Error::new(ErrorKind::Config, format!("PRAGMA {name}")).caused_by(error);
+    set_pragma(connection, name, value).map_err(failed)?;
+    if NOT_READ_BACK.iter().any(|pragma| pragma.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(&format!("PRAGMA {name}")).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    // One without an answer only does something.
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(()) };
+    let present = String::from_utf8_lossy(&bytes(row.get_ref(0).map_err(failed)?)).into_owned();
+    if is_same(name, value, &present) {
+        return Ok(());
+    }
+    let message = format!("PRAGMA {name} = {value}: SQLite ignores it, and has {present}");
+    Err(Error::new(ErrorKind::Config, message))
+}
+
+/// Whether a value that was set is one that was read back, which is a number where the value may be
+/// a word.
+fn is_same(name: &str, set: &str, present: &str) -> bool {
+    let (name, set) = (name.to_ascii_lowercase(), set.trim().to_ascii_lowercase());
+    let number = match (name.as_str(), set.as_str()) {
+        ("auto_vacuum" | "temp_store", "file" | "full") | (_, "on" | "yes" | "true") => "1",
+        ("auto_vacuum" | "temp_store" | "secure_delete", "memory" | "incremental" | "fast") => "2",
+        ("auto_vacuum" | "temp_store", "none" | "default") | (_, "off" | "no" | "false") => "0",
+        (_, other) => other,
+    };
+    let parsed = match number.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => number.parse(),
+    };
+    match (parsed, present.parse::<i64>()) {
+        (Ok(number), Ok(present)) => number == present,
+        _ => number.eq_ignore_ascii_case(present),
+    }
 }
 
 pub(super) fn set_pragma(connection: &Connection, name: &str, value: &str) -> SqlResult<()> {

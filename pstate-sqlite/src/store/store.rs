@@ -30,9 +30,8 @@ impl Store {
         let path = checked_path(path)?;
         let fail = |error| from_sqlite(error, &path, config.busy_timeout, Phase::Open);
 
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, config.create);
         refuse_hard_links(&path)?;
         let before = FileId::at(&path);
         let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
@@ -42,12 +41,15 @@ impl Store {
         let owner =
             Header::read(&connection).map_err(fail)?.owner(&path, config.shared_database)?;
         if connection.is_readonly(rusqlite::MAIN_DB).map_err(fail)? {
-            let message = format!("{} is read-only; it has to be writable", path.display());
+            let message = format!(
+                "{} is read-only for this user; change its permissions, or choose another path",
+                path.display()
+            );
             return Err(Error::new(ErrorKind::Config, message));
         }
         let synchronous = config.synchronous.as_pragma();
         set_pragma(&connection, "synchronous", synchronous).map_err(fail)?;
-        tune(&connection, &config, &path)?;
+        tune(&connection, &config, &path, true)?;
         enter_wal_mode(&connection, &config, &path)?;
         let table = match Table::find(&connection, &config.table).map_err(fail)? {
             Some(table) if owner != Owner::Unclaimed => table?,
@@ -69,7 +71,7 @@ impl Store {
         let connection = connection.map_err(fail)?;
         connection.busy_timeout(self.config.busy_timeout).map_err(fail)?;
         set_pragma(&connection, "query_only", "on").map_err(fail)?;
-        tune(&connection, &self.config, &self.path)?;
+        tune(&connection, &self.config, &self.path, false)?;
         // Reads the schema, so that the first read in a task has no more to do than the next.
         connection.prepare_cached(&self.table.get).map_err(fail)?;
         connection.busy_timeout(Duration::ZERO).map_err(fail)?;

@@ -10,7 +10,7 @@ use super::commits::Commits;
 use super::foreign_commits::ForeignCommits;
 use super::group::Group;
 use super::log::Log;
-use super::maintenance::{checkpoint, optimize};
+use super::maintenance::{checkpoint, compact, optimize};
 use crate::error::Phase;
 use crate::store::Store;
 
@@ -19,6 +19,7 @@ use crate::store::Store;
 pub(crate) enum Command {
     Checkpoint(Reply<()>),
     Optimize(Reply<()>),
+    Compact(Reply<()>),
     /// How often commits of others were found.
     ForeignCommits(Reply<u64>),
 }
@@ -65,6 +66,9 @@ impl GroupCommit for Committer {
             }
             Command::Optimize(reply) => {
                 reply.send(store.file.check().and_then(|()| optimize(connection, store)));
+            }
+            Command::Compact(reply) => {
+                reply.send(store.file.check().and_then(|()| compact(connection, store)));
             }
             Command::ForeignCommits(reply) => {
                 let count = foreign_commits.count(connection, commits);

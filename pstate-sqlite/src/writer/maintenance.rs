@@ -4,6 +4,7 @@ use pstate_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Result as SqlResult};
 
 use crate::error::Phase;
+use crate::layout::{Header, Owner};
 use crate::store::Store;
 
 /// Moves the log into the main file and empties it. Waits for readers up to the busy timeout.
@@ -27,6 +28,25 @@ pub(super) fn optimize(connection: &Connection, store: &Store) -> Result<()> {
     connection
         .execute_batch("PRAGMA optimize")
         .map_err(|error| store.error(error, Phase::Uncommitted))
+}
+
+/// Rewrites the file without the pages that nothing uses.
+pub(super) fn compact(connection: &Connection, store: &Store) -> Result<()> {
+    let fail = |error| store.error(error, Phase::Uncommitted);
+    let header = Header::read(connection).map_err(fail)?;
+    // It may number the rows of tables without an INTEGER PRIMARY KEY differently.
+    if header.owner(&store.path, store.config.shared_database)? == Owner::Host {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} belongs to another program, which has to decide itself when to VACUUM",
+                store.path.display()
+            ),
+        ));
+    }
+    connection.execute_batch("VACUUM").map_err(fail)?;
+    optimize(connection, store)?;
+    checkpoint(connection, store)
 }
 
 /// Whether the log is empty now: not if readers were in the way for the busy timeout.

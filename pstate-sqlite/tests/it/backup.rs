@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pstate_core::{Adapter, Error, ErrorKind, Space};
-use pstate_sqlite::SqliteAdapter;
+use pstate_core::{Adapter, Batch, Error, ErrorKind, Space, Write};
+use pstate_sqlite::{SqliteAdapter, SqliteConfig};
 
 use crate::another_process;
 use crate::fixture::{Place, get, keys, put, same};
@@ -187,4 +187,33 @@ async fn a_damaged_backup_is_refused_and_leaves_nothing_behind() {
     let restored = SqliteAdapter::restore(place.path("app.db"), place.path("new.db")).await;
     assert_eq!(restored.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(place.files(), ["app.db"]);
+}
+
+#[tokio::test]
+async fn compacting_returns_what_deleted_records_took() {
+    let place = Place::new();
+    let store = place.open();
+    let keys = keys(300);
+    store.write(&Space::default(), &same(&keys, &"x".repeat(5000))).await.unwrap();
+    let deleted = keys[1..].iter().map(|key| Write::delete(key.clone())).collect();
+    store.write(&Space::default(), &Batch::atomic(deleted)).await.unwrap();
+    store.checkpoint().await.unwrap();
+    let len = || fs::metadata(place.path("app.db")).unwrap().len();
+    let before = len();
+    store.compact().await.unwrap();
+    assert!(len() < before / 10, "{} of {before} bytes are left", len());
+    assert_eq!(get(&store, keys[0].as_str()).await.unwrap(), "x".repeat(5000).as_bytes());
+    put(&store, "card:late", "{}").await;
+    assert_eq!(get(&store, "card:late").await.unwrap(), b"{}");
+}
+
+/// VACUUM may number the rows of the other program's tables differently.
+#[tokio::test]
+async fn a_database_of_another_program_is_not_compacted() {
+    let place = Place::new();
+    place.raw().execute_batch("CREATE TABLE users (name); PRAGMA application_id = 77").unwrap();
+    let store = place.open_with(SqliteConfig::default().shared_database(true));
+    let error = store.compact().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("belongs to another program"), "{error}");
 }

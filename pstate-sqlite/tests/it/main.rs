@@ -17,3 +17,4 @@ mod log;
 mod moved;
 mod opening;
 mod reading;
+mod tools;

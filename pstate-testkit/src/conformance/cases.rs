@@ -11,6 +11,7 @@ mod expect;
 mod extensions;
 mod keys;
 mod lifecycle;
+mod maintenance;
 mod model;
 mod multi_get;
 mod scan;

@@ -105,7 +105,7 @@ impl Adapter for LogAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self).change_feed(self)
+        Extensions::none().count_versions(self).change_feed(self).maintenance(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {

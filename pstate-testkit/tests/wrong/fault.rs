@@ -70,6 +70,7 @@ faults! {
     ReportsOnce "extensions::change_feed" "reports a change only to the first subscription that asks",
     ReportsOwnWritesOnly "extensions::change_feed_beside" "reports only the writes of its own handle",
     LosesTakenChanges "extensions::change_feed_cancelled" "loses changes when the call that takes them is dropped",
+    CompactsTooMuch "maintenance::records" "drops the last record when it is compacted",
     FoldsCase "keys::letter_case" "ignores case in keys",
     Normalises "keys::normal_forms" "normalises keys to a Unicode normal form",
     TrimsBlanks "keys::blanks" "trims blanks at the end of keys, like CHAR columns",

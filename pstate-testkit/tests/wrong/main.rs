@@ -7,6 +7,7 @@ mod adapter;
 mod change_feed;
 mod fault;
 mod log_file;
+mod maintenance;
 mod read;
 mod scan;
 mod store;

@@ -41,6 +41,7 @@ pub const WORKSPACE: Table = Table {
                 Room::new("multi_get"),
                 Room::new("scan"),
                 Room::new("writer"),
+                Room::new("backup"),
                 Room::new("backend"),
             ]),
             Crate::new("pstate-sqlite").bare_roots().rooms(&[

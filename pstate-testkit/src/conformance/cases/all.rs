@@ -1,6 +1,6 @@
 use super::{
     bytes, cancel, change_feed, concurrent, durability, errors, expect, extensions, keys,
-    lifecycle, model, multi_get, scan, spaces, unpolled, write,
+    lifecycle, maintenance, model, multi_get, scan, spaces, unpolled, write,
 };
 use crate::conformance::case::Case;
 
@@ -18,6 +18,7 @@ pub(in crate::conformance) fn all() -> impl Iterator<Item = &'static Case> {
         errors::CASES,
         extensions::CASES,
         change_feed::CASES,
+        maintenance::CASES,
         cancel::CASES,
         concurrent::CASES,
         unpolled::CASES,
