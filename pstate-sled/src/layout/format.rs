@@ -34,21 +34,42 @@ fn refuse<T>(why: String) -> Result<T> {
     Err(Error::new(ErrorKind::Config, why))
 }
 
+/// The longest name of a file that sled makes in its directory, later than when it is opened.
+const LONGEST_FILE: &str = "snap.0000000000000000.generating";
+
 /// Decides whose directory it is. Fails if this program may not use it. Changes nothing, and does
 /// not ask sled, which would turn any directory into one of its own.
 pub(crate) fn owner(path: &Path) -> Result<Owner> {
     let at = path.display();
+    check_length(path)?;
     let failed = |error: io::Error| {
-        Error::new(ErrorKind::Config, format!("{at}: the directory cannot be read"))
-            .caused_by(error)
+        let message = format!(
+            "{at}: the directory cannot be read; let the user of this program read and write it"
+        );
+        Error::new(ErrorKind::Config, message).caused_by(error)
     };
     let entries = match path.read_dir() {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_parent(path),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return refuse(format!("{at} is no directory; sled keeps several files in one"));
-        }
-        Err(error) => return Err(failed(error)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound if path.is_symlink() => {
+                return refuse(format!(
+                    "{at} is a symbolic link to a directory that does not exist; create that \
+                     directory, or remove the link"
+                ));
+            }
+            io::ErrorKind::NotFound => return check_parent(path),
+            io::ErrorKind::NotADirectory if path.exists() => {
+                return refuse(format!(
+                    "{at} is a file; name a directory, because sled keeps several files in one"
+                ));
+            }
+            io::ErrorKind::NotADirectory => {
+                return refuse(format!(
+                    "{at}: a part of this path is a file; name a path below directories"
+                ));
+            }
+            _ => return Err(failed(error)),
+        },
     };
     let mut foreign = None;
     let mut is_sled = false;
@@ -69,15 +90,36 @@ pub(crate) fn owner(path: &Path) -> Result<Owner> {
     }
 }
 
+/// Refuses a path that the system cannot take, with the longest file in it: sled would open such a
+/// directory, and fail later.
+fn check_length(path: &Path) -> Result<()> {
+    let file = path.join(LONGEST_FILE);
+    match file.symlink_metadata().map_err(|error| error.kind()) {
+        Err(io::ErrorKind::InvalidFilename) => refuse(format!(
+            "the path of {} bytes, or a name in it, is too long for this system; choose a shorter \
+             one",
+            path.as_os_str().len()
+        )),
+        Err(io::ErrorKind::InvalidInput) => {
+            refuse("the path contains a byte 0; choose one without".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_parent(path: &Path) -> Result<Owner> {
     let Some(parent) = path.parent() else { return Ok(Owner::Unclaimed) };
     match parent.metadata() {
-        Ok(metadata) if metadata.is_dir() => Ok(Owner::Unclaimed),
-        Ok(_) => refuse(format!("{} is not a directory", parent.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse(format!("the directory {} does not exist", parent.display()))
+        Ok(_) => Ok(Owner::Unclaimed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => refuse(format!(
+            "the directory {} does not exist; create it, or correct the path",
+            parent.display()
+        )),
+        Err(error) => {
+            let message =
+                format!("the directory {} cannot be used; see its permissions", parent.display());
+            Err(Error::new(ErrorKind::Config, message).caused_by(error))
         }
-        Err(error) => refuse(format!("the directory {}: {error}", parent.display())),
     }
 }
 
