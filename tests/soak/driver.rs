@@ -20,11 +20,13 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn summary(&self) -> String {
         let Self { injected, violations, acknowledged, reads, errors } = self;
-        let errors = errors.iter().map(|error| format!("\n  error {error}")).collect::<String>();
-        format!(
-            "{injected} injected, {acknowledged} writes, {reads} reads, {} violations{errors}",
+        let counts = format!(
+            "{injected} injected, {acknowledged} writes, {reads} reads, {} violations",
             violations.len()
-        )
+        );
+        let mut lines = vec![counts];
+        lines.extend(errors.iter().map(|error| format!("  error {error}")));
+        lines.join("\n")
     }
 }
 

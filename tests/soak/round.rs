@@ -86,17 +86,21 @@ impl Round {
         }
     }
 
-    /// Shows an error that the fault itself has met, and may.
-    pub(crate) fn note(&self, what: &str, error: Option<pstate::Error>) {
-        self.reports.errors.lock().extend(error.map(|error| format!("{what}: {error}")));
+    /// Counts a fault that the store has refused, and shows its error.
+    pub(crate) fn refused(&mut self, what: &str, error: &pstate::Error) {
+        self.reports.errors.lock().push(format!("{what}: {error}"));
+        self.count();
     }
 
-    /// Does something that takes everything away that is stored.
-    pub(crate) fn wipe<T>(&mut self, wipe: impl FnOnce(&mut Self) -> T) -> T {
+    /// Does something that takes everything away that is stored, unless it fails.
+    pub(crate) fn wipe<T, E>(
+        &mut self,
+        wipe: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let begin = now();
-        let done = wipe(self);
+        let done = wipe(self)?;
         self.reports.history.lock().wipe(begin, now());
         self.count();
-        done
+        Ok(done)
     }
 }

@@ -20,11 +20,12 @@ impl Fault for UnlinkedFile {
     fn inject(&self, round: &mut Round) -> Result<(), String> {
         round.pause(50..300);
         round.wipe(|round| {
-            for name in ["app", "app-wal", "app-shm"] {
-                // The last two come and go with the handles.
+            for name in ["app-wal", "app-shm"] {
+                // They come and go with the handles.
                 let _ = fs::remove_file(round.place.path(name));
             }
-        });
+            fs::remove_file(round.place.path("app")).map_err(|error| error.to_string())
+        })?;
         round.pause(1..200);
         let url = round.place.url();
         round.start(&url, slots_of(2), slots_of(2))?;
