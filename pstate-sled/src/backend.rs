@@ -78,7 +78,7 @@ impl SledAdapter {
         let (mut rest, mut outcomes) = (writes, Vec::with_capacity(writes.len()));
         while !rest.is_empty() {
             let (portion, later) = rest.split_at(first_portion(rest));
-            // An error of the thread leaves open what is stored, as it does for the portions before.
+            // An error leaves open what is stored, of the portions before as well.
             let written = self.writer.write(space.clone(), Batch::each(portion.to_vec())).await?;
             outcomes.extend(written);
             rest = later;
@@ -176,8 +176,8 @@ impl Adapter for SledAdapter {
         self.writer.call(Command::Flush).await.map_err(|error| error.in_operation("flush"))
     }
 
-    /// Fails if the last writes could not be flushed, or the end of the log not be marked. The store
-    /// is closed then, too.
+    /// Fails if the last writes could not be flushed, or the end of the log not be marked. Then the
+    /// store is closed, too.
     async fn close(&self) -> Result<()> {
         self.writer.close().await;
         let failed = self.store.take_close_error();

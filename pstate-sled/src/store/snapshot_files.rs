@@ -1,8 +1,8 @@
 //! What a crash, or a disk, has left of sled's own snapshot files.
 //!
-//! Opening writes a summary of the log to `snap.N.generating` and renames it to `snap.N`. sled takes
-//! the file whose name sorts last, so also the half of one that a crash has left, and then refuses
-//! the store as damaged. Without any such file it reads the whole log instead.
+//! Opening writes a summary of the log to `snap.N.generating` and renames it to `snap.N`. sled
+//! takes the file whose name sorts last, even the half of one that a crash has left, and then
+//! refuses the store as damaged. Without any such file it reads the whole log instead.
 
 use std::fs::{self, File};
 use std::io;

@@ -209,8 +209,8 @@ impl Store {
         self.wait_until_released();
     }
 
-    /// Closes a database in which a write has failed. That may never end, so another thread does it,
-    /// and is waited for only as long as for a release.
+    /// Closes a database in which a write has failed. That may never end, so another thread does
+    /// it, and is waited for only as long as for a release.
     fn abandon(&self, open: Open) -> Result<()> {
         let (done, ended) = mpsc::channel::<()>();
         let close = move || {

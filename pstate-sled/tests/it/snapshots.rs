@@ -8,8 +8,8 @@ use pstate_sled::SledAdapter;
 
 use crate::fixture::{Place, keys};
 
-/// A store that was opened again and again while documents were overwritten, deleted and written
-/// anew, short ones and long ones: segments of its log were used twice, and files of long values
+/// A store that was opened again and again while documents were overwritten, deleted and created
+/// again, short ones and long ones: segments of its log were used twice, and files of long values
 /// removed.
 async fn churned(place: &Place) -> Vec<Option<Record>> {
     let (space, keys) = (Space::default(), keys(600));
