@@ -6,20 +6,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Batch, Capabilities, CountVersions, ErrorKind, Extensions, GroupWriter, Key,
-    Maintenance, Outcome, Page, Record, Result, Scan, Space, VersionCounts,
+    Adapter, Batch, BatchMode, Capabilities, CountVersions, ErrorKind, Extensions, GroupWriter,
+    Key, Maintenance, Outcome, Page, Record, Result, Scan, Space, VersionCounts, Write,
 };
 
 use crate::backup;
 use crate::config::{Flush, SledConfig};
 use crate::multi_get::multi_get;
 use crate::scan;
-use crate::store::Store;
+use crate::store::{Caller, Store};
 use crate::writer::{self, Command, Transaction};
 
 /// How many writes, and bytes of values, are stored in place: about 0.1 ms.
 const WRITES_IN_PLACE: usize = 16;
 const BYTES_IN_PLACE: usize = 64 * 1024;
+
+/// How many writes that stand for themselves are queued at once, and how many bytes of values close
+/// such a portion: a few milliseconds.
+const WRITES_QUEUED: usize = 1024;
+const BYTES_QUEUED: usize = 1 << 20;
 
 /// A store in one directory of sled's.
 ///
@@ -80,6 +85,20 @@ impl SledAdapter {
         &self.store.path
     }
 
+    /// Stores writes that stand for themselves. Others have their turn between two portions, and
+    /// nothing is queued while the caller does not poll.
+    async fn write_in_portions(&self, space: &Space, writes: &[Write]) -> Result<Vec<Outcome>> {
+        let (mut rest, mut outcomes) = (writes, Vec::with_capacity(writes.len()));
+        while !rest.is_empty() {
+            let (portion, later) = rest.split_at(first_portion(rest));
+            // An error leaves open what is stored, of the portions before as well.
+            let written = self.writer.write(space.clone(), Batch::each(portion.to_vec())).await?;
+            outcomes.extend(written);
+            rest = later;
+        }
+        Ok(outcomes)
+    }
+
     /// Stores a small batch in place. `None` if that would wait for the disk or for others.
     fn write_in_place(&self, space: &Space, batch: &Batch) -> Option<Result<Vec<Outcome>>> {
         let store = &*self.store;
@@ -89,13 +108,23 @@ impl SledAdapter {
         }
         store.try_write(|tree| {
             let mut transaction = Transaction::new(store, tree);
-            let outcomes = transaction.add(space, batch)?;
+            let outcomes = transaction.add(space, batch.mode, &batch.writes)?;
             let stored = transaction.store();
             let known = if stored.is_ok() { &outcomes[..] } else { &[] };
             store.changes.publish(space, &batch.writes, known);
             stored.map(|()| outcomes)
         })
     }
+}
+
+/// The first writes that are queued together.
+fn first_portion(writes: &[Write]) -> usize {
+    let mut bytes = 0_usize;
+    let full = writes.iter().take(WRITES_QUEUED).position(|write| {
+        bytes += write.value_len();
+        bytes >= BYTES_QUEUED
+    });
+    full.map_or(writes.len().min(WRITES_QUEUED), |last| last + 1)
 }
 
 impl fmt::Debug for SledAdapter {
@@ -133,7 +162,10 @@ impl Adapter for SledAdapter {
         }
         let written = match self.write_in_place(space, batch) {
             Some(written) => written,
-            None => self.writer.write(space.clone(), batch.clone()).await,
+            None if batch.mode == BatchMode::Atomic => {
+                self.writer.write(space.clone(), batch.clone()).await
+            }
+            None => self.write_in_portions(space, &batch.writes).await,
         };
         written.map_err(located)
     }
@@ -142,7 +174,7 @@ impl Adapter for SledAdapter {
         let (owned_space, owned_scan) = (space.clone(), scan.clone());
         let page = self
             .store
-            .run_blocking(move |store| scan::page(store, &owned_space, &owned_scan))
+            .run_blocking(move |store, caller| scan::page(store, caller, &owned_space, &owned_scan))
             .await;
         page.map_err(|error| error.in_operation("scan").in_space(space))
     }
@@ -157,9 +189,12 @@ impl Adapter for SledAdapter {
         self.writer.call(Command::Flush).await.map_err(|error| error.in_operation("flush"))
     }
 
+    /// Fails if the last writes could not be flushed, or the end of the log not be marked. Then the
+    /// store is closed, too.
     async fn close(&self) -> Result<()> {
         self.writer.close().await;
-        Ok(())
+        let failed = self.store.take_close_error();
+        failed.map_or(Ok(()), |error| Err(error.in_operation("close")))
     }
 }
 
@@ -168,8 +203,9 @@ impl Adapter for SledAdapter {
 impl CountVersions for SledAdapter {
     async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
         let owned = space.clone();
-        let counts =
-            self.store.run_blocking(move |store| scan::count_versions(store, &owned)).await;
+        let count =
+            move |store: &Store, caller: &Caller| scan::count_versions(store, caller, &owned);
+        let counts = self.store.run_blocking(count).await;
         counts.map_err(|error| error.in_operation("count_versions").in_space(space))
     }
 }
@@ -180,12 +216,12 @@ impl CountVersions for SledAdapter {
 impl Maintenance for SledAdapter {
     async fn backup(&self, target: &Path) -> Result<()> {
         let target = target.to_path_buf();
-        let done = self.store.run_blocking(move |store| backup::back_up(store, &target)).await;
+        let done = self.store.run_blocking(move |store, _| backup::back_up(store, &target)).await;
         done.map_err(|error| error.in_operation("backup"))
     }
 
     async fn verify(&self) -> Result<Vec<String>> {
-        match self.store.run_blocking(backup::check).await {
+        match self.store.run_blocking(|store, _| backup::check(store)).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(vec![error.to_string()]),
             checked => checked.map(|()| Vec::new()).map_err(|error| error.in_operation("verify")),
         }

@@ -29,11 +29,31 @@ pub(crate) fn guarded<T>(
     // sled's own locks are released when the panic arrives here.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(|error| from_sled(error, path, phase)),
+        Err(_) if phase == Phase::Write => Err(Error::new(
+            ErrorKind::Other,
+            format!(
+                "{}: sled panicked during a write, which may or may not be stored; restart the \
+                 program, then read what is stored",
+                path.display()
+            ),
+        )),
         Err(_) => Err(Error::new(
             ErrorKind::Corrupt,
             format!("{} is damaged: sled panicked; restore a copy", path.display()),
         )),
     }
+}
+
+/// Damage that an operation has met. `Corrupt` says that nothing was written, which is unknown of a
+/// write: sled may have stored a part of it, or all.
+fn damaged(path: &Path, phase: Phase) -> Error {
+    let at = path.display();
+    if phase == Phase::Write {
+        let message =
+            format!("{at} is damaged, and the write may or may not be stored; restore a copy");
+        return Error::new(ErrorKind::Other, message);
+    }
+    Error::new(ErrorKind::Corrupt, format!("{at} is damaged; restore a copy"))
 }
 
 /// Translates an error of the store at `path`.
@@ -45,10 +65,7 @@ pub(crate) fn from_sled(error: sled::Error, path: &Path, phase: Phase) -> Error 
     }
     let at = path.display();
     match &error {
-        sled::Error::Corruption { .. } => {
-            Error::new(ErrorKind::Corrupt, format!("{at} is damaged; restore a copy"))
-                .caused_by(error)
-        }
+        sled::Error::Corruption { .. } => damaged(path, phase).caused_by(error),
         sled::Error::Io(cause) => from_io(cause.kind(), path, phase).caused_by(error),
         // Written by another version of sled, or with other settings.
         sled::Error::Unsupported(_) if phase == Phase::Open => {
@@ -61,8 +78,8 @@ pub(crate) fn from_sled(error: sled::Error, path: &Path, phase: Phase) -> Error 
 
 fn from_io(kind: io::ErrorKind, path: &Path, phase: Phase) -> Error {
     use io::ErrorKind::{
-        InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
-        StorageFull, UnexpectedEof,
+        AlreadyExists, InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem, StorageFull, UnexpectedEof,
     };
 
     let at = path.display();
@@ -71,17 +88,23 @@ fn from_io(kind: io::ErrorKind, path: &Path, phase: Phase) -> Error {
             format!("{at}: the disk is full; open the store again when it is not"),
             phase,
         ),
-        (PermissionDenied | ReadOnlyFilesystem, Phase::Open) => Error::new(
+        (PermissionDenied, Phase::Open) => Error::new(
             ErrorKind::Config,
-            format!("{at}: the directory and what is in it have to be readable and writable"),
+            format!(
+                "{at}: let the user of this program read and write the directory and all files in \
+                 it"
+            ),
         ),
-        (NotFound | NotADirectory | IsADirectory, Phase::Open) => {
-            Error::new(ErrorKind::Config, format!("{at} cannot be opened or created"))
-        }
+        (ReadOnlyFilesystem, Phase::Open) => Error::new(
+            ErrorKind::Config,
+            format!("{at} is on a read-only file system; choose a directory on a writable one"),
+        ),
+        (NotFound | NotADirectory | IsADirectory | AlreadyExists, Phase::Open) => Error::new(
+            ErrorKind::Config,
+            format!("{at} cannot be opened or created; choose another directory"),
+        ),
         // The log, or a file that it refers to, is gone or shorter than before.
-        (NotFound | UnexpectedEof | InvalidData, _) => {
-            Error::new(ErrorKind::Corrupt, format!("{at} is damaged; restore a copy"))
-        }
+        (NotFound | UnexpectedEof | InvalidData, _) => damaged(path, phase),
         _ => unavailable(format!("{at}: reading or writing failed"), phase),
     }
 }
@@ -110,6 +133,39 @@ mod tests {
     fn an_io_error_is_retryable_only_if_nothing_was_written() {
         assert!(translated(io::ErrorKind::Other, Phase::Read).is_retryable());
         assert!(!translated(io::ErrorKind::Other, Phase::Write).is_retryable());
+    }
+
+    /// Each of these makes the handle forget what it has cached; the other kinds say that nothing
+    /// was stored.
+    #[test]
+    fn whatever_fails_a_write_leaves_its_effect_unknown() {
+        use io::ErrorKind::{
+            InvalidData, NotFound, Other, PermissionDenied, ReadOnlyFilesystem, StorageFull,
+            UnexpectedEof,
+        };
+        let of_io = [
+            InvalidData,
+            NotFound,
+            Other,
+            PermissionDenied,
+            ReadOnlyFilesystem,
+            StorageFull,
+            UnexpectedEof,
+        ];
+        let errors = of_io.map(|kind| sled::Error::Io(kind.into())).into_iter().chain([
+            sled::Error::Corruption { at: None, bt: () },
+            sled::Error::Unsupported("an operation".to_owned()),
+            sled::Error::ReportableBug("a bug".to_owned()),
+            sled::Error::CollectionNotFound("a tree".into()),
+        ]);
+        let path = Path::new("/data/app");
+        let panicked: Result<()> = guarded(path, Phase::Write, || panic!("a page with a secret"));
+        let translated = errors.map(|error| from_sled(error, path, Phase::Write));
+        for error in translated.chain(panicked.err()) {
+            let unknown = matches!(error.kind(), ErrorKind::Other | ErrorKind::Unavailable);
+            assert!(unknown && !error.is_retryable(), "{:?}: {error}", error.kind());
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
     }
 
     #[test]

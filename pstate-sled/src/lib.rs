@@ -38,9 +38,11 @@
 //! | other handles, other processes | none: opening waits up to [`busy_timeout`](SledConfig::busy_timeout), then a retryable error |
 //! | order of keys | by bytes; prefixes are found by the tree and have no wildcards |
 //! | changes by others | there are none; [`ChangeFeed`](pstate_core::ChangeFeed) reports by key what this handle writes |
-//! | damage | an error, also where sled panics; a log that has lost its end is found if the store was closed before |
+//! | long calls | let others have their turn: reads and scans after each 256 records, [`Each`](pstate_core::BatchMode::Each) batches after each 1,024 writes; an atomic batch is one step |
+//! | damage | an error, also where sled panics; a log that has lost its end is found if the store was closed before; half-written snapshots are removed on opening |
+//! | failed writes | have an unknown effect; the store takes no more writes until it is opened again |
 //! | foreign directories | refused, and left as they are |
-//! | dropped futures | a batch is written wholly or not at all; a read leaves nothing behind |
+//! | dropped futures | an atomic batch is written wholly or not at all, each write of another one, too; a read ends after its current portion |
 //!
 //! sled 0.34 is a beta without maintenance. The guide `docs/sled.md` says what that means, and how
 //! to move away.

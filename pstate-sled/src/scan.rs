@@ -3,20 +3,22 @@
 use std::ops::{Bound, ControlFlow};
 
 use pstate_core::{Error, ErrorKind, Page, Result, Scan, Space, VersionCounts};
-use sled::IVec;
+use sled::{IVec, Tree};
 
 use crate::layout::{after_space, parse_key, record, space_name, stored_key, stored_prefix};
-use crate::store::Store;
+use crate::store::{Caller, Store};
 
 /// How many records are read under the lock before writes have their turn.
-const RECORDS_PER_LOCK: usize = 256;
+const RECORDS_AT_ONCE: usize = 256;
+/// How many bytes of values close such a portion.
+const BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// How many unreadable entries a page reports one by one. It counts the others, so that a tree full
 /// of them takes little memory.
 const MAX_REPORTED: usize = 100;
 
 /// Reads up to the limit of the scan, past entries whose key is no key.
-pub(crate) fn page(store: &Store, space: &Space, scan: &Scan) -> Result<Page> {
+pub(crate) fn page(store: &Store, caller: &Caller, space: &Space, scan: &Scan) -> Result<Page> {
     let prefix = stored_prefix(space, &scan.prefix);
     // The page begins at the later one of the two bounds.
     let from = match &scan.after {
@@ -30,7 +32,9 @@ pub(crate) fn page(store: &Store, space: &Space, scan: &Scan) -> Result<Page> {
         |why: String| Error::new(ErrorKind::Corrupt, why).in_operation("scan").in_space(space);
     let mut page = Page::default();
     let mut unreported = 0_usize;
-    walk(store, &prefix, from, |stored, value| {
+    // One more than the limit shows whether there is a next page.
+    let at_once = scan.limit.get().saturating_add(1);
+    walk((store, caller), &prefix, from, at_once, |stored, value| {
         if page.records.len() == scan.limit.get() {
             page.next = page.records.last().map(|(key, _)| key.clone());
             return ControlFlow::Break(());
@@ -52,10 +56,15 @@ pub(crate) fn page(store: &Store, space: &Space, scan: &Scan) -> Result<Page> {
 }
 
 /// Counts the records of a space by type and version.
-pub(crate) fn count_versions(store: &Store, space: &Space) -> Result<VersionCounts> {
+pub(crate) fn count_versions(
+    store: &Store,
+    caller: &Caller,
+    space: &Space,
+) -> Result<VersionCounts> {
     let prefix = stored_prefix(space, "");
     let mut counts = VersionCounts::default();
-    walk(store, &prefix, Bound::Included(prefix.clone()), |stored, value| {
+    let from = Bound::Included(prefix.clone());
+    walk((store, caller), &prefix, from, RECORDS_AT_ONCE, |stored, value| {
         match parse_key(stored, prefix.len()) {
             Ok(key) => counts.add(key.as_str(), value),
             Err(error) => counts.add_unreadable(error.message()),
@@ -66,13 +75,14 @@ pub(crate) fn count_versions(store: &Store, space: &Space) -> Result<VersionCoun
 }
 
 /// All spaces, each found by one look-up from the one before.
-pub(crate) fn spaces(store: &Store) -> Result<Vec<Space>> {
+pub(crate) fn spaces(store: &Store, caller: &Caller) -> Result<Vec<Space>> {
     let mut spaces = Vec::new();
     let mut from = Vec::new();
     while let Some(stored) = store.read(|tree| {
         let next = tree.range(from.as_slice()..).next().transpose()?;
         Ok(next.map(|(stored, _)| stored))
     })? {
+        caller.check()?;
         let name = space_name(&stored);
         match Space::from_stored(name) {
             Ok(space) if stored.len() > name.len() => spaces.push(space),
@@ -96,29 +106,118 @@ pub(crate) fn spaces(store: &Store) -> Result<Vec<Space>> {
     Ok(spaces)
 }
 
-/// Visits the entries from `from` on that begin with `prefix`. Releases the lock after each
-/// portion.
+/// Visits the entries from `from` on that begin with `prefix`, without the lock: it is held for one
+/// portion of at most `at_once` entries at a time. Stops when the caller is gone.
 fn walk(
-    store: &Store,
+    (store, caller): (&Store, &Caller),
     prefix: &[u8],
     mut from: Bound<Vec<u8>>,
+    at_once: usize,
     mut visit: impl FnMut(&[u8], &IVec) -> ControlFlow<()>,
 ) -> Result<()> {
     loop {
-        let last = store.read(|tree| {
-            let mut last = None;
-            for entry in tree.range((from.clone(), Bound::Unbounded)).take(RECORDS_PER_LOCK) {
-                let (stored, value) = entry?;
-                if !stored.starts_with(prefix) || visit(&stored, &value).is_break() {
-                    return Ok(None);
-                }
-                last = Some(stored);
+        caller.check()?;
+        let (portion, is_last) = store.read(|tree| portion(tree, prefix, &from, at_once))?;
+        for (stored, value) in &portion {
+            if visit(stored, value).is_break() {
+                return Ok(());
             }
-            Ok(last)
-        })?;
-        match last {
-            Some(last) => from = Bound::Excluded(last.to_vec()),
-            None => return Ok(()),
         }
+        match portion.last() {
+            Some((last, _)) if !is_last => from = Bound::Excluded(last.to_vec()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+type Portion = Vec<(IVec, IVec)>;
+
+/// Entries that begin with `prefix`, and whether these are the last ones.
+fn portion(
+    tree: &Tree,
+    prefix: &[u8],
+    from: &Bound<Vec<u8>>,
+    at_once: usize,
+) -> sled::Result<(Portion, bool)> {
+    let mut portion = Vec::new();
+    let mut bytes = 0_usize;
+    for entry in tree.range((from.clone(), Bound::Unbounded)) {
+        let (stored, value) = entry?;
+        if !stored.starts_with(prefix) {
+            return Ok((portion, true));
+        }
+        bytes += value.len();
+        portion.push((stored, value));
+        if portion.len() >= at_once.min(RECORDS_AT_ONCE) || bytes >= BYTES_AT_ONCE {
+            return Ok((portion, false));
+        }
+    }
+    Ok((portion, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::SledConfig;
+
+    fn store_with(directory: &TempDir, count: usize, len: usize) -> Store {
+        let path = directory.path().join("app");
+        let store = Store::open(&path, SledConfig::default()).expect("a store");
+        let stored = store.write(|tree| {
+            for n in 0..count {
+                let key = stored_prefix(&Space::default(), &format!("card:{n}"));
+                tree.insert(key, vec![0; len]).expect("stored");
+            }
+            Ok(())
+        });
+        stored.expect("an open store");
+        store
+    }
+
+    fn walk_all(store: &Store, caller: &Caller, visit: impl FnMut()) -> Result<()> {
+        let prefix = stored_prefix(&Space::default(), "");
+        let (from, mut visit) = (Bound::Included(prefix.clone()), visit);
+        walk((store, caller), &prefix, from, usize::MAX, |_, _| {
+            visit();
+            ControlFlow::Continue(())
+        })
+    }
+
+    #[test]
+    fn writers_need_not_wait_for_what_is_done_with_the_records() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store_with(&directory, 2, 1);
+        let (_waiting, caller) = Caller::new();
+        let walked = walk_all(&store, &caller, || {
+            store.try_write(|_| Ok(())).expect("the lock is held").expect("open");
+        });
+        walked.expect("walked");
+    }
+
+    #[test]
+    fn a_portion_of_long_values_is_short() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store_with(&directory, 4, BYTES_AT_ONCE / 2);
+        let prefix = stored_prefix(&Space::default(), "");
+        let from = Bound::Included(prefix.clone());
+        let read = store.read(|tree| portion(tree, &prefix, &from, usize::MAX));
+        let (portion, is_last) = read.expect("a portion");
+        assert_eq!((portion.len(), is_last), (2, false));
+    }
+
+    #[test]
+    fn a_walk_stops_when_its_caller_is_gone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store_with(&directory, 3 * RECORDS_AT_ONCE, 1);
+        let (waiting, caller) = Caller::new();
+        let (mut waiting, mut visited) = (Some(waiting), 0);
+        let walked = walk_all(&store, &caller, || {
+            waiting.take();
+            visited += 1;
+        });
+        assert!(walked.is_err());
+        assert_eq!(visited, RECORDS_AT_ONCE);
     }
 }

@@ -1,4 +1,4 @@
-//! The long forms of everything random.
+//! The long forms of everything random, and faults under load.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,14 +7,23 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cargo::{Failed, cargo_captured};
+use crate::cargo::{Failed, cargo, cargo_captured};
 
 #[derive(Args)]
 pub(crate) struct Soak {
-    /// What to test; all of them if none is named.
+    /// Run the random tests of this adapter, and no faults; all of both by default.
     #[arg(long)]
     adapter: Vec<Adapter>,
-    /// How often each random test is repeated.
+    /// Inject faults for this long; each fault once at least.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Inject only faults of this backend, and run no random tests: sqlite, sled, redis, cluster.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Inject only this fault, and run no random tests; an unknown one lists them all.
+    #[arg(long)]
+    fault: Option<String>,
+    /// How often each random test is repeated, without the faults.
     #[arg(long, default_value_t = 500)]
     rounds: u32,
     /// Where random choices begin; another one each time if it isn't given.
@@ -61,6 +70,26 @@ impl Adapter {
 
 pub(crate) fn run(soak: &Soak) -> Result<(), Failed> {
     let seed = soak.seed.unwrap_or_else(now);
+    let only_faults = soak.backend.is_some() || soak.fault.is_some();
+    let tested = if only_faults { Ok(()) } else { test(soak, seed) };
+    let endured = if soak.adapter.is_empty() { inject(soak, seed) } else { Ok(()) };
+    tested.and(endured)
+}
+
+/// Injects faults under load, in the program `soak` of the package `pstate-tests`.
+fn inject(soak: &Soak, seed: u64) -> Result<(), Failed> {
+    let (seconds, seed) = (soak.seconds.to_string(), seed.to_string());
+    let features = "redis-cluster,sled,sqlite";
+    let mut arguments = vec!["run", "--quiet", "--package", "pstate-tests", "--bin", "soak"];
+    arguments.extend(["--features", features, "--", "--seconds", &seconds, "--seed", &seed]);
+    for (option, value) in [("--backend", &soak.backend), ("--fault", &soak.fault)] {
+        arguments.extend(value.iter().flat_map(|value| [option, value.as_str()]));
+    }
+    cargo(arguments)
+}
+
+/// Runs the random tests.
+fn test(soak: &Soak, seed: u64) -> Result<(), Failed> {
     let adapters = match &soak.adapter[..] {
         [] => Adapter::value_variants(),
         adapters => adapters,

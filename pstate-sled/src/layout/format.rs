@@ -9,9 +9,6 @@ use pstate_core::{Error, ErrorKind, Result, path_error};
 /// In the directory, beside sled's own files. Creating a store writes it last.
 const FORMAT_FILE: &str = "pstate.format";
 
-/// The longest name of a file in the directory.
-const LONGEST_FILE: &str = "/pstate.format.new";
-
 /// The version of the format: the tree, its keys and its values.
 const FORMAT_VERSION: u32 = 1;
 
@@ -37,10 +34,14 @@ fn refuse<T>(why: String) -> Result<T> {
     Err(Error::new(ErrorKind::Config, why))
 }
 
+/// The longest name of a file that sled makes in its directory, later than when it is opened.
+const LONGEST_FILE: &str = "/snap.0000000000000000.generating";
+
 /// Decides whose directory it is. Fails if this program may not use it. Changes nothing, and does
 /// not ask sled, which would turn any directory into one of its own.
 pub(crate) fn owner(path: &Path) -> Result<Owner> {
     let at = path.display();
+    check_length(path)?;
     let failed = |error: io::Error| {
         path_error(path, LONGEST_FILE).unwrap_or_else(|| {
             let message = format!("{at}: this user cannot read the directory");
@@ -75,6 +76,19 @@ pub(crate) fn owner(path: &Path) -> Result<Owner> {
             name.display()
         )),
         _ => Ok(Owner::Unclaimed),
+    }
+}
+
+/// Refuses a path that the system cannot take, with the longest file in it: sled would open such a
+/// directory, and fail later.
+fn check_length(path: &Path) -> Result<()> {
+    let file = path.join(&LONGEST_FILE[1..]);
+    match file.symlink_metadata().map_err(|error| error.kind()) {
+        Err(io::ErrorKind::InvalidFilename) => path_error(path, LONGEST_FILE).map_or(Ok(()), Err),
+        Err(io::ErrorKind::InvalidInput) => {
+            refuse("the path contains a byte 0; choose one without".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,11 @@ use super::transaction::Transaction;
 use crate::config::Flush;
 use crate::store::Store;
 
+/// How many writes, and bytes of values, close a portion that is stored under one lock: about a
+/// millisecond.
+const WRITES_AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// What else the thread does, in order with the writes.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -67,11 +72,25 @@ impl GroupCommit for Committer {
 }
 
 impl Committer {
-    /// Stores all requests together, and publishes what has changed.
+    /// Stores all requests, and publishes what has changed. Readers have their turn between two
+    /// portions.
     fn store_all(&self, requests: &[WriteRequest]) -> Result<Vec<Result<Vec<Outcome>>>> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        while outcomes.len() < requests.len() {
+            let rest = &requests[outcomes.len()..];
+            outcomes.extend(self.store_portion(&rest[..first_portion(rest)])?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Stores these requests together.
+    fn store_portion(&self, requests: &[WriteRequest]) -> Result<Vec<Result<Vec<Outcome>>>> {
         self.store.write(|tree| {
             let mut transaction = Transaction::new(&self.store, tree);
-            let add = |request: &WriteRequest| transaction.add(request.space(), request.batch());
+            let add = |request: &WriteRequest| {
+                let batch = request.batch();
+                transaction.add(request.space(), batch.mode, &batch.writes)
+            };
             let outcomes: Vec<Result<Vec<Outcome>>> = requests.iter().map(add).collect();
             let stored = transaction.store();
             for (request, outcomes) in requests.iter().zip(&outcomes) {
@@ -86,6 +105,17 @@ impl Committer {
             stored.map(|()| outcomes)
         })
     }
+}
+
+/// The number of requests that are stored under one lock; at least one.
+fn first_portion(requests: &[WriteRequest]) -> usize {
+    let (mut writes, mut bytes) = (0_usize, 0_usize);
+    let full = requests.iter().position(|request| {
+        writes += request.batch().writes.len();
+        bytes += request.batch().value_bytes();
+        writes >= WRITES_AT_ONCE || bytes >= BYTES_AT_ONCE
+    });
+    full.map_or(requests.len(), |last| last + 1)
 }
 
 #[cfg(test)]
@@ -125,6 +155,22 @@ mod tests {
         };
         let published = vec![changed("1", "one"), changed("2", "two"), changed("1", "three")];
         assert_eq!(subscription.take(), Changes::Records(published));
+    }
+
+    #[test]
+    fn a_portion_is_bounded_and_never_empty() {
+        let of = |values: &[(usize, usize)]| -> Vec<WriteRequest> {
+            let batch = |&(writes, len): &(usize, usize)| {
+                let key = |n: usize| Key::new("card", &n.to_string()).expect("a key");
+                Batch::each((0..writes).map(|n| Write::put(key(n), vec![0; len])).collect())
+            };
+            let request = |value| WriteRequest::new(Space::default(), batch(value)).0;
+            values.iter().map(request).collect()
+        };
+        assert_eq!(first_portion(&of(&[(1, 1), (1, 1)])), 2);
+        assert_eq!(first_portion(&of(&[(WRITES_AT_ONCE, 1), (1, 1)])), 1);
+        assert_eq!(first_portion(&of(&[(1, 1), (2 * WRITES_AT_ONCE, 1), (1, 1)])), 2);
+        assert_eq!(first_portion(&of(&[(1, 2 * BYTES_AT_ONCE), (1, 1)])), 1);
     }
 
     #[tokio::test]

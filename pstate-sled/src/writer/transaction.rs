@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pstate_core::{
-    Batch, BatchMode, Capabilities, Change, Expect, Outcome, Result, Revision, Space, Write,
+    BatchMode, Capabilities, Change, Expect, Outcome, Result, Revision, Space, Write,
 };
 use sled::{IVec, Tree};
 
@@ -32,11 +32,16 @@ impl<'a> Transaction<'a> {
 
     /// Adds a batch behind the earlier ones, and returns its outcomes if all are stored. After an
     /// error it changes nothing.
-    pub(crate) fn add(&mut self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        match batch.mode {
-            BatchMode::Atomic => self.add_atomically(space, &batch.writes),
+    pub(crate) fn add(
+        &mut self,
+        space: &Space,
+        mode: BatchMode,
+        writes: &[Write],
+    ) -> Result<Vec<Outcome>> {
+        match mode {
+            BatchMode::Atomic => self.add_atomically(space, writes),
             BatchMode::Each => {
-                Ok(batch.writes.iter().map(|write| self.add_alone(space, write)).collect())
+                Ok(writes.iter().map(|write| self.add_alone(space, write)).collect())
             }
         }
     }
@@ -44,7 +49,8 @@ impl<'a> Transaction<'a> {
     /// Stores everything.
     pub(crate) fn store(self) -> Result<()> {
         let Self { store, tree, pending, atomic, .. } = self;
-        guarded(&store.path, Phase::Write, || {
+        store.preserve(tree, &pending.keys())?;
+        store.change(|| {
             // A batch of sled's costs as much as two hundred single changes.
             if !atomic || pending.len() < 2 {
                 return pending.into_iter().try_for_each(|(key, value)| {

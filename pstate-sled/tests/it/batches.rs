@@ -1,12 +1,13 @@
 //! Batches of different callers that are stored together.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use pstate_core::{Adapter, Batch, Expect, Outcome, Revision, Space};
+use pstate_core::{Adapter, Batch, Changes, Expect, Outcome, Revision, Scan, Space, Write};
 use pstate_sled::SledConfig;
 use tokio::task::JoinSet;
 
-use crate::fixture::{Place, get, keys, put_write, same, scan_all};
+use crate::fixture::{Place, get, keys, poll_once, put, put_write, same, scan_all};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn six_hundred_batches_of_six_tasks_are_all_stored() {
@@ -78,4 +79,57 @@ async fn a_value_that_is_too_long_fails_alone_or_refuses_its_atomic_batch() {
     assert_eq!(get(&store, "card:1").await, None);
     let outcomes = store.write(&Space::default(), &Batch::each(writes)).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Stored(_), Outcome::Failed(_)]), "{outcomes:?}");
+}
+
+/// The one task polls both, so the small write is queued behind what the long one has queued by
+/// then.
+#[tokio::test]
+async fn a_small_write_overtakes_a_long_batch_of_single_writes() {
+    let place = Place::new();
+    let store = place.open();
+    let space = Space::default();
+    let long = Batch::each(keys(10_000).into_iter().map(|key| Write::put(key, *b"{}")).collect());
+    let mut long = store.write(&space, &long);
+    assert!(poll_once(long.as_mut()).is_pending());
+    put(&store, "small:1", "{}").await;
+    assert_eq!(get(&store, "card:09999").await, None);
+    assert!(long.await.unwrap().iter().all(Outcome::is_done));
+    assert_eq!(get(&store, "card:09999").await.unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn held_futures_block_no_other_call() {
+    let place = Place::new();
+    let store = place.open();
+    let space = Space::default();
+    let keys = keys(3_000);
+    store.write(&space, &same(&keys, "{}")).await.unwrap();
+    let batch = Batch::each(keys.iter().map(|key| Write::put(key.clone(), *b"[]")).collect());
+    let everything =
+        Scan { prefix: String::new(), after: None, limit: NonZeroUsize::new(5_000).unwrap() };
+    let counting = store.extensions().count_versions.unwrap();
+    let mut write = store.write(&space, &batch);
+    let mut read = store.multi_get(&space, &keys);
+    let mut scan = store.scan(&space, &everything);
+    let mut spaces = store.spaces();
+    let mut count = counting.count_versions(&space);
+    let mut flush = store.flush();
+    _ = poll_once(write.as_mut());
+    _ = poll_once(read.as_mut());
+    _ = poll_once(scan.as_mut());
+    _ = poll_once(spaces.as_mut());
+    _ = poll_once(count.as_mut());
+    _ = poll_once(flush.as_mut());
+    // Every operation again, while none of these is polled.
+    put(&store, "small:1", "{}").await;
+    assert_eq!(get(&store, "small:1").await.unwrap(), b"{}");
+    assert_eq!(store.multi_get(&space, &keys).await.unwrap().len(), keys.len());
+    assert_eq!(scan_all(&store, "", 1_000).await.0.len(), keys.len() + 1);
+    assert_eq!(store.spaces().await.unwrap().len(), 1);
+    counting.count_versions(&space).await.unwrap();
+    store.flush().await.unwrap();
+    let mut subscription = store.extensions().change_feed.unwrap().subscribe().await.unwrap();
+    put(&store, "small:2", "{}").await;
+    assert!(matches!(subscription.changes().await.unwrap(), Changes::Records(_)));
+    store.close().await.unwrap();
 }

@@ -20,7 +20,17 @@ pub(crate) struct Child {
 impl Child {
     /// Runs an ignored test of this binary in a process of its own.
     pub(crate) fn start(test: &str, store: &Path) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
+        Self::start_as(None, test, store)
+    }
+
+    /// The same as another user, by number, which only the superuser can do.
+    pub(crate) fn start_as(user: Option<u32>, test: &str, store: &Path) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        #[cfg(unix)]
+        if let Some(user) = user {
+            std::os::unix::process::CommandExt::uid(&mut command, user);
+        }
+        let mut process = command
             .args(["--ignored", "--exact", "--nocapture", test])
             .env(STORE, store)
             .stdin(Stdio::null())

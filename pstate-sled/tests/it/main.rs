@@ -11,4 +11,5 @@ mod lifecycle;
 mod locks;
 mod opening;
 mod reading;
+mod snapshots;
 mod stored_format;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pstate_core::{Adapter, Error, ErrorKind, Space};
 use pstate_sled::{Flush, SledAdapter, SledConfig};
 
+use crate::child::{self, Child, say};
 use crate::fixture::{Place, get, keys, put, same};
 
 #[track_caller]
@@ -213,10 +214,103 @@ fn too_many_open_files_are_called_that() {
 
 /// A directory in its place keeps sled from opening its log, for any user.
 #[test]
-fn a_place_where_no_file_can_be_created_is_told() {
+fn a_place_where_no_file_can_be_created_is_named() {
     let place = Place::new();
     fs::create_dir_all(place.path("app").join("db")).unwrap();
-    assert!(refusal(place.path("app")).ends_with("app cannot be opened or created"));
+    let message = refusal(place.path("app"));
+    assert!(message.ends_with("app cannot be opened or created; choose another directory"));
+}
+
+/// No user may create anything there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_without_permission_is_named() {
+    let message = refusal("/sys/pstate");
+    assert!(
+        message.ends_with(
+            "let the user of this program read and write the directory and all files in it"
+        ),
+        "{message}"
+    );
+}
+
+/// The process of the next test; the superuser may write everywhere.
+#[cfg(unix)]
+#[test]
+#[ignore = "a process of its own, started by another test"]
+fn child_that_may_not_write() {
+    let message = refusal(child::store());
+    say(&message);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_read_only_directory_is_named() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    let place = Place::new();
+    let path = place.path("app");
+    place.open().close().await.unwrap();
+    let readable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path.parent().unwrap(), readable).unwrap();
+    let before = names(&path);
+    for entry in fs::read_dir(&path).unwrap().map(Result::unwrap) {
+        let mode = if entry.file_type().unwrap().is_dir() { 0o555 } else { 0o444 };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
+    let is_root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    let user = is_root.then_some(65_534);
+    let mut child = Child::start_as(user, "opening::child_that_may_not_write", &path);
+    let message = child.hear().unwrap();
+    assert!(
+        message.ends_with(
+            "let the user of this program read and write the directory and all files in it"
+        ),
+        "{message}"
+    );
+    assert_eq!(names(&path), before);
+}
+
+#[test]
+fn a_path_that_is_too_long_for_the_system_is_named() {
+    let place = Place::new();
+    let long_name = place.path(&"n".repeat(300));
+    let mut long_path = place.path("app");
+    while long_path.as_os_str().len() < 5_000 {
+        long_path.push("d".repeat(100));
+    }
+    for path in [long_name, long_path] {
+        let message = refusal(path);
+        assert!(
+            message.ends_with("is too long for this system; choose a shorter one"),
+            "{message}"
+        );
+    }
+}
+
+/// The directory itself could be made, and sled's log in it; the snapshot of a later opening could
+/// not.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_leaves_no_room_for_the_files_in_it_is_refused() {
+    let place = Place::new();
+    let longest = 4_095 - "/db".len();
+    let mut path = place.path("app");
+    while path.as_os_str().len() < longest - 110 {
+        path.push("d".repeat(100));
+    }
+    fs::create_dir_all(&path).unwrap();
+    let path = path.join("d".repeat(longest - path.as_os_str().len() - 1));
+    let message = refusal(&path);
+    assert!(message.ends_with("is too long for this system; choose a shorter one"), "{message}");
+    assert!(!path.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_with_a_byte_0_is_refused() {
+    assert_eq!(refusal("app\0app"), "the path contains a byte 0; choose one without");
 }
 
 #[test]
