@@ -79,8 +79,8 @@ impl GroupCommit for Committer {
             self.log = Log::new();
             return;
         }
-        // First, because it writes to the log. It waits for no lock of another process; emptying the
-        // log sets the timeout back.
+        // First, because it writes to the log. It waits for no lock of another process; emptying
+        // the log sets the timeout back.
         let done = self
             .connection
             .busy_timeout(Duration::ZERO)
