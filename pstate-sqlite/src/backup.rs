@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Result as SqlResult};
 
 use crate::error::{Phase, from_sqlite};
 use crate::layout::{Header, Owner};
-use crate::store::{Store, checked_path, companions, refuse_hard_links, with_suffix};
+use crate::store::{Store, checked_path, companions, real_path, refuse_hard_links, with_suffix};
 
 /// How many pages are copied in one step.
 const PAGES_PER_STEP: i32 = 1024;
@@ -49,7 +49,7 @@ pub(crate) fn restore(backup: &Path, target: &Path) -> Result<()> {
     refuse_hard_links(&backup)?;
     let unreadable = |error| from_sqlite(error, &backup, RESTORE_TIMEOUT, Phase::Open);
     // SQLite keeps the log beside the file itself, not beside a symbolic link to it.
-    let file = fs::canonicalize(&backup).map_err(|error| {
+    let file = real_path(&backup).map_err(|error| {
         Error::new(ErrorKind::Unavailable, format!("{}", backup.display())).caused_by(error)
     })?;
     let source = match open_source(&file) {

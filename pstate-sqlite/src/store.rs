@@ -8,6 +8,6 @@ mod store;
 
 pub(crate) use companions::{companions, with_suffix};
 pub(crate) use connection::checked_path;
-pub(crate) use opened_file::refuse_hard_links;
+pub(crate) use opened_file::{real_path, refuse_hard_links};
 pub(crate) use readers::{Readers, stopped};
 pub(crate) use store::Store;

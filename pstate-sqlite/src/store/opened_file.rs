@@ -5,7 +5,7 @@
 //! written to the old one is lost.
 
 use std::fs::{self, Metadata};
-use std::io::ErrorKind as IoErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ impl OpenedFile {
     /// Notes the file that a connection has just opened at `path`. `before` is what was there
     /// before that: if it is another file, nothing says which of them the connection uses.
     pub(super) fn new(path: &Path, before: Option<FileId>) -> Result<Self> {
-        let real_path = fs::canonicalize(path).map_err(|error| moved(path).caused_by(error))?;
+        let real_path = real_path(path).map_err(|error| moved(path).caused_by(error))?;
         let mut file = Self {
             path: path.to_path_buf(),
             real_path,
@@ -145,10 +145,16 @@ impl Known {
         match fs::metadata(&self.path) {
             Ok(metadata) => FileId::of(&metadata) != self.id,
             Err(error) => {
-                matches!(error.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory)
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
         }
     }
+}
+
+/// Where the links of a path lead, which is where SQLite puts the log.
+pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
+    // On Windows the result would have a form that not every program takes.
+    if cfg!(unix) { fs::canonicalize(path) } else { Ok(path.to_path_buf()) }
 }
 
 /// Refuses a file with several names: SQLite looks for the log of each name beside that name, so

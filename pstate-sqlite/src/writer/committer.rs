@@ -1,7 +1,7 @@
 //! What the writer thread does.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pstate_core::{GroupCommit, GroupConfig, GroupWriter, Reply, Result, WriteRequest};
 use rusqlite::Connection;
@@ -78,12 +78,24 @@ impl GroupCommit for Committer {
     }
 
     fn maintain(&mut self) {
-        if self.store.file.check().is_ok() {
-            self.log.empty(&self.connection, &self.store);
-            if let Err(error) = optimize(&self.connection, &self.store) {
-                tracing::warn!(%error, "optimizing");
-            }
+        if self.store.file.check().is_err() {
+            // Nothing is tried again on a file that is not the store's any more.
+            self.log = Log::new();
+            return;
         }
+        // First, because it writes to the log. It waits for no lock of another process; emptying
+        // the log sets the timeout back.
+        let done = self
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(|error| self.store.error(error, Phase::Uncommitted))
+            .and_then(|()| optimize(&self.connection, &self.store));
+        match done {
+            Err(error) if error.is_retryable() => tracing::debug!(%error, "optimizing"),
+            Err(error) => tracing::warn!(%error, "optimizing"),
+            Ok(()) => {}
+        }
+        self.log.empty(&self.connection, &self.store);
     }
 
     fn maintenance_due(&self) -> Option<Instant> {
