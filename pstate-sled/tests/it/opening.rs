@@ -221,19 +221,6 @@ fn a_place_where_no_file_can_be_created_is_named() {
     assert!(message.ends_with("app cannot be opened or created; choose another directory"));
 }
 
-/// No user may create anything there.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_directory_without_permission_is_named() {
-    let message = refusal("/sys/pstate");
-    assert!(
-        message.ends_with(
-            "let the user of this program read and write the directory and all files in it"
-        ),
-        "{message}"
-    );
-}
-
 /// The process of the next test; the superuser may write everywhere.
 #[cfg(unix)]
 #[test]
@@ -263,30 +250,8 @@ async fn a_read_only_directory_is_named() {
     let user = is_root.then_some(65_534);
     let mut child = Child::start_as(user, "opening::child_that_may_not_write", &path);
     let message = child.hear().unwrap();
-    assert!(
-        message.ends_with(
-            "let the user of this program read and write the directory and all files in it"
-        ),
-        "{message}"
-    );
+    assert!(message.contains("is not writable for this user; change its permissions"), "{message}");
     assert_eq!(names(&path), before);
-}
-
-#[test]
-fn a_path_that_is_too_long_for_the_system_is_named() {
-    let place = Place::new();
-    let long_name = place.path(&"n".repeat(300));
-    let mut long_path = place.path("app");
-    while long_path.as_os_str().len() < 5_000 {
-        long_path.push("d".repeat(100));
-    }
-    for path in [long_name, long_path] {
-        let message = refusal(path);
-        assert!(
-            message.ends_with("is too long for this system; choose a shorter one"),
-            "{message}"
-        );
-    }
 }
 
 /// The directory itself could be made, and sled's log in it; the snapshot of a later opening could
@@ -303,7 +268,7 @@ fn a_path_that_leaves_no_room_for_the_files_in_it_is_refused() {
     fs::create_dir_all(&path).unwrap();
     let path = path.join("d".repeat(longest - path.as_os_str().len() - 1));
     let message = refusal(&path);
-    assert!(message.ends_with("is too long for this system; choose a shorter one"), "{message}");
+    assert!(message.contains("is longer than the system allows"), "{message}");
     assert!(!path.exists());
 }
 
