@@ -50,10 +50,10 @@ impl RedisAdapter {
 
     /// Adds all stored records to the index again, and returns how many there are.
     ///
-    /// The index never lacks a record that was written through this crate. It may lack some after
-    /// another program has written records or removed keys, after the server has evicted keys, and
-    /// with [`Placement::PerKey`](crate::Placement::PerKey) after a server of a Cluster has failed
-    /// before its replica had everything. You can call it while the store is used, but not while a
+    /// The index never lacks a record that was written through this crate, and an index that was
+    /// deleted or evicted is rebuilt by the next scan. It may lack some records after another
+    /// program has written them, and with [`Placement::PerKey`](crate::Placement::PerKey) after a
+    /// server of a Cluster has failed before its replica had everything. You can call it while the store is used, but not while a
     /// Cluster moves slots.
     ///
     /// # Errors

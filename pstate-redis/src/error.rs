@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use pstate_core::{Error, ErrorKind};
+use pstate_core::{Error, ErrorKind, Key};
 use redis::{ErrorKind as RedisKind, RedisError, ServerError};
 
 /// Whether a command may change anything.
@@ -42,6 +42,8 @@ pub(crate) struct Failure {
     code: Option<String>,
     /// The rest of the answer, if it redirects.
     redirect: Option<String>,
+    /// The record that is to blame.
+    key: Option<Key>,
 }
 
 impl Failure {
@@ -91,6 +93,7 @@ impl Failure {
             sent: true,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -143,7 +146,7 @@ impl Failure {
         // A script that fails half way may have changed something before. Transient errors come
         // before its first change, or not at all, because the server does nothing else meanwhile.
         let sent = !transient && details.contains("@user_script");
-        Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect }
+        Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect, key: None }
     }
 
     /// Fewer answers than there were commands.
@@ -156,6 +159,7 @@ impl Failure {
             sent: true,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -167,6 +171,23 @@ impl Failure {
             sent: false,
             code: None,
             redirect: None,
+            key: None,
+        }
+    }
+
+    /// Another program has stored a value of type `found` under the name of a record.
+    pub(crate) fn corrupt(key: &Key, found: &str) -> Self {
+        Self {
+            kind: ErrorKind::Corrupt,
+            message: format!(
+                "the record's key holds a {found} that another program has stored; delete or \
+                 rename it"
+            ),
+            transient: false,
+            sent: false,
+            code: None,
+            redirect: None,
+            key: Some(key.clone()),
         }
     }
 
@@ -178,6 +199,7 @@ impl Failure {
             sent: false,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -234,7 +256,10 @@ impl Failure {
             }
             kind => kind,
         };
-        let error = Error::new(kind, self.message);
+        let mut error = Error::new(kind, self.message);
+        if let Some(key) = &self.key {
+            error = error.at_key(key);
+        }
         if self.transient && (effect == Effect::Read || !self.sent) {
             error.retryable()
         } else {

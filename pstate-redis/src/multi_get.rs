@@ -1,11 +1,11 @@
 //! Reading records by key.
 
-use pstate_core::{Key, Record, Result, Space};
+use pstate_core::{Error, Key, Record, Result, Space};
 
 use crate::config::Placement;
-use crate::error::{Effect, unexpected};
+use crate::error::{Effect, Failure, unexpected};
 use crate::layout::record;
-use crate::server::{Unit, bytes, items, only};
+use crate::server::{Answers, Unit, bytes, items, only};
 use crate::store::Store;
 
 /// A record, or nothing, or why it cannot be read.
@@ -40,10 +40,23 @@ impl Store {
         keys: &[Key],
         from: ReadFrom,
     ) -> Result<Vec<Lookup>> {
-        let Some(first) = keys.first() else { return Ok(Vec::new()) };
-        if self.servers.is_cluster() && self.layout.placement == Placement::PerKey {
-            return self.find_by_slot(space, keys, from).await;
+        if let [first, _, ..] = keys
+            && !(self.servers.is_cluster() && self.layout.placement == Placement::PerKey)
+        {
+            self.find_together(space, first, keys, from).await
+        } else {
+            self.find_each(space, keys, from).await
         }
+    }
+
+    /// Reads several records of one server in one command.
+    async fn find_together(
+        &self,
+        space: &Space,
+        first: &Key,
+        keys: &[Key],
+        from: ReadFrom,
+    ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let mut command = redis::cmd("MGET");
         for key in keys {
@@ -57,16 +70,21 @@ impl Store {
         if values.len() != keys.len() {
             return Err(unexpected("list of as many values as keys"));
         }
-        Ok(values.into_iter().map(|value| Ok(bytes(value)?.map(record))).collect())
+        let record = |value| Ok::<_, Error>(bytes(value)?.map(record));
+        let found: Vec<Option<Record>> = values.into_iter().map(record).collect::<Result<_>>()?;
+        // `MGET` has nothing for a key of another type, too.
+        let without = |(found, key): (&Option<Record>, _)| found.is_none().then_some(key);
+        let missing: Vec<&Key> = found.iter().zip(keys).filter_map(without).collect();
+        let mut others = self.other_types(space, &missing).await?.into_iter();
+        let lookup = |found: Option<Record>| match found {
+            Some(record) => Ok(Some(record)),
+            None => others.next().unwrap_or(Ok(None)),
+        };
+        Ok(found.into_iter().map(lookup).collect())
     }
 
-    /// Reads records that lie in different slots: one call to each server.
-    async fn find_by_slot(
-        &self,
-        space: &Space,
-        keys: &[Key],
-        from: ReadFrom,
-    ) -> Result<Vec<Lookup>> {
+    /// Reads records with a command for each: one call to each server.
+    async fn find_each(&self, space: &Space, keys: &[Key], from: ReadFrom) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let unit = |key: &Key| {
             let name = names.name(key);
@@ -80,14 +98,47 @@ impl Store {
         let units = keys.iter().map(unit).collect();
         let answers = self.servers.send(units, Effect::Read).await;
         let mut found = Vec::with_capacity(keys.len());
-        for answer in answers {
+        let mut others = Vec::new();
+        for (n, answer) in answers.into_iter().enumerate() {
             found.push(match answer {
                 Ok(values) => only(values).and_then(bytes).map(|value| value.map(record)),
-                // The others can be read.
-                Err(failure) if failure.is("WRONGTYPE") => Err(failure.into_error(Effect::Read)),
+                Err(failure) if failure.is("WRONGTYPE") => {
+                    others.push(n);
+                    Ok(None)
+                }
                 Err(failure) => return Err(failure.into_error(Effect::Read)),
             });
         }
+        let keys: Vec<&Key> = others.iter().map(|&n| &keys[n]).collect();
+        let why = self.other_types(space, &keys).await?;
+        for (n, lookup) in others.into_iter().zip(why) {
+            found[n] = lookup;
+        }
         Ok(found)
+    }
+
+    /// Why there is no record under these keys: there is nothing, or something of another type that
+    /// another program has stored.
+    async fn other_types(&self, space: &Space, keys: &[&Key]) -> Result<Vec<Lookup>> {
+        let unit = |key: &&Key| {
+            let name = self.layout.record(space, key);
+            let mut command = redis::cmd("TYPE");
+            command.arg(&name);
+            Unit::new(&name, vec![command])
+        };
+        let units = keys.iter().map(unit).collect();
+        let answers = self.servers.send(units, Effect::Read).await;
+        let lookup = |(key, answer): (&&Key, Answers)| {
+            let answer = answer.map_err(|failure| failure.into_error(Effect::Read))?;
+            Ok(match bytes(only(answer)?)?.as_deref() {
+                // A string was written since.
+                Some(b"none" | b"string") | None => Ok(None),
+                Some(other) => {
+                    let failure = Failure::corrupt(key, &String::from_utf8_lossy(other));
+                    Err(failure.into_error(Effect::Read))
+                }
+            })
+        };
+        keys.iter().zip(answers).map(lookup).collect()
     }
 }

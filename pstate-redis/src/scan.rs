@@ -5,10 +5,9 @@ use std::num::NonZeroUsize;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use pstate_core::{Error, ErrorKind, Key, Page, Result, Scan, Space};
 
-use crate::error::Effect;
 use crate::index::Entries;
+use crate::layout::INDEX_MARK;
 use crate::multi_get::ReadFrom;
-use crate::server::{Unit, bytes, only, texts};
 use crate::store::Store;
 
 /// How many entries of the index to read at once.
@@ -40,7 +39,8 @@ impl Store {
                 reads += 1;
                 let count = wanted.min(ENTRIES_PER_READ);
                 let bounds = (&range.from[..], &range.to[..]);
-                let entries = self.entries(space, &range.entity_type, bounds, count).await?;
+                let entries =
+                    self.complete_entries(space, &range.entity_type, bounds, count).await?;
                 self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
                 let Some(last) = entries.ids.last().filter(|_| entries.ids.len() == count) else {
                     break;
@@ -66,9 +66,14 @@ impl Store {
                 (types, "")
             }
         };
-        let (from, to) = (bound(b'[', id.as_bytes()), end_of(id.as_bytes()));
+        let from = match id {
+            // Behind the index's mark.
+            "" => bound(b'(', INDEX_MARK.as_bytes()),
+            id => bound(b'[', id.as_bytes()),
+        };
+        let to = end_of(id.as_bytes());
         let range = |entity_type: String| {
-            let mut from = if id.is_empty() { b"-".to_vec() } else { from.clone() };
+            let mut from = from.clone();
             if let Some(after) = &scan.after {
                 let (name, last) = (format!("{entity_type}:"), format!("{}:", after.entity_type()));
                 if name < last {
@@ -115,54 +120,14 @@ impl Store {
         // The next page cannot begin after an id that is none, but after the one before it.
         page.next = keys.last().cloned().or(page.next.take());
         if !missing.is_empty() {
-            self.classify_missing(space, entries, missing, page).await?;
+            self.forget(space, entries, &missing).await;
         }
-        Ok(())
-    }
-
-    /// Reports keys that have a record's name and hold something else, and forgets entries of keys
-    /// that do not exist.
-    async fn classify_missing(
-        &self,
-        space: &Space,
-        entries: &Entries,
-        missing: Vec<&Key>,
-        page: &mut Page,
-    ) -> Result<()> {
-        let unit = |key: &&Key| {
-            let name = self.layout.record(space, key);
-            let mut command = redis::cmd("TYPE");
-            command.arg(&name);
-            Unit::new(&name, vec![command])
-        };
-        let units = missing.iter().map(unit).collect();
-        let answers = self.servers.send(units, Effect::Read).await;
-        let mut nothing = Vec::new();
-        for (key, answer) in missing.into_iter().zip(answers) {
-            let answer = answer.map_err(|failure| failure.into_error(Effect::Read))?;
-            match bytes(only(answer)?)?.as_deref() {
-                Some(b"none") => nothing.push(key),
-                // Written just now.
-                Some(b"string") | None => {}
-                Some(other) => {
-                    let other = String::from_utf8_lossy(other);
-                    let why = format!("another program has stored a {other} in its place");
-                    page.unreadable.push(unreadable(space, &why).at_key(key));
-                }
-            }
-        }
-        self.forget(space, entries, &nothing).await;
         Ok(())
     }
 
     pub(crate) async fn spaces(&self) -> Result<Vec<Space>> {
         self.check_open()?;
-        let name = self.layout.spaces();
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(&name);
-        let names = texts(only(self.read(Unit::new(&name, vec![command])).await?)?)?;
-        let parse = |name: Vec<u8>| Space::from_stored(&name).ok();
-        let mut spaces: Vec<Space> = stream::iter(names.into_iter().filter_map(parse))
+        let mut spaces: Vec<Space> = stream::iter(self.listed_spaces().await?)
             .map(|space| async move {
                 let used = self.holds_records(&space).await?;
                 Ok::<_, Error>(used.then_some(space))

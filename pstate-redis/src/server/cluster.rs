@@ -166,7 +166,7 @@ impl Cluster {
         Some((host, port, false))
     }
 
-    /// How often the primaries have changed.
+    /// How often the primaries have changed, or connections were made.
     pub(super) fn changes(&self) -> u64 {
         self.members.changes()
     }

@@ -25,8 +25,8 @@ pub(super) struct Members {
     nodes: Mutex<HashMap<(String, u16, bool), Arc<Node>>>,
     topology: Mutex<Option<Arc<Topology>>>,
     asking: Mutex<Option<Asking>>,
-    /// How often the primaries have changed.
-    changes: AtomicU64,
+    /// How often the primaries have changed, or connections were made.
+    changes: Arc<AtomicU64>,
 }
 
 type Asking = Shared<BoxFuture<'static, Result<Arc<Topology>, Failure>>>;
@@ -38,7 +38,7 @@ impl Members {
             nodes: Mutex::default(),
             topology: Mutex::new(None),
             asking: Mutex::new(None),
-            changes: AtomicU64::new(0),
+            changes: Arc::default(),
         }
     }
 
@@ -59,7 +59,8 @@ impl Members {
         if let Some(node) = nodes.get(&key) {
             return Ok(Arc::clone(node));
         }
-        let node = Arc::new(Node::new(&self.config, host, port, replica)?);
+        let changes = Arc::clone(&self.changes);
+        let node = Arc::new(Node::new(&self.config, host, port, replica, changes)?);
         nodes.insert(key, Arc::clone(&node));
         Ok(node)
     }

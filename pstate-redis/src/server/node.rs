@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -39,6 +39,8 @@ pub(crate) struct Node {
     response_timeout: Duration,
     /// Whether it is a replica, which answers reads only after `READONLY`.
     read_only: bool,
+    /// Counts the connections that were made.
+    connections: Arc<AtomicU64>,
     state: Mutex<Option<Attempt>>,
 }
 
@@ -72,6 +74,7 @@ impl Node {
         host: &str,
         port: u16,
         read_only: bool,
+        connections: Arc<AtomicU64>,
     ) -> Result<Self, Failure> {
         let address = format!("{host}:{port}");
         let client = client(config, host, port, ProtocolVersion::RESP3)
@@ -84,6 +87,7 @@ impl Node {
             connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
             read_only,
+            connections,
             state: Mutex::new(None),
         })
     }
@@ -173,6 +177,7 @@ impl Node {
                 Ok::<_, redis::aio::SendError>(())
             });
         let (address, database) = (self.address.clone(), self.database);
+        let connections = Arc::clone(&self.connections);
         let attempt = async move {
             let connection = client.get_multiplexed_async_connection_with_config(&config).await;
             let failed = |error| no_connection(&address, database, &error);
@@ -180,12 +185,18 @@ impl Node {
             if read_only {
                 redis::cmd("READONLY").exec_async(&mut connection).await.map_err(failed)?;
             }
+            connections.fetch_add(1, Ordering::AcqRel);
             Ok(Live { connection, lost })
         };
         let attempt = attempt.boxed().shared();
         // It runs to its end whether a call waits for it or not.
         tokio::spawn(attempt.clone());
         attempt
+    }
+
+    /// How many connections were made.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Acquire)
     }
 
     /// Lets go of the connection. Calls in flight on it still end.

@@ -11,9 +11,6 @@ use crate::server::{Servers, Unit, bytes, client, items, only};
 /// The oldest version of Redis that the adapter supports.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// The version of the layout.
-const FORMAT: &str = "1";
-
 pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     config.validate()?;
     let servers = Servers::new(&config).map_err(|failure| failure.into_error(Effect::Read))?;
@@ -21,7 +18,8 @@ pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     if let Err(error) = store.check_version().await {
         return Err(store.why_not_understood(error).await);
     }
-    store.check_format().await?;
+    let noted = store.ensure_note(None).await;
+    noted.map_err(|failure| failure.into_error(Effect::Read))?;
     store.capabilities.durability = store.check_durability().await?;
     store.check_eviction().await;
     Ok(store)
@@ -64,37 +62,6 @@ impl Store {
             check_version(&text(info)).err()
         };
         tokio::time::timeout(limit, ask).await.ok().flatten().unwrap_or(error)
-    }
-
-    /// Notes how the store is laid out, or compares with the note.
-    async fn check_format(&self) -> Result<()> {
-        let name = self.layout.format();
-        let placement = self.layout.placement.as_str();
-        let ours = format!(r#"{{"format":{FORMAT},"placement":"{placement}"}}"#);
-        let mut note = redis::cmd("SET");
-        note.arg(&name).arg(&ours).arg("NX");
-        let mut read = redis::cmd("GET");
-        read.arg(&name);
-        let unit = Unit::new(&name, vec![note, read]);
-        let answers = self.servers.send_one(unit, Effect::Read).await;
-        let noted = only(answers.map_err(|failure| failure.into_error(Effect::Read))?)?;
-        let noted = text(noted);
-        if noted == ours {
-            return Ok(());
-        }
-        let prefix = &self.config.prefix;
-        let why = if noted.contains(&format!(r#""format":{FORMAT},"#)) {
-            format!(
-                "the store under the prefix {prefix} has another placement ({noted}) than \
-                 {placement}; copy it into a store of its own"
-            )
-        } else {
-            format!(
-                "the store under the prefix {prefix} has another format ({noted}); use the version \
-                 of this program that has written it, or another prefix"
-            )
-        };
-        Err(Error::new(ErrorKind::Config, why))
     }
 
     /// What survives, as the servers say or the configuration declares.
@@ -154,8 +121,8 @@ impl Store {
                     host,
                     port,
                     policy,
-                    "the server may drop any key when its memory is full: records disappear, or scans \
-                     no longer find them; set maxmemory-policy to noeviction"
+                    "the server may drop any key when its memory is full: records disappear, and scans \
+                     rebuild lists of them; set maxmemory-policy to noeviction"
                 );
             }
         }

@@ -170,6 +170,9 @@ fn result(write: &Write, answer: Result<Vec<Value>, Failure>) -> Option<WriteRes
             Some(b"done") => Some(Ok(outcome(write))),
             Some(b"conflict") => Some(Ok(Outcome::Conflict)),
             Some(b"late") => None,
+            Some([b'i', b's', b' ', found @ ..]) => {
+                Some(Err(Failure::corrupt(&write.key, &String::from_utf8_lossy(found))))
+            }
             _ => Some(Err(Failure::cut_short("the script"))),
         },
     }

@@ -148,11 +148,10 @@ async fn what_a_user_may_not_do_is_told_as_such() {
 #[tokio::test]
 async fn a_write_that_was_half_done_is_told_as_one_whose_effect_is_unknown() {
     let server = Server::start();
-    let rules = ["on", ">secret", "~*", "&*", "+@all", "-zadd"];
-    let mut command = vec!["ACL", "SETUSER", "user"];
-    command.extend(rules);
-    server.command(&command);
+    server.command(&["ACL", "SETUSER", "user", "on", ">secret", "~*", "&*", "+@all"]);
     let store = connect(config(&server).username("user").password("secret")).await.unwrap();
+    put(&store, "card:0", "{}").await;
+    server.command(&["ACL", "SETUSER", "user", "-zadd"]);
     let mut subscription = store.extensions().change_feed.unwrap().subscribe().await.unwrap();
     // In a script the server looks when it comes to it.
     let new = put_write("card:1", "{}").expecting(Expect::Absent);

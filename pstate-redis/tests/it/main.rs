@@ -10,6 +10,7 @@ mod connections;
 mod fixture;
 mod index;
 mod layout;
+mod lost;
 mod memory;
 mod opening;
 mod restarts;
