@@ -15,7 +15,7 @@ pub(crate) struct Entries {
     /// When it was read, in milliseconds of the server's clock. 0 where it does not matter.
     read: u64,
     pub(crate) ids: Vec<Vec<u8>>,
-    /// Whether the index has its mark.
+    /// Whether the index has the mark of a complete one.
     pub(super) is_complete: bool,
 }
 
@@ -39,7 +39,12 @@ impl Store {
         };
         let mut answers = self.read(Unit::new(&index, commands)).await?;
         let ids = texts(answers.pop().ok_or_else(|| unexpected("list"))?)?;
-        let is_complete = answers.pop().is_some_and(|score| score != Value::Nil);
+        // A negative score is that of a rebuild which has not ended.
+        let is_complete = match answers.pop() {
+            Some(Value::Double(score)) => score >= 0.0,
+            Some(Value::BulkString(score)) => !score.starts_with(b"-"),
+            _ => false,
+        };
         let read = answers.pop().map(milliseconds).transpose()?.unwrap_or_default();
         Ok(Entries { read, ids, is_complete })
     }

@@ -199,6 +199,28 @@ const MARK_NEW: &str = r"
 return redis.call('EXISTS', KEYS[1]) == 0 and redis.call('ZADD', KEYS[1], 0, '') or 0
 ";
 
+/// Begins to rebuild an index: its mark gets the score of the rebuild, unless it is complete.
+///
+/// Key: the index. Argument: a negative score.
+const CLAIM: &str = r"
+local score = redis.call('ZSCORE', KEYS[1], '')
+if not score or tonumber(score) < 0 then
+  redis.call('ZADD', KEYS[1], ARGV[1], '')
+end
+return 1
+";
+
+/// Marks an index as complete, if it was not lost since the rebuild began.
+///
+/// Key: the index. Argument: the score of the rebuild.
+const COMPLETE: &str = r"
+local score = redis.call('ZSCORE', KEYS[1], '')
+if score and tonumber(score) == tonumber(ARGV[1]) then
+  redis.call('ZADD', KEYS[1], 0, '')
+end
+return 1
+";
+
 /// The scripts, with their digests.
 #[derive(Debug)]
 pub(crate) struct Scripts {
@@ -206,6 +228,8 @@ pub(crate) struct Scripts {
     pub(crate) write_one: Script,
     pub(crate) enter: Script,
     pub(crate) mark_new: Script,
+    pub(crate) claim: Script,
+    pub(crate) complete: Script,
     pub(crate) add: Script,
     pub(crate) add_in_space: Script,
     pub(crate) forget: Script,
@@ -219,6 +243,8 @@ impl Default for Scripts {
             write_one: Script::new(WRITE_ONE),
             enter: Script::new(ENTER),
             mark_new: Script::new(MARK_NEW),
+            claim: Script::new(CLAIM),
+            complete: Script::new(COMPLETE),
             add: Script::new(ADD),
             add_in_space: Script::new(ADD_IN_SPACE),
             forget: Script::new(FORGET),
