@@ -86,8 +86,7 @@ impl Adapter for RedisAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        let config = &self.store.config;
-        if config.change_feed && !config.read_from_replicas {
+        if self.store.config.follows_changes() {
             Extensions::none().change_feed(self)
         } else {
             Extensions::none()

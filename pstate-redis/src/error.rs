@@ -69,6 +69,13 @@ impl Failure {
             RedisKind::Io if phase == Phase::Connect && is_about_data(error) => {
                 (ErrorKind::Config, false)
             }
+            // Something else listens there.
+            RedisKind::Parse if phase == Phase::Connect => {
+                return Self::config(format!(
+                    "{at}: the server does not speak Redis's protocol; check host and port, and \
+                     use rediss:// if it takes encrypted connections only"
+                ));
+            }
             // The server refuses the database.
             RedisKind::Server(_) if phase == Phase::Connect => (ErrorKind::Config, false),
             RedisKind::Io | RedisKind::Parse => (ErrorKind::Unavailable, true),
@@ -125,11 +132,11 @@ impl Failure {
             "ERR" if details.starts_with("max number of clients") => {
                 (ErrorKind::Unavailable, true, "")
             }
-            "ERR"
-                if details.contains("DB index") || details.contains("cluster support disabled") =>
-            {
-                (ErrorKind::Config, false, "")
+            "ERR" if details.contains("DB index") => (ErrorKind::Config, false, ""),
+            "ERR" if details.contains("cluster support disabled") => {
+                (ErrorKind::Config, false, "; the server is no Cluster's: use redis://")
             }
+            "ERR" if details.contains("cluster mode") => (ErrorKind::Config, false, USE_CLUSTER),
             "ERR" if details.starts_with("AUTH") || details.contains("without any password") => {
                 (ErrorKind::Config, false, "")
             }
@@ -147,6 +154,16 @@ impl Failure {
         // before its first change, or not at all, because the server does nothing else meanwhile.
         let sent = !transient && details.contains("@user_script");
         Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect, key: None }
+    }
+
+    /// The same, of a server that was taken for one by itself: only a Cluster's sends elsewhere.
+    pub(crate) fn by_itself(self) -> Self {
+        let about_slots = ["MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN"];
+        if !self.code.as_deref().is_some_and(|code| about_slots.contains(&code)) {
+            return self;
+        }
+        let place = self.message.split(": ").next().unwrap_or_default();
+        Self::config(format!("{place}: the server is one of a Cluster{USE_CLUSTER}"))
     }
 
     /// Fewer answers than there were commands.
@@ -267,6 +284,9 @@ impl Failure {
         }
     }
 }
+
+/// What to do about a server of a Cluster.
+pub(crate) const USE_CLUSTER: &str = "; use redis+cluster:// (feature `cluster`)";
 
 /// Whether the server's bytes were not understood.
 fn is_about_data(error: &RedisError) -> bool {

@@ -50,14 +50,14 @@ impl Servers {
     /// Sends all units at once, and returns the answers to each.
     pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
         match self {
-            Self::Single(node) => node.send_all(units).await,
+            Self::Single(node) => node.send_all(units).await.into_iter().map(by_itself).collect(),
             Self::Cluster(cluster) => cluster.send(units, effect).await,
         }
     }
 
     pub(crate) async fn send_one(&self, unit: Unit, effect: Effect) -> Answers {
         match self {
-            Self::Single(node) => node.send_one(unit).await,
+            Self::Single(node) => by_itself(node.send_one(unit).await),
             Self::Cluster(_) => {
                 let mut answers = self.send(vec![unit], effect).await;
                 answers.pop().unwrap_or_else(|| Ok(Vec::new()))
@@ -77,7 +77,7 @@ impl Servers {
     pub(crate) async fn send_at(&self, place: &(String, u16), commands: Vec<Cmd>) -> Answers {
         let unit = Unit::without_key(commands);
         match self {
-            Self::Single(node) => node.send_one(unit).await,
+            Self::Single(node) => by_itself(node.send_one(unit).await),
             Self::Cluster(cluster) => cluster.node(place)?.send_one(unit).await,
         }
     }
@@ -127,6 +127,10 @@ impl Servers {
             Self::Cluster(cluster) => cluster.disconnect(),
         }
     }
+}
+
+fn by_itself(answers: Answers) -> Answers {
+    answers.map_err(Failure::by_itself)
 }
 
 /// Refuses a replica: writes go to its primary, and arrive here late.

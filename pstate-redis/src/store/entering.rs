@@ -115,7 +115,7 @@ impl Store {
             if !lacks_id(note) {
                 return Ok(found.listed());
             }
-        } else if found.other_mark {
+        } else if found.list == List::Other {
             // The note alone was lost: the list still shows how the records are placed.
             let why = format!("the list {} shows it", self.layout.spaces());
             return Err(Failure::config(other_placement(&self.layout, &why)));
@@ -132,7 +132,7 @@ impl Store {
             self.servers.send_one(Unit::new(&name, vec![set, get]), Effect::Write).await?;
         let noted = text(only(answers))?.unwrap_or_default();
         check_note(&noted, &self.layout)?;
-        if found.note.is_none() && noted == note && !found.has_list {
+        if found.note.is_none() && noted == note && found.list == List::Absent {
             let list = self.layout.spaces();
             let mut mark = redis::cmd("SADD");
             mark.arg(&list).arg(spaces_mark(self.layout.placement));
@@ -166,16 +166,22 @@ impl Store {
         let note = text(only(next()?))?;
         let mut list = next()?;
         let has = |value: &Value| integer(value).is_ok_and(|number| number == 1);
-        let has_list = list.pop().is_some_and(|exists| has(&exists));
+        let exists = list.pop().is_some_and(|exists| has(&exists));
         let members = only(list).and_then(items).map_err(|_| Failure::cut_short("the server"))?;
         let [per_space, per_key, listed] = &members[..] else {
             return Err(Failure::cut_short("the server"));
         };
-        let (mark, other_mark) = match self.layout.placement {
-            Placement::PerSpace => (has(per_space), has(per_key)),
-            Placement::PerKey => (has(per_key), has(per_space)),
+        let (ours, others) = match self.layout.placement {
+            Placement::PerSpace => (per_space, per_key),
+            Placement::PerKey => (per_key, per_space),
         };
-        Ok(Found { note, has_list, mark, other_mark, listed: has(listed) })
+        let state = match exists {
+            _ if has(ours) => List::Complete,
+            _ if has(others) => List::Other,
+            true => List::Unmarked,
+            false => List::Absent,
+        };
+        Ok(Found { note, list: state, listed: has(listed) })
     }
 }
 
@@ -187,18 +193,28 @@ fn text(answer: pstate_core::Result<Value>) -> Result<Option<String>, Failure> {
 /// The note and the head of the list of spaces.
 struct Found {
     note: Option<String>,
-    has_list: bool,
-    mark: bool,
-    other_mark: bool,
+    list: List,
     listed: bool,
+}
+
+/// What the list of spaces is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Absent,
+    Unmarked,
+    Complete,
+    /// That of another placement.
+    Other,
 }
 
 impl Found {
     fn listed(&self) -> Listed {
-        match (self.listed, self.mark || (self.note.is_none() && !self.has_list)) {
-            (true, _) => Listed::Yes,
-            (false, true) => Listed::No,
-            (false, false) => Listed::Unknown,
+        match self.list {
+            _ if self.listed => Listed::Yes,
+            List::Complete => Listed::No,
+            // There is no data set.
+            List::Absent if self.note.is_none() => Listed::No,
+            List::Absent | List::Unmarked | List::Other => Listed::Unknown,
         }
     }
 }

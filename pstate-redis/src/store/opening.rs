@@ -5,7 +5,7 @@ use redis::{ProtocolVersion, Value};
 
 use super::store::Store;
 use crate::config::RedisConfig;
-use crate::error::{Effect, Failure};
+use crate::error::{Effect, Failure, USE_CLUSTER};
 use crate::server::{Servers, Unit, bytes, client, items, only};
 
 /// The oldest version of Redis that the adapter supports.
@@ -20,6 +20,7 @@ pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     }
     let noted = store.ensure_note(None).await;
     noted.map_err(|failure| failure.into_error(Effect::Read))?;
+    store.check_change_feed().await?;
     store.capabilities.durability = store.check_durability().await?;
     store.check_eviction().await;
     Ok(store)
@@ -37,11 +38,46 @@ impl Store {
 
     async fn check_version(&self) -> Result<()> {
         match self.ask("INFO", &["server"]).await {
-            Ok(info) => check_version(&text(info)),
+            Ok(info) => {
+                let info = text(info);
+                check_version(&info)?;
+                self.check_mode(&info)
+            }
             // The user may lack the permission to ask.
             Err(failure) if failure.is("NOPERM") => Ok(()),
             Err(failure) => Err(failure.into_error(Effect::Read)),
         }
+    }
+
+    /// A server of a Cluster has a part of the keys. It redirects for all others.
+    fn check_mode(&self, info: &str) -> Result<()> {
+        let is_cluster = info.lines().any(|line| line.trim() == "redis_mode:cluster");
+        if !is_cluster || self.servers.is_cluster() {
+            return Ok(());
+        }
+        let place = self.config.nodes.first().map(|(host, port)| format!("{host}:{port}: "));
+        let place = place.unwrap_or_default();
+        let why = format!("{place}the server is one of a Cluster{USE_CLUSTER}");
+        Err(Error::new(ErrorKind::Config, why))
+    }
+
+    /// Refuses a server or a user without `CLIENT TRACKING`: no cache would ever be served.
+    async fn check_change_feed(&self) -> Result<()> {
+        if !self.config.follows_changes() {
+            return Ok(());
+        }
+        let Err(failure) = self.ask("CLIENT", &["TRACKING", "OFF"]).await else { return Ok(()) };
+        let is_refused = failure.is("NOPERM") || failure.is("ERR");
+        let error = failure.into_error(Effect::Read);
+        if !is_refused {
+            return Err(error);
+        }
+        let why = format!(
+            "{}; caches need CLIENT TRACKING: give the user +client|tracking, or let caches follow \
+             the clock with RedisConfig::change_feed(false)",
+            error.message()
+        );
+        Err(Error::new(ErrorKind::Config, why))
     }
 
     /// A server before 6.0 does not know `HELLO`. It says so in many ways, and its version in one.
