@@ -15,8 +15,10 @@ use crate::store::{self, Store};
 
 /// A store on a Redis server or in a Redis Cluster.
 ///
-/// All calls share one connection to each server, with any number of them in flight at once. When
-/// it is lost, the next call makes it again.
+/// All calls share up to four connections to each server, with any number of them in flight at
+/// once: one for writes and short answers, one for reads of records, and one each for reads and
+/// writes of 1 MiB and more, of which at most 64 MiB are under way at a time. When they are lost,
+/// the next call makes them again.
 pub struct RedisAdapter {
     store: Arc<Store>,
 }
@@ -53,8 +55,8 @@ impl RedisAdapter {
     /// The index never lacks a record that was written through this crate, and an index that was
     /// deleted or evicted is rebuilt by the next scan. It may lack some records after another
     /// program has written them, and with [`Placement::PerKey`](crate::Placement::PerKey) after a
-    /// server of a Cluster has failed before its replica had everything. You can call it while the store is used, but not while a
-    /// Cluster moves slots.
+    /// server of a Cluster has failed before its replica had everything. You can call it while the
+    /// store is used, but not while a Cluster moves slots.
     ///
     /// # Errors
     /// Those of a read and of a write. Call it again then.

@@ -19,8 +19,8 @@
 //! the server comes across it in its search for such keys, some times a second. Until then a cache
 //! may serve it at any staleness. PState sets no expiry.
 //!
-//! `SWAPDB` touches no key. Each question therefore also asks for the note of the data set, whose id
-//! changes with it.
+//! `SWAPDB` touches no key. Each question therefore also asks for the note of the data set, whose
+//! id changes with it.
 //!
 //! The answer also says whether the server is still the one that is written to. In a Cluster the
 //! feed follows every primary, also one that has no slot yet, because it gets writes while it takes

@@ -5,7 +5,7 @@ use pstate_core::{Error, Key, Record, Result, Space};
 use crate::config::Placement;
 use crate::error::{Effect, Failure, unexpected};
 use crate::layout::record;
-use crate::server::{Answers, Unit, bytes, items, only};
+use crate::server::{Answers, Lane, Unit, bytes, integer, items, only};
 use crate::store::Store;
 
 /// A record, or nothing, or why it cannot be read.
@@ -40,13 +40,52 @@ impl Store {
         keys: &[Key],
         from: ReadFrom,
     ) -> Result<Vec<Lookup>> {
-        if let [first, _, ..] = keys
+        let lane = Lane::of_read(self.expected_bytes(space, keys).await?);
+        let found = if let [first, _, ..] = keys
             && !(self.servers.is_cluster() && self.layout.placement == Placement::PerKey)
         {
-            self.find_together(space, first, keys, from).await
+            self.find_together(space, first, keys, from, lane).await?
         } else {
-            self.find_each(space, keys, from).await
+            self.find_each(space, keys, from, lane).await?
+        };
+        let lengths = keys.iter().zip(&found).filter_map(|(key, found)| match found {
+            Ok(Some(record)) => Some((key, record.bytes.len())),
+            _ => None,
+        });
+        self.sizes.note(lengths);
+        Ok(found)
+    }
+
+    /// How many bytes a read of these records is expected to have. Asks for their lengths, if there
+    /// are several and nothing is known of their types.
+    pub(crate) async fn expected_bytes(&self, space: &Space, keys: &[Key]) -> Result<usize> {
+        if let Some(bytes) = self.sizes.expect(keys) {
+            return Ok(bytes);
         }
+        if keys.len() < 2 {
+            return Ok(0);
+        }
+        let mut names = self.layout.records(space);
+        let unit = |key: &Key| {
+            let name = names.name(key);
+            let mut command = redis::cmd("STRLEN");
+            command.arg(name);
+            Unit::new(name, vec![command])
+        };
+        let units = keys.iter().map(unit).collect();
+        let answers = self.servers.send(units, Effect::Read).await;
+        let mut lengths = Vec::with_capacity(keys.len());
+        for answer in answers {
+            lengths.push(match answer {
+                Ok(values) => usize::try_from(integer(&only(values)?)?).unwrap_or_default(),
+                // The read reports it.
+                Err(failure) if failure.is("WRONGTYPE") => 0,
+                Err(failure) => return Err(failure.into_error(Effect::Read)),
+            });
+        }
+        let stored = keys.iter().zip(&lengths).filter(|(_, len)| **len > 0);
+        self.sizes.note(stored.map(|(key, len)| (key, *len)));
+        Ok(lengths.iter().sum())
     }
 
     /// Reads several records of one server in one command.
@@ -56,13 +95,14 @@ impl Store {
         first: &Key,
         keys: &[Key],
         from: ReadFrom,
+        lane: Lane,
     ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let mut command = redis::cmd("MGET");
         for key in keys {
             command.arg(names.name(key));
         }
-        let mut unit = Unit::new(names.name(first), vec![command]);
+        let mut unit = Unit::new(names.name(first), vec![command]).on(lane);
         unit.from_replica =
             from == ReadFrom::Replicas && self.own_writes.allow_replica(space, keys);
         let answers = self.read(unit).await?;
@@ -84,13 +124,19 @@ impl Store {
     }
 
     /// Reads records with a command for each: one call to each server.
-    async fn find_each(&self, space: &Space, keys: &[Key], from: ReadFrom) -> Result<Vec<Lookup>> {
+    async fn find_each(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        from: ReadFrom,
+        lane: Lane,
+    ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let unit = |key: &Key| {
             let name = names.name(key);
             let mut command = redis::cmd("GET");
             command.arg(name);
-            let mut unit = Unit::new(name, vec![command]);
+            let mut unit = Unit::new(name, vec![command]).on(lane);
             unit.from_replica = from == ReadFrom::Replicas
                 && self.own_writes.allow_replica(space, std::slice::from_ref(key));
             unit

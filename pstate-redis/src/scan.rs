@@ -12,6 +12,10 @@ use crate::store::Store;
 
 /// How many entries of the index to read at once.
 const ENTRIES_PER_READ: usize = 1_000;
+/// How many bytes of records to read at once, by what is expected of them.
+const BYTES_PER_READ: usize = 16 * 1024 * 1024;
+/// How many bytes of records end a page before it is full.
+const BYTES_PER_PAGE: usize = 64 * 1024 * 1024;
 /// How many such reads a page makes before it ends without being full.
 const READS_PER_PAGE: usize = 8;
 /// How many spaces to check for records at once.
@@ -41,7 +45,11 @@ impl Store {
                 let bounds = (&range.from[..], &range.to[..]);
                 let entries =
                     self.complete_entries(space, &range.entity_type, bounds, count).await?;
-                self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
+                let is_all =
+                    self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
+                if !is_all {
+                    return Ok(page);
+                }
                 let Some(last) = entries.ids.last().filter(|_| entries.ids.len() == count) else {
                     break;
                 };
@@ -88,14 +96,15 @@ impl Store {
         Ok(types.into_iter().filter_map(range).collect())
     }
 
-    /// Adds the records of entries to a page, and where the next page begins.
+    /// Adds the records of entries to a page, and where the next page begins. Returns whether it
+    /// has read all of them: a page of large records ends before.
     async fn read_entries(
         &self,
         space: &Space,
         entity_type: &str,
         entries: &Entries,
         page: &mut Page,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut keys = Vec::with_capacity(entries.ids.len());
         for id in &entries.ids {
             let key = match str::from_utf8(id) {
@@ -108,21 +117,32 @@ impl Store {
                 Err(error) => page.unreadable.push(unreadable(space, error.message())),
             }
         }
-        let found = self.find(space, &keys, ReadFrom::Primaries).await?;
-        let mut missing = Vec::new();
-        for (key, found) in keys.iter().zip(found) {
-            match found {
-                Ok(Some(record)) => page.records.push((key.clone(), record)),
-                Ok(None) => missing.push(key),
-                Err(error) => page.unreadable.push(error.in_operation("scan").at_key(key)),
+        let mut rest = &keys[..];
+        while !rest.is_empty() {
+            let expected = self.expected_bytes(space, rest).await?;
+            let count = rest.len() * BYTES_PER_READ / expected.max(BYTES_PER_READ);
+            let (part, after) = rest.split_at(count.max(1));
+            rest = after;
+            let found = self.find(space, part, ReadFrom::Primaries).await?;
+            let mut missing = Vec::new();
+            for (key, found) in part.iter().zip(found) {
+                match found {
+                    Ok(Some(record)) => page.records.push((key.clone(), record)),
+                    Ok(None) => missing.push(key),
+                    Err(error) => page.unreadable.push(error.in_operation("scan").at_key(key)),
+                }
+            }
+            // The next page cannot begin after an id that is none, but after the one before it.
+            page.next = part.last().cloned().or(page.next.take());
+            if !missing.is_empty() {
+                self.forget(space, entries, &missing).await;
+            }
+            let bytes: usize = page.records.iter().map(|(_, record)| record.bytes.len()).sum();
+            if bytes >= BYTES_PER_PAGE && !rest.is_empty() {
+                return Ok(false);
             }
         }
-        // The next page cannot begin after an id that is none, but after the one before it.
-        page.next = keys.last().cloned().or(page.next.take());
-        if !missing.is_empty() {
-            self.forget(space, entries, &missing).await;
-        }
-        Ok(())
+        Ok(true)
     }
 
     pub(crate) async fn spaces(&self) -> Result<Vec<Space>> {

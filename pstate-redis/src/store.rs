@@ -8,6 +8,7 @@ mod own_writes;
 mod rebuilds;
 mod registry;
 mod scripts;
+mod sizes;
 mod store;
 
 pub(crate) use entering::Listed;

@@ -122,7 +122,11 @@ impl Clustered {
         };
         let address = address(name, &self.cluster, || {
             let cluster = Cluster::start_with(&ServerOptions::new().durable());
-            cluster.servers().iter().for_each(add_user);
+            for server in cluster.servers() {
+                add_user(server);
+                // A machine under load must not make a replica take over, which loses writes.
+                server.command(&["CONFIG", "SET", "cluster-node-timeout", "15000"]);
+            }
             (format!("redis+cluster://app:secret@{}", cluster.hosts()), cluster)
         });
         config(&address, id, self.placement)

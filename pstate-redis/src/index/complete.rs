@@ -6,8 +6,8 @@ use pstate_core::{Error, ErrorKind, Result, Space};
 
 use super::entries::Entries;
 use crate::error::{Effect, Failure};
-use crate::layout::{TYPES_MARK, spaces_mark};
-use crate::server::{Unit, only, texts};
+use crate::layout::spaces_mark;
+use crate::server::{Unit, integer, only};
 use crate::store::{Listed, Store};
 
 /// How often to rebuild lists that are lost again at once.
@@ -80,30 +80,12 @@ impl Store {
         Err(lost_again())
     }
 
-    /// The types that are listed, and whether the list is complete.
-    pub(super) async fn listed_types(&self, space: &Space) -> Result<(Vec<String>, bool)> {
-        let names = self.members(&self.layout.types(space)).await?;
-        let mut types: Vec<String> =
-            names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
-        let listed = types.len();
-        types.retain(|name| name != TYPES_MARK);
-        let is_complete = types.len() < listed;
-        Ok((types, is_complete))
-    }
-
-    /// The members of a set.
-    pub(super) async fn members(&self, name: &str) -> Result<Vec<Vec<u8>>> {
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(name);
-        texts(only(self.read(Unit::new(name, vec![command])).await?)?)
-    }
-
     async fn has_note(&self) -> Result<bool> {
         let name = self.layout.format();
         let mut command = redis::cmd("EXISTS");
         command.arg(&name);
         let answers = self.read(Unit::new(&name, vec![command])).await?;
-        Ok(crate::server::integer(&only(answers)?)? == 1)
+        Ok(integer(&only(answers)?)? == 1)
     }
 
     /// Whether it is certain that nothing was ever written into a space.

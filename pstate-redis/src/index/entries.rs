@@ -5,7 +5,7 @@ use redis::Value;
 
 use crate::config::Placement;
 use crate::error::{Effect, unexpected};
-use crate::layout::INDEX_MARK;
+use crate::layout::{INDEX_MARK, TYPES_MARK};
 use crate::server::{Form, Unit, call_one, integer, milliseconds, only, texts};
 use crate::store::Store;
 
@@ -47,6 +47,24 @@ impl Store {
         };
         let read = answers.pop().map(milliseconds).transpose()?.unwrap_or_default();
         Ok(Entries { read, ids, is_complete })
+    }
+
+    /// The types that are listed, and whether the list is complete.
+    pub(super) async fn listed_types(&self, space: &Space) -> Result<(Vec<String>, bool)> {
+        let names = self.members(&self.layout.types(space)).await?;
+        let mut types: Vec<String> =
+            names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
+        let listed = types.len();
+        types.retain(|name| name != TYPES_MARK);
+        let is_complete = types.len() < listed;
+        Ok((types, is_complete))
+    }
+
+    /// The members of a set.
+    pub(super) async fn members(&self, name: &str) -> Result<Vec<Vec<u8>>> {
+        let mut command = redis::cmd("SMEMBERS");
+        command.arg(name);
+        texts(only(self.read(Unit::new(name, vec![command])).await?)?)
     }
 
     /// Removes entries without a record, if that is certain. Nothing depends on its success.

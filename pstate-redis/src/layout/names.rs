@@ -29,8 +29,8 @@ pub(crate) struct Layout {
     pub(crate) placement: Placement,
 }
 
-/// What the list of spaces has besides spaces. It also shows how records are placed, should the note
-/// be lost.
+/// What the list of spaces has besides spaces. It also shows how records are placed, should the
+/// note be lost.
 pub(crate) const fn spaces_mark(placement: Placement) -> &'static str {
     match placement {
         Placement::PerSpace => "/per_space",

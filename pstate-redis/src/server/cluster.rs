@@ -49,9 +49,9 @@ impl Cluster {
 
     /// Sends each unit to the server that has its slot, and follows it where that has moved.
     ///
-    /// Sends refused units again for as long as an answer may take, because nothing was done; unless
-    /// no server has ever said which of them has which slot, as while a store is opened. Sends
-    /// reads again that got no answer. A write that got no answer may have been done.
+    /// Sends refused units again for as long as an answer may take, because nothing was done;
+    /// unless no server has ever said which of them has which slot, as while a store is opened.
+    /// Sends reads again that got no answer. A write that got no answer may have been done.
     pub(super) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
         let mut answers: Vec<Option<Answers>> = units.iter().map(|_| None).collect();
         let pending = |(place, unit)| Pending::new(place, unit);
@@ -173,7 +173,7 @@ impl Cluster {
         Some((host, port, false))
     }
 
-    /// How often the primaries have changed, or connections were made.
+    /// How often the primaries have changed, or connections broke.
     pub(super) fn changes(&self) -> u64 {
         self.members.changes()
     }

@@ -28,7 +28,7 @@ pub(super) struct Members {
     nodes: Mutex<HashMap<(String, u16, bool), Arc<Node>>>,
     topology: Mutex<Option<Arc<Topology>>>,
     asking: Mutex<Option<Asking>>,
-    /// How often the primaries have changed, or connections were made.
+    /// How often the primaries have changed, or connections broke.
     changes: Arc<AtomicU64>,
 }
 
@@ -94,8 +94,8 @@ impl Members {
         self.topology.lock().is_some()
     }
 
-    /// Asks which server has which slot, unless that was asked just now. So calls that meet the same
-    /// moving slot do not ask for each.
+    /// Asks which server has which slot, unless that was asked just now. So calls that meet the
+    /// same moving slot do not ask for each.
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
         let known = self.topology.lock().clone();
         match known {

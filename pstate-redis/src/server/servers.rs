@@ -38,11 +38,11 @@ impl Servers {
         }
     }
 
-    /// How often the servers that are written to have changed, or connections to them were made: a
+    /// How often the servers that are written to have changed, or connections to them broke: a
     /// server that was restarted may have lost something.
     pub(crate) fn changes(&self) -> u64 {
         match self {
-            Self::Single(node) => node.connections(),
+            Self::Single(node) => node.changes(),
             Self::Cluster(cluster) => cluster.changes(),
         }
     }
@@ -97,8 +97,8 @@ impl Servers {
         }
     }
 
-    /// Checks the answers to the [`barrier`](Self::barrier) of the server at `host`. Returns what it
-    /// has under the name of the note, if it was asked.
+    /// Checks the answers to the [`barrier`](Self::barrier) of the server at `host`. Returns what
+    /// it has under the name of the note, if it was asked.
     pub(crate) fn check_barrier(
         &self,
         address: &str,

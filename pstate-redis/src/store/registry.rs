@@ -17,7 +17,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Entered {
     places: HashSet<(Space, String)>,
-    /// How often servers had changed, or connections were made, when these were entered: a replica
+    /// How often servers had changed, or connections broke, when these were entered: a replica
     /// that takes over, or a server that was restarted, may lack some.
     changes: u64,
 }

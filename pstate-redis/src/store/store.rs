@@ -11,6 +11,7 @@ use super::own_writes::OwnWrites;
 use super::rebuilds::Rebuilds;
 use super::registry::Registry;
 use super::scripts::Scripts;
+use super::sizes::Sizes;
 use crate::config::{Placement, RedisConfig};
 use crate::error::{Effect, Failure};
 use crate::layout::Layout;
@@ -32,6 +33,7 @@ pub(crate) struct Store {
     pub(crate) hub: ChangeHub,
     pub(crate) in_flight: InFlightWrites,
     pub(crate) own_writes: OwnWrites,
+    pub(crate) sizes: Sizes,
     closed: AtomicBool,
 }
 
@@ -51,6 +53,7 @@ impl Store {
             config,
             servers,
             scripts: Scripts::default(),
+            sizes: Sizes::default(),
             registry: Registry::default(),
             rebuilds: Rebuilds::default(),
             hub: ChangeHub::new(),

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 
 use super::arguments::{WriteResult, change, expectation, outcome};
 use crate::error::{Effect, Failure, unexpected};
-use crate::server::{Form, Unit, bytes, call_one, integer, items, only};
+use crate::server::{Form, Lane, Unit, bytes, call_one, integer, items, only};
 use crate::store::Store;
 
 /// How many bytes of values go in one step, where the batch may be divided.
@@ -53,7 +53,8 @@ impl Store {
     async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<WriteResult> {
         let commands = self.commands(space, writes);
         let name = self.layout.types(space);
-        let answers = self.servers.send_one(Unit::new(&name, commands), Effect::Write).await;
+        let unit = Unit::new(&name, commands).on(lane(writes));
+        let answers = self.servers.send_one(unit, Effect::Write).await;
         let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         // The last command of the transaction says how many types are new.
         let new_types = |answers: Vec<Value>| match items(only(answers)?)?.last() {
@@ -144,7 +145,7 @@ impl Store {
                 call.arg(expectation(write.expect)).arg(1 + index).arg(entity_type);
                 call.arg(write.key.id()).arg(change(&write.change));
             }
-            Unit::new(&types, vec![call])
+            Unit::new(&types, vec![call]).on(lane(writes))
         };
         let answers = call_one(&self.servers, Effect::Write, unit).await;
         let read = |answers| {
@@ -193,6 +194,10 @@ impl Store {
         // The records are written.
         entered.map_err(Failure::with_effect)
     }
+}
+
+fn lane(writes: &[&Write]) -> Lane {
+    Lane::of_write(writes.iter().map(|write| write.value_len()).sum())
 }
 
 /// Whether an expectation held.

@@ -274,7 +274,7 @@ async fn while_the_server_is_down_cached_reads_succeed_within_their_bound() {
     };
     let long = Staleness::AtMost(Duration::from_secs(3600));
     let short = Staleness::AtMost(Duration::from_millis(200));
-    let served = [
+    let readable = [
         handle(Staleness::Unbounded, true).await,
         handle(Staleness::Unbounded, false).await,
         handle(long, true).await,
@@ -286,7 +286,7 @@ async fn while_the_server_is_down_cached_reads_succeed_within_their_bound() {
         handle(short, true).await,
         handle(short, false).await,
     ];
-    for pstate in served.iter().chain(&refused) {
+    for pstate in readable.iter().chain(&refused) {
         number(pstate).await;
     }
     tokio::task::block_in_place(|| server.kill());
@@ -299,7 +299,7 @@ async fn while_the_server_is_down_cached_reads_succeed_within_their_bound() {
         assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}");
         assert!(error.is_retryable(), "{error}");
     }
-    for (n, pstate) in served.iter().enumerate() {
+    for (n, pstate) in readable.iter().enumerate() {
         let read = pstate.get("card:1").await;
         assert!(read.is_ok_and(|found| found.is_some()), "{n}");
     }

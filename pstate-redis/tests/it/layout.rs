@@ -17,9 +17,10 @@ fn keys(server: &Server) -> Vec<String> {
 
 fn members(server: &Server, set: &str) -> Vec<String> {
     let is_sorted = server.command(&["TYPE", set]).text() == "zset";
-    let reply = match is_sorted {
-        true => server.command(&["ZRANGE", set, "0", "-1", "WITHSCORES"]),
-        false => server.command(&["SMEMBERS", set]),
+    let reply = if is_sorted {
+        server.command(&["ZRANGE", set, "0", "-1", "WITHSCORES"])
+    } else {
+        server.command(&["SMEMBERS", set])
     };
     let mut members: Vec<String> =
         reply.list().iter().map(|member| member.text().to_owned()).collect();

@@ -9,6 +9,7 @@ use pstate_core::{Adapter, PState, Staleness};
 use pstate_redis::{Placement, RedisAdapter};
 use pstate_testkit::redis::Server;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::fixture::{config, connect, get, scan_all, try_put};
@@ -59,7 +60,7 @@ async fn disturbed(placement: Placement, disturb: impl Fn(&Server, usize)) {
     let writers: Vec<_> =
         (0..WRITERS).map(|writer| tokio::spawn(write_all(store.clone(), writer))).collect();
     let mut round = 0;
-    while !writers.iter().all(|writer| writer.is_finished()) {
+    while !writers.iter().all(JoinHandle::is_finished) {
         tokio::task::block_in_place(|| disturb(&server, round));
         round += 1;
         // Writers get a connection for a moment.
