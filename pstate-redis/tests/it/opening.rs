@@ -1,5 +1,6 @@
 //! What opening a store refuses, and how it says so.
 
+#[cfg(feature = "cluster")]
 use std::time::Duration;
 
 use pstate_core::{Adapter, Durability, ErrorKind};
