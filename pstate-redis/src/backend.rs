@@ -15,8 +15,10 @@ use crate::store::{self, Store};
 
 /// A store on a Redis server or in a Redis Cluster.
 ///
-/// All calls share one connection to each server, with any number of them in flight at once. When
-/// it is lost, the next call makes it again.
+/// All calls share up to four connections to each server, with any number of them in flight at
+/// once: one for writes and short answers, one for reads of records, and one each for reads and
+/// writes of 1 MiB and more, of which at most 64 MiB are under way at a time. When they are lost,
+/// the next call makes them again.
 pub struct RedisAdapter {
     store: Arc<Store>,
 }
@@ -50,11 +52,11 @@ impl RedisAdapter {
 
     /// Adds all stored records to the index again, and returns how many there are.
     ///
-    /// The index never lacks a record that was written through this crate. It may lack some after
-    /// another program has written records or removed keys, after the server has evicted keys, and
-    /// with [`Placement::PerKey`](crate::Placement::PerKey) after a server of a Cluster has failed
-    /// before its replica had everything. You can call it while the store is used, but not while a
-    /// Cluster moves slots.
+    /// The index never lacks a record that was written through this crate, and an index that was
+    /// deleted or evicted is rebuilt by the next scan. It may lack some records after another
+    /// program has written them, and with [`Placement::PerKey`](crate::Placement::PerKey) after a
+    /// server of a Cluster has failed before its replica had everything. You can call it while the
+    /// store is used, but not while a Cluster moves slots.
     ///
     /// # Errors
     /// Those of a read and of a write. Call it again then.
@@ -86,8 +88,7 @@ impl Adapter for RedisAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        let config = &self.store.config;
-        if config.change_feed && !config.read_from_replicas {
+        if self.store.config.follows_changes() {
             Extensions::none().change_feed(self)
         } else {
             Extensions::none()

@@ -12,8 +12,15 @@
 //! `handleClientsWithPendingWrites`). So when a write is acknowledged, its notification stands in
 //! the output. `changes` then sends a command on the same connection and waits for its answer,
 //! which comes behind the notification. Only one such command is in flight at a time, so the server
-//! never executes it in the turn of the write. This holds for transactions, scripts, expiry,
-//! eviction and `FLUSHALL` as well. Any failure ends the subscription.
+//! never executes it in the turn of the write. This holds for transactions, scripts, eviction and
+//! `FLUSHALL` as well. Any failure ends the subscription.
+//!
+//! A key that has expired is reported when the server removes it: when a client reads it, or when
+//! the server comes across it in its search for such keys, some times a second. Until then a cache
+//! may serve it at any staleness. PState sets no expiry.
+//!
+//! `SWAPDB` touches no key. Each question therefore also asks for the note of the data set, whose
+//! id changes with it.
 //!
 //! The answer also says whether the server is still the one that is written to. In a Cluster the
 //! feed follows every primary, also one that has no slot yet, because it gets writes while it takes

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use pstate_core::{Error, ErrorKind};
+use pstate_core::{Error, ErrorKind, Key};
 use redis::{ErrorKind as RedisKind, RedisError, ServerError};
 
 /// Whether a command may change anything.
@@ -42,6 +42,8 @@ pub(crate) struct Failure {
     code: Option<String>,
     /// The rest of the answer, if it redirects.
     redirect: Option<String>,
+    /// The record that is to blame.
+    key: Option<Key>,
 }
 
 impl Failure {
@@ -67,6 +69,13 @@ impl Failure {
             RedisKind::Io if phase == Phase::Connect && is_about_data(error) => {
                 (ErrorKind::Config, false)
             }
+            // Something else listens there.
+            RedisKind::Parse if phase == Phase::Connect => {
+                return Self::config(format!(
+                    "{at}: the server does not speak Redis's protocol; check host and port, and \
+                     use rediss:// if it takes encrypted connections only"
+                ));
+            }
             // The server refuses the database.
             RedisKind::Server(_) if phase == Phase::Connect => (ErrorKind::Config, false),
             RedisKind::Io | RedisKind::Parse => (ErrorKind::Unavailable, true),
@@ -91,6 +100,7 @@ impl Failure {
             sent: true,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -122,11 +132,11 @@ impl Failure {
             "ERR" if details.starts_with("max number of clients") => {
                 (ErrorKind::Unavailable, true, "")
             }
-            "ERR"
-                if details.contains("DB index") || details.contains("cluster support disabled") =>
-            {
-                (ErrorKind::Config, false, "")
+            "ERR" if details.contains("DB index") => (ErrorKind::Config, false, ""),
+            "ERR" if details.contains("cluster support disabled") => {
+                (ErrorKind::Config, false, "; the server is no Cluster's: use redis://")
             }
+            "ERR" if details.contains("cluster mode") => (ErrorKind::Config, false, USE_CLUSTER),
             "ERR" if details.starts_with("AUTH") || details.contains("without any password") => {
                 (ErrorKind::Config, false, "")
             }
@@ -143,7 +153,17 @@ impl Failure {
         // A script that fails half way may have changed something before. Transient errors come
         // before its first change, or not at all, because the server does nothing else meanwhile.
         let sent = !transient && details.contains("@user_script");
-        Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect }
+        Self { kind, message, transient, sent, code: Some(code.to_owned()), redirect, key: None }
+    }
+
+    /// The same, of a server that was taken for one by itself: only a Cluster's sends elsewhere.
+    pub(crate) fn by_itself(self) -> Self {
+        let about_slots = ["MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN"];
+        if !self.code.as_deref().is_some_and(|code| about_slots.contains(&code)) {
+            return self;
+        }
+        let place = self.message.split(": ").next().unwrap_or_default();
+        Self::config(format!("{place}: the server is one of a Cluster{USE_CLUSTER}"))
     }
 
     /// Fewer answers than there were commands.
@@ -156,6 +176,7 @@ impl Failure {
             sent: true,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -167,6 +188,23 @@ impl Failure {
             sent: false,
             code: None,
             redirect: None,
+            key: None,
+        }
+    }
+
+    /// Another program has stored a value of type `found` under the name of a record.
+    pub(crate) fn corrupt(key: &Key, found: &str) -> Self {
+        Self {
+            kind: ErrorKind::Corrupt,
+            message: format!(
+                "the record's key holds a {found} that another program has stored; delete or \
+                 rename it"
+            ),
+            transient: false,
+            sent: false,
+            code: None,
+            redirect: None,
+            key: Some(key.clone()),
         }
     }
 
@@ -178,6 +216,7 @@ impl Failure {
             sent: false,
             code: None,
             redirect: None,
+            key: None,
         }
     }
 
@@ -234,7 +273,10 @@ impl Failure {
             }
             kind => kind,
         };
-        let error = Error::new(kind, self.message);
+        let mut error = Error::new(kind, self.message);
+        if let Some(key) = &self.key {
+            error = error.at_key(key);
+        }
         if self.transient && (effect == Effect::Read || !self.sent) {
             error.retryable()
         } else {
@@ -242,6 +284,9 @@ impl Failure {
         }
     }
 }
+
+/// What to do about a server of a Cluster.
+pub(crate) const USE_CLUSTER: &str = "; use redis+cluster:// (feature `cluster`)";
 
 /// Whether the server's bytes were not understood.
 fn is_about_data(error: &RedisError) -> bool {

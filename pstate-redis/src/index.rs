@@ -42,6 +42,7 @@
 //! [`RedisAdapter::reindex`](crate::RedisAdapter::reindex) for all records.
 
 mod additions;
+mod complete;
 mod entries;
 mod reindex;
 

@@ -29,7 +29,7 @@
 //! | atomic batches | with [`Placement::PerSpace`] any writes of one space, in one transaction or script; with [`Placement::PerKey`] one key |
 //! | `multi_get` | with [`Placement::PerSpace`] one snapshot; up to 10,000 keys |
 //! | durability | what the server's persistence settings promise; a Cluster's failover may lose the last writes |
-//! | concurrent calls | one connection to each server that all share; no call waits for another's answer |
+//! | concurrent calls | a few connections to each server that all share; no write waits for the answer to a read, and nothing for one that is known to be large |
 //! | lost connections | made again; a write in flight has an unknown effect and is not [retryable](pstate_core::Error::is_retryable), everything else is |
 //! | order of keys | by bytes, from an index that never lacks a record |
 //! | changes by others | the server notifies by key ([`ChangeFeed`](pstate_core::ChangeFeed)); what this handle writes is reported with what is stored now |

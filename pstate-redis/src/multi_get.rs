@@ -1,11 +1,11 @@
 //! Reading records by key.
 
-use pstate_core::{Key, Record, Result, Space};
+use pstate_core::{Error, Key, Record, Result, Space};
 
 use crate::config::Placement;
-use crate::error::{Effect, unexpected};
+use crate::error::{Effect, Failure, unexpected};
 use crate::layout::record;
-use crate::server::{Unit, bytes, items, only};
+use crate::server::{Answers, Lane, Unit, bytes, integer, items, only};
 use crate::store::Store;
 
 /// A record, or nothing, or why it cannot be read.
@@ -40,16 +40,69 @@ impl Store {
         keys: &[Key],
         from: ReadFrom,
     ) -> Result<Vec<Lookup>> {
-        let Some(first) = keys.first() else { return Ok(Vec::new()) };
-        if self.servers.is_cluster() && self.layout.placement == Placement::PerKey {
-            return self.find_by_slot(space, keys, from).await;
+        let lane = Lane::of_read(self.expected_bytes(space, keys).await?);
+        let found = if let [first, _, ..] = keys
+            && !(self.servers.is_cluster() && self.layout.placement == Placement::PerKey)
+        {
+            self.find_together(space, first, keys, from, lane).await?
+        } else {
+            self.find_each(space, keys, from, lane).await?
+        };
+        let lengths = keys.iter().zip(&found).filter_map(|(key, found)| match found {
+            Ok(Some(record)) => Some((key, record.bytes.len())),
+            _ => None,
+        });
+        self.sizes.note(lengths);
+        Ok(found)
+    }
+
+    /// How many bytes a read of these records is expected to have. Asks for their lengths, if there
+    /// are several and nothing is known of their types.
+    pub(crate) async fn expected_bytes(&self, space: &Space, keys: &[Key]) -> Result<usize> {
+        if let Some(bytes) = self.sizes.expect(keys) {
+            return Ok(bytes);
         }
+        if keys.len() < 2 {
+            return Ok(0);
+        }
+        let mut names = self.layout.records(space);
+        let unit = |key: &Key| {
+            let name = names.name(key);
+            let mut command = redis::cmd("STRLEN");
+            command.arg(name);
+            Unit::new(name, vec![command])
+        };
+        let units = keys.iter().map(unit).collect();
+        let answers = self.servers.send(units, Effect::Read).await;
+        let mut lengths = Vec::with_capacity(keys.len());
+        for answer in answers {
+            lengths.push(match answer {
+                Ok(values) => usize::try_from(integer(&only(values)?)?).unwrap_or_default(),
+                // The read reports it.
+                Err(failure) if failure.is("WRONGTYPE") => 0,
+                Err(failure) => return Err(failure.into_error(Effect::Read)),
+            });
+        }
+        let stored = keys.iter().zip(&lengths).filter(|(_, len)| **len > 0);
+        self.sizes.note(stored.map(|(key, len)| (key, *len)));
+        Ok(lengths.iter().sum())
+    }
+
+    /// Reads several records of one server in one command.
+    async fn find_together(
+        &self,
+        space: &Space,
+        first: &Key,
+        keys: &[Key],
+        from: ReadFrom,
+        lane: Lane,
+    ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let mut command = redis::cmd("MGET");
         for key in keys {
             command.arg(names.name(key));
         }
-        let mut unit = Unit::new(names.name(first), vec![command]);
+        let mut unit = Unit::new(names.name(first), vec![command]).on(lane);
         unit.from_replica =
             from == ReadFrom::Replicas && self.own_writes.allow_replica(space, keys);
         let answers = self.read(unit).await?;
@@ -57,22 +110,33 @@ impl Store {
         if values.len() != keys.len() {
             return Err(unexpected("list of as many values as keys"));
         }
-        Ok(values.into_iter().map(|value| Ok(bytes(value)?.map(record))).collect())
+        let record = |value| Ok::<_, Error>(bytes(value)?.map(record));
+        let found: Vec<Option<Record>> = values.into_iter().map(record).collect::<Result<_>>()?;
+        // `MGET` has nothing for a key of another type, too.
+        let without = |(found, key): (&Option<Record>, _)| found.is_none().then_some(key);
+        let missing: Vec<&Key> = found.iter().zip(keys).filter_map(without).collect();
+        let mut others = self.other_types(space, &missing).await?.into_iter();
+        let lookup = |found: Option<Record>| match found {
+            Some(record) => Ok(Some(record)),
+            None => others.next().unwrap_or(Ok(None)),
+        };
+        Ok(found.into_iter().map(lookup).collect())
     }
 
-    /// Reads records that lie in different slots: one call to each server.
-    async fn find_by_slot(
+    /// Reads records with a command for each: one call to each server.
+    async fn find_each(
         &self,
         space: &Space,
         keys: &[Key],
         from: ReadFrom,
+        lane: Lane,
     ) -> Result<Vec<Lookup>> {
         let mut names = self.layout.records(space);
         let unit = |key: &Key| {
             let name = names.name(key);
             let mut command = redis::cmd("GET");
             command.arg(name);
-            let mut unit = Unit::new(name, vec![command]);
+            let mut unit = Unit::new(name, vec![command]).on(lane);
             unit.from_replica = from == ReadFrom::Replicas
                 && self.own_writes.allow_replica(space, std::slice::from_ref(key));
             unit
@@ -80,14 +144,47 @@ impl Store {
         let units = keys.iter().map(unit).collect();
         let answers = self.servers.send(units, Effect::Read).await;
         let mut found = Vec::with_capacity(keys.len());
-        for answer in answers {
+        let mut others = Vec::new();
+        for (n, answer) in answers.into_iter().enumerate() {
             found.push(match answer {
                 Ok(values) => only(values).and_then(bytes).map(|value| value.map(record)),
-                // The others can be read.
-                Err(failure) if failure.is("WRONGTYPE") => Err(failure.into_error(Effect::Read)),
+                Err(failure) if failure.is("WRONGTYPE") => {
+                    others.push(n);
+                    Ok(None)
+                }
                 Err(failure) => return Err(failure.into_error(Effect::Read)),
             });
         }
+        let keys: Vec<&Key> = others.iter().map(|&n| &keys[n]).collect();
+        let why = self.other_types(space, &keys).await?;
+        for (n, lookup) in others.into_iter().zip(why) {
+            found[n] = lookup;
+        }
         Ok(found)
+    }
+
+    /// Why there is no record under these keys: there is nothing, or something of another type that
+    /// another program has stored.
+    async fn other_types(&self, space: &Space, keys: &[&Key]) -> Result<Vec<Lookup>> {
+        let unit = |key: &&Key| {
+            let name = self.layout.record(space, key);
+            let mut command = redis::cmd("TYPE");
+            command.arg(&name);
+            Unit::new(&name, vec![command])
+        };
+        let units = keys.iter().map(unit).collect();
+        let answers = self.servers.send(units, Effect::Read).await;
+        let lookup = |(key, answer): (&&Key, Answers)| {
+            let answer = answer.map_err(|failure| failure.into_error(Effect::Read))?;
+            Ok(match bytes(only(answer)?)?.as_deref() {
+                // A string was written since.
+                Some(b"none" | b"string") | None => Ok(None),
+                Some(other) => {
+                    let failure = Failure::corrupt(key, &String::from_utf8_lossy(other));
+                    Err(failure.into_error(Effect::Read))
+                }
+            })
+        };
+        keys.iter().zip(answers).map(lookup).collect()
     }
 }

@@ -5,14 +5,17 @@ use std::num::NonZeroUsize;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use pstate_core::{Error, ErrorKind, Key, Page, Result, Scan, Space};
 
-use crate::error::Effect;
 use crate::index::Entries;
+use crate::layout::INDEX_MARK;
 use crate::multi_get::ReadFrom;
-use crate::server::{Unit, bytes, only, texts};
 use crate::store::Store;
 
 /// How many entries of the index to read at once.
 const ENTRIES_PER_READ: usize = 1_000;
+/// How many bytes of records to read at once, by what is expected of them.
+const BYTES_PER_READ: usize = 16 * 1024 * 1024;
+/// How many bytes of records end a page before it is full.
+const BYTES_PER_PAGE: usize = 64 * 1024 * 1024;
 /// How many such reads a page makes before it ends without being full.
 const READS_PER_PAGE: usize = 8;
 /// How many spaces to check for records at once.
@@ -40,8 +43,13 @@ impl Store {
                 reads += 1;
                 let count = wanted.min(ENTRIES_PER_READ);
                 let bounds = (&range.from[..], &range.to[..]);
-                let entries = self.entries(space, &range.entity_type, bounds, count).await?;
-                self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
+                let entries =
+                    self.complete_entries(space, &range.entity_type, bounds, count).await?;
+                let is_all =
+                    self.read_entries(space, &range.entity_type, &entries, &mut page).await?;
+                if !is_all {
+                    return Ok(page);
+                }
                 let Some(last) = entries.ids.last().filter(|_| entries.ids.len() == count) else {
                     break;
                 };
@@ -66,9 +74,14 @@ impl Store {
                 (types, "")
             }
         };
-        let (from, to) = (bound(b'[', id.as_bytes()), end_of(id.as_bytes()));
+        let from = match id {
+            // Behind the index's mark.
+            "" => bound(b'(', INDEX_MARK.as_bytes()),
+            id => bound(b'[', id.as_bytes()),
+        };
+        let to = end_of(id.as_bytes());
         let range = |entity_type: String| {
-            let mut from = if id.is_empty() { b"-".to_vec() } else { from.clone() };
+            let mut from = from.clone();
             if let Some(after) = &scan.after {
                 let (name, last) = (format!("{entity_type}:"), format!("{}:", after.entity_type()));
                 if name < last {
@@ -83,14 +96,15 @@ impl Store {
         Ok(types.into_iter().filter_map(range).collect())
     }
 
-    /// Adds the records of entries to a page, and where the next page begins.
+    /// Adds the records of entries to a page, and where the next page begins. Returns whether it
+    /// has read all of them: a page of large records ends before.
     async fn read_entries(
         &self,
         space: &Space,
         entity_type: &str,
         entries: &Entries,
         page: &mut Page,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut keys = Vec::with_capacity(entries.ids.len());
         for id in &entries.ids {
             let key = match str::from_utf8(id) {
@@ -103,66 +117,37 @@ impl Store {
                 Err(error) => page.unreadable.push(unreadable(space, error.message())),
             }
         }
-        let found = self.find(space, &keys, ReadFrom::Primaries).await?;
-        let mut missing = Vec::new();
-        for (key, found) in keys.iter().zip(found) {
-            match found {
-                Ok(Some(record)) => page.records.push((key.clone(), record)),
-                Ok(None) => missing.push(key),
-                Err(error) => page.unreadable.push(error.in_operation("scan").at_key(key)),
-            }
-        }
-        // The next page cannot begin after an id that is none, but after the one before it.
-        page.next = keys.last().cloned().or(page.next.take());
-        if !missing.is_empty() {
-            self.classify_missing(space, entries, missing, page).await?;
-        }
-        Ok(())
-    }
-
-    /// Reports keys that have a record's name and hold something else, and forgets entries of keys
-    /// that do not exist.
-    async fn classify_missing(
-        &self,
-        space: &Space,
-        entries: &Entries,
-        missing: Vec<&Key>,
-        page: &mut Page,
-    ) -> Result<()> {
-        let unit = |key: &&Key| {
-            let name = self.layout.record(space, key);
-            let mut command = redis::cmd("TYPE");
-            command.arg(&name);
-            Unit::new(&name, vec![command])
-        };
-        let units = missing.iter().map(unit).collect();
-        let answers = self.servers.send(units, Effect::Read).await;
-        let mut nothing = Vec::new();
-        for (key, answer) in missing.into_iter().zip(answers) {
-            let answer = answer.map_err(|failure| failure.into_error(Effect::Read))?;
-            match bytes(only(answer)?)?.as_deref() {
-                Some(b"none") => nothing.push(key),
-                // Written just now.
-                Some(b"string") | None => {}
-                Some(other) => {
-                    let other = String::from_utf8_lossy(other);
-                    let why = format!("another program has stored a {other} in its place");
-                    page.unreadable.push(unreadable(space, &why).at_key(key));
+        let mut rest = &keys[..];
+        while !rest.is_empty() {
+            let expected = self.expected_bytes(space, rest).await?;
+            let count = rest.len() * BYTES_PER_READ / expected.max(BYTES_PER_READ);
+            let (part, after) = rest.split_at(count.max(1));
+            rest = after;
+            let found = self.find(space, part, ReadFrom::Primaries).await?;
+            let mut missing = Vec::new();
+            for (key, found) in part.iter().zip(found) {
+                match found {
+                    Ok(Some(record)) => page.records.push((key.clone(), record)),
+                    Ok(None) => missing.push(key),
+                    Err(error) => page.unreadable.push(error.in_operation("scan").at_key(key)),
                 }
             }
+            // The next page cannot begin after an id that is none, but after the one before it.
+            page.next = part.last().cloned().or(page.next.take());
+            if !missing.is_empty() {
+                self.forget(space, entries, &missing).await;
+            }
+            let bytes: usize = page.records.iter().map(|(_, record)| record.bytes.len()).sum();
+            if bytes >= BYTES_PER_PAGE && !rest.is_empty() {
+                return Ok(false);
+            }
         }
-        self.forget(space, entries, &nothing).await;
-        Ok(())
+        Ok(true)
     }
 
     pub(crate) async fn spaces(&self) -> Result<Vec<Space>> {
         self.check_open()?;
-        let name = self.layout.spaces();
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(&name);
-        let names = texts(only(self.read(Unit::new(&name, vec![command])).await?)?)?;
-        let parse = |name: Vec<u8>| Space::from_stored(&name).ok();
-        let mut spaces: Vec<Space> = stream::iter(names.into_iter().filter_map(parse))
+        let mut spaces: Vec<Space> = stream::iter(self.listed_spaces().await?)
             .map(|space| async move {
                 let used = self.holds_records(&space).await?;
                 Ok::<_, Error>(used.then_some(space))

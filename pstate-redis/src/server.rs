@@ -17,4 +17,4 @@ pub(crate) use client::client;
 pub(crate) use script::{Form, Script, call_all, call_one};
 pub(crate) use servers::Servers;
 pub(crate) use tracking::Tracking;
-pub(crate) use unit::Unit;
+pub(crate) use unit::{Answers, Lane, Unit};

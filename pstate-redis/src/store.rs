@@ -1,11 +1,17 @@
 //! What the operations of one adapter share, and opening it.
 
+mod entering;
 mod in_flight;
+mod note;
 mod opening;
 mod own_writes;
+mod rebuilds;
 mod registry;
 mod scripts;
+mod sizes;
 mod store;
 
+pub(crate) use entering::Listed;
+pub(crate) use note::check_note;
 pub(crate) use opening::open;
 pub(crate) use store::Store;

@@ -27,7 +27,8 @@ impl Single {
     fn config(&self, id: &str) -> RedisConfig {
         let address = address(self.name(), &self.server, || {
             let server = Server::start_with(&ServerOptions::new().durable());
-            (format!("redis://127.0.0.1:{}", server.port()), server)
+            add_user(&server);
+            (format!("redis://app:secret@127.0.0.1:{}", server.port()), server)
         });
         config(&address, id, self.placement)
     }
@@ -121,7 +122,12 @@ impl Clustered {
         };
         let address = address(name, &self.cluster, || {
             let cluster = Cluster::start_with(&ServerOptions::new().durable());
-            (format!("redis+cluster://{}", cluster.hosts()), cluster)
+            for server in cluster.servers() {
+                add_user(server);
+                // A machine under load must not make a replica take over, which loses writes.
+                server.command(&["CONFIG", "SET", "cluster-node-timeout", "15000"]);
+            }
+            (format!("redis+cluster://app:secret@{}", cluster.hosts()), cluster)
         });
         config(&address, id, self.placement)
     }
@@ -156,8 +162,21 @@ impl Harness for Clustered {
     }
 }
 
+/// Adds the user of the README, who may do what the adapter needs and no more. Here each store has
+/// a prefix of its own, so the user may touch all keys.
+fn add_user(server: &Server) {
+    let readme = include_str!("../README.md");
+    let rules = readme.lines().find_map(|line| line.strip_prefix("    ACL SETUSER app "));
+    let rules = rules.expect("the rules in the README").split_whitespace();
+    let mut command = vec!["ACL", "SETUSER", "app", "~*"];
+    command.extend(rules.filter(|rule| !rule.starts_with('~') && *rule != "resetkeys"));
+    server.command(&command);
+}
+
 /// Removes whatever begins with the prefix.
 fn remove(server: &Server, id: &str) {
+    let denied = server.command(&["ACL", "LOG"]);
+    assert!(denied.list().is_empty(), "the README lacks what the adapter needs: {denied:?}");
     for pattern in [format!("{id}:*"), format!("{{{id}:*")] {
         let keys = server.command(&["KEYS", &pattern]);
         for key in keys.list() {

@@ -40,13 +40,18 @@ impl Report {
         }
     }
 
+    /// Adds that anything may have changed.
+    pub(super) fn add_everything(&mut self) {
+        *self = Self { everything: true, ..Self::default() };
+    }
+
     /// Adds what this adapter has published.
     pub(super) fn add_own(&mut self, published: Changes) {
         if let Changes::Records(records) = published {
             self.own.extend(records.into_iter().map(|record| (record.space, record.key)));
         }
         if self.everything || self.records.len() > MAX_KEYS {
-            *self = Self { everything: true, ..Self::default() };
+            self.add_everything();
         }
     }
 

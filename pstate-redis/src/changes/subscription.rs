@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use pstate_core::{ChangeSubscription, Changes, Error, HubSubscription, Result};
-use redis::{Pipeline, PushInfo};
+use redis::{Pipeline, PushInfo, Value};
 
 use super::inbox::Inbox;
 use super::link::Link;
 use super::report::Report;
 use crate::error::{Effect, Failure};
 use crate::server::Tracking;
-use crate::store::Store;
+use crate::store::{Store, check_note};
 
 #[derive(Debug)]
 struct Subscription {
@@ -23,6 +23,8 @@ struct Subscription {
     followed: Vec<(String, u16)>,
     inbox: Arc<Inbox>,
     report: Report,
+    /// The note of the data set when it was last asked for, if it was.
+    note: Option<Value>,
 }
 
 /// Follows all primaries.
@@ -52,6 +54,7 @@ pub(crate) async fn subscribe(store: &Arc<Store>) -> Result<Box<dyn ChangeSubscr
         followed: primaries,
         inbox,
         report: Report::default(),
+        note: None,
     };
     // From here on all primaries notify.
     subscription.catch_up().await?;
@@ -69,7 +72,7 @@ impl Subscription {
     async fn catch_up(&mut self) -> Result<()> {
         let store = self.store()?;
         let mut question = Pipeline::new();
-        for command in store.servers.barrier() {
+        for command in store.servers.barrier(&store.layout.format()) {
             question.add_command(command);
         }
         let question = Arc::new(question);
@@ -79,10 +82,29 @@ impl Subscription {
             store.servers.check_barrier(link.address(), &link.host, answers, followed)
         });
         let failed = |failure: Failure| failure.into_error(Effect::Read);
-        try_join_all(asked).await.map_err(failed)?;
+        let notes = try_join_all(asked).await.map_err(failed)?;
         if self.inbox.is_lost() {
             let why = "the connection that follows changes was lost";
             return Err(failed(Failure::unavailable(why.to_owned())));
+        }
+        match notes.into_iter().flatten().next() {
+            Some(note) => self.compare(note, &store).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the note of the data set with the one before. With another one, everything is
+    /// another, and the server has reported nothing: `SWAPDB` touches no key.
+    fn compare(&mut self, note: Value, store: &Store) -> std::result::Result<(), Failure> {
+        if self.note.as_ref() == Some(&note) {
+            return Ok(());
+        }
+        if let Value::BulkString(note) = &note {
+            check_note(&String::from_utf8_lossy(note), &store.layout)?;
+        }
+        if self.note.replace(note).is_some() {
+            self.report.add_everything();
+            store.registry.clear();
         }
         Ok(())
     }
@@ -91,7 +113,12 @@ impl Subscription {
         self.catch_up().await?;
         let store = self.store()?;
         // Without an await in between, so a dropped call loses nothing.
-        self.report.add(self.inbox.take(), &store);
+        let messages = self.inbox.take();
+        if messages.everything {
+            // The server may be empty: the next write enters its place again.
+            store.registry.clear();
+        }
+        self.report.add(messages, &store);
         self.report.add_own(self.published.take());
         self.report.take(&store).await
     }

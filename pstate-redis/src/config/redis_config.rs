@@ -204,6 +204,11 @@ impl RedisConfig {
         self
     }
 
+    /// Whether there is a change feed. Replicas may report what a primary has long reported.
+    pub(crate) fn follows_changes(&self) -> bool {
+        self.change_feed && !self.read_from_replicas
+    }
+
     /// The grace of the index, as scripts take it.
     pub(crate) fn index_grace_in_millis(&self) -> u64 {
         u64::try_from(self.index_grace.as_millis()).unwrap_or(u64::MAX)

@@ -37,7 +37,7 @@ impl Store {
             Unit::new(&index, vec![call])
         };
         let types = additions.keys().copied();
-        let known = self.registry.enter_missing(&self.servers, &self.layout, space, types).await;
+        let known = self.enter_missing(space, types).await;
         // An entry without a record does no harm, so this is never of unknown effect.
         let answers = call_all(&self.servers, Effect::Write, lists.len(), unit).await;
         let mut all = Vec::new();
@@ -45,8 +45,7 @@ impl Store {
             let mut added = known.clone().and_then(|()| read_added(answer, ids.len(), grace));
             // The first of its type, although the type may be entered: the server was emptied.
             if let Ok((0, _)) = &added {
-                let entered =
-                    self.registry.enter(&self.servers, &self.layout, space, &[entity_type]).await;
+                let entered = self.enter(space, &[entity_type]).await;
                 if let Err(failure) = entered {
                     added = Err(failure);
                 }

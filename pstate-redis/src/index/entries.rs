@@ -1,9 +1,11 @@
 //! Reading the index, and removing entries without a record.
 
 use pstate_core::{Key, Result, Space};
+use redis::Value;
 
 use crate::config::Placement;
 use crate::error::{Effect, unexpected};
+use crate::layout::{INDEX_MARK, TYPES_MARK};
 use crate::server::{Form, Unit, call_one, integer, milliseconds, only, texts};
 use crate::store::Store;
 
@@ -13,11 +15,13 @@ pub(crate) struct Entries {
     /// When it was read, in milliseconds of the server's clock. 0 where it does not matter.
     read: u64,
     pub(crate) ids: Vec<Vec<u8>>,
+    /// Whether the index has the mark of a complete one.
+    pub(super) is_complete: bool,
 }
 
 impl Store {
     /// Reads at most `count` entries of a type between two bounds as `ZRANGEBYLEX` has them.
-    pub(crate) async fn entries(
+    pub(super) async fn entries(
         &self,
         space: &Space,
         entity_type: &str,
@@ -27,27 +31,40 @@ impl Store {
         let index = self.layout.index(space, entity_type);
         let mut range = redis::cmd("ZRANGEBYLEX");
         range.arg(&index).arg(from).arg(to).arg("LIMIT").arg(0).arg(count);
+        let mut mark = redis::cmd("ZSCORE");
+        mark.arg(&index).arg(INDEX_MARK);
         let commands = match self.layout.placement {
-            Placement::PerSpace => vec![range],
-            Placement::PerKey => vec![redis::cmd("TIME"), range],
+            Placement::PerSpace => vec![mark, range],
+            Placement::PerKey => vec![redis::cmd("TIME"), mark, range],
         };
         let mut answers = self.read(Unit::new(&index, commands)).await?;
         let ids = texts(answers.pop().ok_or_else(|| unexpected("list"))?)?;
+        // A negative score is that of a rebuild which has not ended.
+        let is_complete = match answers.pop() {
+            Some(Value::Double(score)) => score >= 0.0,
+            Some(Value::BulkString(score)) => !score.starts_with(b"-"),
+            _ => false,
+        };
         let read = answers.pop().map(milliseconds).transpose()?.unwrap_or_default();
-        Ok(Entries { read, ids })
+        Ok(Entries { read, ids, is_complete })
     }
 
-    /// The types that there may be in a space, in the order of their keys.
-    pub(crate) async fn types(&self, space: &Space) -> Result<Vec<String>> {
-        let name = self.layout.types(space);
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(&name);
-        let names = texts(only(self.read(Unit::new(&name, vec![command])).await?)?)?;
+    /// The types that are listed, and whether the list is complete.
+    pub(super) async fn listed_types(&self, space: &Space) -> Result<(Vec<String>, bool)> {
+        let names = self.members(&self.layout.types(space)).await?;
         let mut types: Vec<String> =
             names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
-        // What follows a type in a key is a colon.
-        types.sort_unstable_by_key(|name| format!("{name}:"));
-        Ok(types)
+        let listed = types.len();
+        types.retain(|name| name != TYPES_MARK);
+        let is_complete = types.len() < listed;
+        Ok((types, is_complete))
+    }
+
+    /// The members of a set.
+    pub(super) async fn members(&self, name: &str) -> Result<Vec<Vec<u8>>> {
+        let mut command = redis::cmd("SMEMBERS");
+        command.arg(name);
+        texts(only(self.read(Unit::new(name, vec![command])).await?)?)
     }
 
     /// Removes entries without a record, if that is certain. Nothing depends on its success.

@@ -1,21 +1,72 @@
-//! Rebuilding the index from the records.
+//! Rebuilding the lists and indexes from the records.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher};
 
-use pstate_core::{Key, Result, Space};
+use pstate_core::{Error, Key, Result, Space};
 
 use crate::config::Placement;
 use crate::error::{Effect, Failure, unexpected};
-use crate::server::{Form, Unit, bytes, call_one, integer, items, only, texts};
+use crate::layout::{TYPES_MARK, spaces_mark};
+use crate::server::{Form, Script, Unit, bytes, call_all, call_one, integer, items, only, texts};
 use crate::store::Store;
 
 /// How many keys a server visits in one step.
 const KEYS_PER_STEP: usize = 500;
 
+/// Types of records by their space.
+type Places = BTreeMap<Space, BTreeSet<String>>;
+
 impl Store {
     pub(crate) async fn reindex(&self) -> Result<u64> {
         self.check_open()?;
+        self.walk(Places::new()).await
+    }
+
+    /// Rebuilds everything, because `lost` was lost, unless another call has rebuilt since there
+    /// were `seen` rebuilds. Afterwards the list of the place counts as complete, whether there are
+    /// records or not.
+    pub(super) async fn rebuild(
+        &self,
+        seen: u64,
+        lost: &str,
+        place: Option<(&Space, Option<&str>)>,
+    ) -> Result<()> {
+        let Some(rebuild) = self.rebuilds.begin(seen).await else { return Ok(()) };
+        tracing::warn!("{lost} was lost, so it is rebuilt from the records");
+        let places = place.map(|(space, entity_type)| {
+            (space.clone(), entity_type.into_iter().map(str::to_owned).collect())
+        });
+        match self.walk(places.into_iter().collect()).await {
+            Ok(_) => rebuild.succeed(),
+            Err(error) => {
+                let why = format!(
+                    "{lost} was lost, and rebuilding it from the records failed: {}",
+                    error.message()
+                );
+                let again = Error::new(error.kind(), why);
+                return Err(if error.is_retryable() { again.retryable() } else { again });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds all records to the indexes, then marks the lists of their places and of `places` as
+    /// complete. Returns how many records there are.
+    ///
+    /// An index that is lost again meanwhile loses the score that this walk has given to its mark,
+    /// and is not marked.
+    async fn walk(&self, mut places: Places) -> Result<u64> {
         let failed = |failure: Failure| failure.into_error(Effect::Read);
+        self.ensure_note(None).await.map_err(failed)?;
+        // A score is a double, which has 53 bits.
+        let seed = RandomState::new().build_hasher().finish() >> 12;
+        let score = -1 - i64::try_from(seed).unwrap_or_default();
+        self.add_listed(&mut places).await?;
+        for (space, types) in &places {
+            self.call_for(&self.scripts.claim, score, space, types).await?;
+        }
         let mut records = 0;
         for place in self.servers.primaries().await.map_err(failed)? {
             let mut cursor = b"0".to_vec();
@@ -28,27 +79,45 @@ impl Store {
                 let (Some(next), Some(names)) = (answer.next(), answer.next()) else {
                     return Err(unexpected("part of a scan"));
                 };
-                records += self.add_all(&texts(names)?).await?;
+                records += self.add_all(&texts(names)?, &mut places, score).await?;
                 cursor = bytes(next)?.unwrap_or_default();
                 if cursor == b"0" || cursor.is_empty() {
                     break;
                 }
             }
         }
+        self.mark(&places, score).await?;
         Ok(records)
     }
 
-    /// Adds the records among these keys.
-    async fn add_all(&self, names: &[Vec<u8>]) -> Result<u64> {
-        let mut places: BTreeMap<Space, BTreeMap<String, Vec<Key>>> = BTreeMap::new();
+    /// Adds the places that are listed.
+    async fn add_listed(&self, places: &mut Places) -> Result<()> {
+        let listed = self.members(&self.layout.spaces()).await?;
+        for space in listed.iter().filter_map(|name| Space::from_stored(name).ok()) {
+            places.entry(space).or_default();
+        }
+        for (space, types) in places {
+            types.extend(self.listed_types(space).await?.0);
+        }
+        Ok(())
+    }
+
+    /// Adds the records among these keys to their indexes, and their types to `places`.
+    async fn add_all(&self, names: &[Vec<u8>], places: &mut Places, score: i64) -> Result<u64> {
+        let mut found: BTreeMap<Space, BTreeMap<String, Vec<Key>>> = BTreeMap::new();
         for (space, key) in names.iter().filter_map(|name| self.layout.parse_record(name)) {
-            let types = places.entry(space).or_default();
+            let types = found.entry(space).or_default();
             types.entry(key.entity_type().to_owned()).or_default().push(key);
         }
         let failed = |failure: Failure| failure.into_error(Effect::Write);
         let mut added = 0;
-        for (space, types) in places {
+        for (space, types) in found {
+            let listed = places.entry(space.clone()).or_default();
             for (entity_type, keys) in types {
+                if !listed.contains(&entity_type) {
+                    let new = BTreeSet::from([entity_type.clone()]);
+                    self.call_for(&self.scripts.claim, score, &space, &new).await?;
+                }
                 added += match self.layout.placement {
                     Placement::PerSpace => self.add_in_space(&space, &entity_type, &keys).await?,
                     Placement::PerKey => {
@@ -60,32 +129,77 @@ impl Store {
                         keys.len() as u64
                     }
                 };
-                let (servers, layout) = (&self.servers, &self.layout);
-                self.registry
-                    .enter(servers, layout, &space, &[&entity_type])
-                    .await
-                    .map_err(failed)?;
+                listed.insert(entity_type);
             }
         }
         Ok(added)
     }
 
     async fn add_in_space(&self, space: &Space, entity_type: &str, keys: &[Key]) -> Result<u64> {
-        let types = self.layout.types(space);
+        let index = self.layout.index(space, entity_type);
         let unit = |form: Form| {
-            let mut call = self.scripts.add_in_space.call(form, 2 + keys.len());
-            call.arg(&types).arg(self.layout.index(space, entity_type));
+            let mut call = self.scripts.add_in_space.call(form, 1 + keys.len());
+            call.arg(&index);
             for key in keys {
                 call.arg(self.layout.record(space, key));
             }
-            call.arg(entity_type);
             for key in keys {
                 call.arg(key.id());
             }
-            Unit::new(&types, vec![call])
+            Unit::new(&index, vec![call])
         };
         let answer = call_one(&self.servers, Effect::Write, unit).await;
         let there = only(answer.map_err(|failure| failure.into_error(Effect::Write))?)?;
         Ok(u64::try_from(integer(&there)?).unwrap_or_default())
+    }
+
+    /// Lists places, and marks their lists as complete. From the indexes up, so that no list is
+    /// complete before what it leads to.
+    async fn mark(&self, places: &Places, score: i64) -> Result<()> {
+        let set = |name: &str, mark: &str| {
+            let mut command = redis::cmd("SADD");
+            command.arg(name).arg(mark);
+            command
+        };
+        for (space, types) in places {
+            self.call_for(&self.scripts.complete, score, space, types).await?;
+            let name = self.layout.types(space);
+            let mut command = set(&name, TYPES_MARK);
+            command.arg(types);
+            self.change(Unit::new(&name, vec![command])).await?;
+        }
+        let name = self.layout.spaces();
+        let mut command = set(&name, spaces_mark(self.layout.placement));
+        for space in places.keys() {
+            command.arg(space.as_str());
+        }
+        self.change(Unit::new(&name, vec![command])).await
+    }
+
+    /// Calls a script about the index of each type.
+    async fn call_for(
+        &self,
+        script: &Script,
+        score: i64,
+        space: &Space,
+        types: &BTreeSet<String>,
+    ) -> Result<()> {
+        let indexes: Vec<String> =
+            types.iter().map(|entity_type| self.layout.index(space, entity_type)).collect();
+        let unit = |at: usize, form: Form| {
+            let mut call = script.call(form, 1);
+            call.arg(&indexes[at]).arg(score);
+            Unit::new(&indexes[at], vec![call])
+        };
+        for answer in call_all(&self.servers, Effect::Write, indexes.len(), unit).await {
+            answer.map_err(|failure| failure.without_effect().into_error(Effect::Write))?;
+        }
+        Ok(())
+    }
+
+    async fn change(&self, unit: Unit) -> Result<()> {
+        let answer = self.servers.send_one(unit, Effect::Write).await;
+        answer.map_err(|failure| failure.without_effect().into_error(Effect::Write))?;
+        Ok(())
     }
 }

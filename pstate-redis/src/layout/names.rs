@@ -17,6 +17,8 @@ use crate::config::Placement;
 /// | the spaces, a set | `p:/spaces` | `p:/spaces` |
 /// | format and placement | `p:/format` | `p:/format` |
 ///
+/// Each list and index has a [mark](spaces_mark) as well: without it, it is not complete.
+///
 /// Neither prefix, space nor type contains a colon, a slash or a brace. So no two of these are the
 /// same, whatever ids contain, and the first braces of a key are the layout's own wherever the slot
 /// matters. A record that is placed by key may have braces in its id: it lies in some slot then,
@@ -27,9 +29,28 @@ pub(crate) struct Layout {
     pub(crate) placement: Placement,
 }
 
+/// What the list of spaces has besides spaces. It also shows how records are placed, should the
+/// note be lost.
+pub(crate) const fn spaces_mark(placement: Placement) -> &'static str {
+    match placement {
+        Placement::PerSpace => "/per_space",
+        Placement::PerKey => "/per_key",
+    }
+}
+
+/// What the types of a space have besides types.
+pub(crate) const TYPES_MARK: &str = "/";
+
+/// What an index has besides ids: no id is empty, so it comes before all of them.
+pub(crate) const INDEX_MARK: &str = "";
+
 impl Layout {
     pub(crate) fn new(prefix: &str, placement: Placement) -> Self {
         Self { prefix: prefix.to_owned(), placement }
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(crate) fn record(&self, space: &Space, key: &Key) -> String {

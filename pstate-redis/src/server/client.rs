@@ -6,7 +6,7 @@ use redis::{
 };
 
 use crate::config::RedisConfig;
-use crate::error::Failure;
+use crate::error::{Failure, USE_CLUSTER};
 
 /// A client of the server at `host` and `port`. It does not connect yet.
 pub(crate) fn client(
@@ -64,6 +64,10 @@ pub(super) fn no_connection(address: &str, database: u32, error: &RedisError) ->
     match error.detail() {
         Some(detail) if detail.contains("out of range") => Failure::config(format!(
             "{address}: database {database}: index out of range (the server's `databases` setting)"
+        )),
+        Some(detail) if detail.contains("cluster mode") => Failure::config(format!(
+            "{address}: database {database}: the server is one of a Cluster, which has only \
+             database 0{USE_CLUSTER}"
         )),
         _ => Failure::connecting(address, error),
     }

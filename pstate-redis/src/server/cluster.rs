@@ -24,6 +24,10 @@ use crate::error::{Effect, Failure, Redirect};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often to follow redirections at once: to the new holder of a slot, and from there to the one
+/// that takes it over. What is redirected again waits.
+const ROUNDS_AT_ONCE: usize = 3;
+
 /// A Cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -45,15 +49,16 @@ impl Cluster {
 
     /// Sends each unit to the server that has its slot, and follows it where that has moved.
     ///
-    /// Sends refused units again for as long as an answer may take, because nothing was done. Sends
-    /// reads again that got no answer. A write that got no answer may have been done.
+    /// Sends refused units again for as long as an answer may take, because nothing was done;
+    /// unless no server has ever said which of them has which slot, as while a store is opened.
+    /// Sends reads again that got no answer. A write that got no answer may have been done.
     pub(super) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
         let mut answers: Vec<Option<Answers>> = units.iter().map(|_| None).collect();
         let pending = |(place, unit)| Pending::new(place, unit);
         let mut pending: Vec<Pending> = units.into_iter().enumerate().map(pending).collect();
         let end = Instant::now() + self.timeout;
         let mut pause = FIRST_PAUSE;
-        loop {
+        for round in 1.. {
             let (answered, left) = self.attempt(pending, effect).await;
             for (place, answer) in answered {
                 answers[place] = Some(answer);
@@ -62,9 +67,11 @@ impl Cluster {
             if pending.is_empty() {
                 break;
             }
-            let wait = pending.iter().any(|pending| pending.redirect.is_none());
+            // While a slot moves, two servers may redirect to each other.
+            let wait =
+                round > ROUNDS_AT_ONCE || pending.iter().any(|pending| pending.redirect.is_none());
             let now = Instant::now();
-            if now + pause >= end {
+            if now + pause >= end || !self.members.is_known() {
                 for Pending { place, failure, .. } in pending {
                     answers[place] = failure.map(Err);
                 }
@@ -74,12 +81,12 @@ impl Cluster {
                 sleep(pause).await;
                 pause = LONGEST_PAUSE.min(pause * 2);
                 // The server may not know better yet, or not answer. The next attempt asks again.
-                let _ = self.members.ask().await;
+                let _ = self.members.refresh().await;
             } else if pending
                 .iter()
                 .any(|pending| matches!(pending.redirect, Some(Redirect::Moved(..))))
             {
-                let _ = self.members.ask().await;
+                let _ = self.members.refresh().await;
             }
         }
         let missing = || Err(Failure::unavailable("the Cluster gives no answer".to_owned()));
@@ -166,7 +173,7 @@ impl Cluster {
         Some((host, port, false))
     }
 
-    /// How often the primaries have changed.
+    /// How often the primaries have changed, or connections broke.
     pub(super) fn changes(&self) -> u64 {
         self.members.changes()
     }

@@ -18,6 +18,9 @@ use crate::error::Failure;
 /// How old the topology may be where replicas are read: no server notifies of new ones.
 const REPLICAS_KNOWN: Duration = Duration::from_secs(30);
 
+/// How old the topology may be where a server has redirected a call, which follows it anyway.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// All servers of a Cluster. A task that asks for the topology holds it.
 #[derive(Debug)]
 pub(super) struct Members {
@@ -25,8 +28,8 @@ pub(super) struct Members {
     nodes: Mutex<HashMap<(String, u16, bool), Arc<Node>>>,
     topology: Mutex<Option<Arc<Topology>>>,
     asking: Mutex<Option<Asking>>,
-    /// How often the primaries have changed.
-    changes: AtomicU64,
+    /// How often the primaries have changed, or connections broke.
+    changes: Arc<AtomicU64>,
 }
 
 type Asking = Shared<BoxFuture<'static, Result<Arc<Topology>, Failure>>>;
@@ -38,7 +41,7 @@ impl Members {
             nodes: Mutex::default(),
             topology: Mutex::new(None),
             asking: Mutex::new(None),
-            changes: AtomicU64::new(0),
+            changes: Arc::default(),
         }
     }
 
@@ -59,7 +62,8 @@ impl Members {
         if let Some(node) = nodes.get(&key) {
             return Ok(Arc::clone(node));
         }
-        let node = Arc::new(Node::new(&self.config, host, port, replica)?);
+        let changes = Arc::clone(&self.changes);
+        let node = Arc::new(Node::new(&self.config, host, port, replica, changes)?);
         nodes.insert(key, Arc::clone(&node));
         Ok(node)
     }
@@ -83,6 +87,21 @@ impl Members {
     /// task asks, so that it does not depend on them.
     pub(super) async fn ask(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
         self.begin_to_ask().await
+    }
+
+    /// Whether any server has said which of them has which slot.
+    pub(super) fn is_known(&self) -> bool {
+        self.topology.lock().is_some()
+    }
+
+    /// Asks which server has which slot, unless that was asked just now. So calls that meet the
+    /// same moving slot do not ask for each.
+    pub(super) async fn refresh(self: &Arc<Self>) -> Result<Arc<Topology>, Failure> {
+        let known = self.topology.lock().clone();
+        match known {
+            Some(topology) if topology.asked.elapsed() < FRESH => Ok(topology),
+            _ => self.ask().await,
+        }
     }
 
     fn begin_to_ask(self: &Arc<Self>) -> Asking {

@@ -1,9 +1,11 @@
 //! One server or a Cluster: where units are sent.
 
+use std::sync::Arc;
+
 use pstate_core::Result;
 use redis::{Cmd, Value};
 
-use super::answer::{items, only};
+use super::answer::only;
 use super::cluster::Cluster;
 use super::node::Node;
 use super::topology::{check_followed, question};
@@ -25,7 +27,7 @@ impl Servers {
         }
         let (host, port) =
             config.nodes.first().ok_or_else(|| Failure::config("no server is given".to_owned()))?;
-        Node::new(config, host, *port, false).map(Box::new).map(Self::Single)
+        Node::new(config, host, *port, false, Arc::default()).map(Box::new).map(Self::Single)
     }
 
     /// Whether keys of several slots need several units.
@@ -36,10 +38,11 @@ impl Servers {
         }
     }
 
-    /// How often the servers that are written to have changed.
+    /// How often the servers that are written to have changed, or connections to them broke: a
+    /// server that was restarted may have lost something.
     pub(crate) fn changes(&self) -> u64 {
         match self {
-            Self::Single(_) => 0,
+            Self::Single(node) => node.changes(),
             Self::Cluster(cluster) => cluster.changes(),
         }
     }
@@ -47,14 +50,14 @@ impl Servers {
     /// Sends all units at once, and returns the answers to each.
     pub(crate) async fn send(&self, units: Vec<Unit>, effect: Effect) -> Vec<Answers> {
         match self {
-            Self::Single(node) => node.send_all(units).await,
+            Self::Single(node) => node.send_all(units).await.into_iter().map(by_itself).collect(),
             Self::Cluster(cluster) => cluster.send(units, effect).await,
         }
     }
 
     pub(crate) async fn send_one(&self, unit: Unit, effect: Effect) -> Answers {
         match self {
-            Self::Single(node) => node.send_one(unit).await,
+            Self::Single(node) => by_itself(node.send_one(unit).await),
             Self::Cluster(_) => {
                 let mut answers = self.send(vec![unit], effect).await;
                 answers.pop().unwrap_or_else(|| Ok(Vec::new()))
@@ -74,32 +77,47 @@ impl Servers {
     pub(crate) async fn send_at(&self, place: &(String, u16), commands: Vec<Cmd>) -> Answers {
         let unit = Unit::without_key(commands);
         match self {
-            Self::Single(node) => node.send_one(unit).await,
+            Self::Single(node) => by_itself(node.send_one(unit).await),
             Self::Cluster(cluster) => cluster.node(place)?.send_one(unit).await,
         }
     }
 
     /// The commands whose answers show that all earlier messages of a server have arrived, and that
-    /// it still is one of those that are written to.
-    pub(crate) fn barrier(&self) -> Vec<Cmd> {
+    /// it still is one of those that are written to. One server also says what it has under `note`.
+    pub(crate) fn barrier(&self, note: &str) -> Vec<Cmd> {
         match self {
-            Self::Single(_) => vec![redis::cmd("ROLE")],
+            Self::Single(_) => {
+                let mut get = redis::cmd("GET");
+                get.arg(note);
+                // Without arguments it changes nothing, and the answer has the server's role. Users
+                // without dangerous commands may call it, and may not call `ROLE`.
+                vec![redis::cmd("HELLO"), get]
+            }
             Self::Cluster(_) => question(),
         }
     }
 
-    /// Checks the answers to the [`barrier`](Self::barrier) of the server at `host`.
+    /// Checks the answers to the [`barrier`](Self::barrier) of the server at `host`. Returns what
+    /// it has under the name of the note, if it was asked.
     pub(crate) fn check_barrier(
         &self,
         address: &str,
         host: &str,
         answers: Vec<Value>,
         followed: &[(String, u16)],
-    ) -> Result<(), Failure> {
-        let answers = checked(address, answers, self.barrier().len())?;
+    ) -> Result<Option<Value>, Failure> {
+        let count = answers.len();
+        let mut answers = checked(address, answers, count)?;
         match self {
-            Self::Single(_) => check_role(address, answers),
-            Self::Cluster(_) => check_followed(address, host, answers, followed),
+            Self::Single(_) => {
+                let note = answers.pop();
+                check_role(address, answers)?;
+                Ok(note)
+            }
+            Self::Cluster(_) => {
+                check_followed(address, host, answers, followed)?;
+                Ok(None)
+            }
         }
     }
 
@@ -111,11 +129,19 @@ impl Servers {
     }
 }
 
+fn by_itself(answers: Answers) -> Answers {
+    answers.map_err(Failure::by_itself)
+}
+
 /// Refuses a replica: writes go to its primary, and arrive here late.
 fn check_role(address: &str, answers: Vec<Value>) -> Result<(), Failure> {
-    let role = only(answers).and_then(items).map(|parts| parts.into_iter().next());
+    let is_role = |(name, _): &(Value, Value)| *name == Value::BulkString(b"role".into());
+    let role = match only(answers) {
+        Ok(Value::Map(parts)) => parts.into_iter().find(is_role).map(|(_, role)| role),
+        _ => None,
+    };
     match role {
-        Ok(Some(Value::BulkString(role))) if role == b"master" => Ok(()),
+        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
         _ => Err(Failure::unavailable(format!("{address}: it is no primary any more"))),
     }
 }

@@ -5,14 +5,11 @@ use redis::{ProtocolVersion, Value};
 
 use super::store::Store;
 use crate::config::RedisConfig;
-use crate::error::{Effect, Failure};
+use crate::error::{Effect, Failure, USE_CLUSTER};
 use crate::server::{Servers, Unit, bytes, client, items, only};
 
 /// The oldest version of Redis that the adapter supports.
 const OLDEST: (u32, u32) = (6, 2);
-
-/// The version of the layout.
-const FORMAT: &str = "1";
 
 pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     config.validate()?;
@@ -21,7 +18,9 @@ pub(crate) async fn open(config: RedisConfig) -> Result<Store> {
     if let Err(error) = store.check_version().await {
         return Err(store.why_not_understood(error).await);
     }
-    store.check_format().await?;
+    let noted = store.ensure_note(None).await;
+    noted.map_err(|failure| failure.into_error(Effect::Read))?;
+    store.check_change_feed().await?;
     store.capabilities.durability = store.check_durability().await?;
     store.check_eviction().await;
     Ok(store)
@@ -39,11 +38,46 @@ impl Store {
 
     async fn check_version(&self) -> Result<()> {
         match self.ask("INFO", &["server"]).await {
-            Ok(info) => check_version(&text(info)),
+            Ok(info) => {
+                let info = text(info);
+                check_version(&info)?;
+                self.check_mode(&info)
+            }
             // The user may lack the permission to ask.
             Err(failure) if failure.is("NOPERM") => Ok(()),
             Err(failure) => Err(failure.into_error(Effect::Read)),
         }
+    }
+
+    /// A server of a Cluster has a part of the keys. It redirects for all others.
+    fn check_mode(&self, info: &str) -> Result<()> {
+        let is_cluster = info.lines().any(|line| line.trim() == "redis_mode:cluster");
+        if !is_cluster || self.servers.is_cluster() {
+            return Ok(());
+        }
+        let place = self.config.nodes.first().map(|(host, port)| format!("{host}:{port}: "));
+        let place = place.unwrap_or_default();
+        let why = format!("{place}the server is one of a Cluster{USE_CLUSTER}");
+        Err(Error::new(ErrorKind::Config, why))
+    }
+
+    /// Refuses a server or a user without `CLIENT TRACKING`: no cache would ever be served.
+    async fn check_change_feed(&self) -> Result<()> {
+        if !self.config.follows_changes() {
+            return Ok(());
+        }
+        let Err(failure) = self.ask("CLIENT", &["TRACKING", "OFF"]).await else { return Ok(()) };
+        let is_refused = failure.is("NOPERM") || failure.is("ERR");
+        let error = failure.into_error(Effect::Read);
+        if !is_refused {
+            return Err(error);
+        }
+        let why = format!(
+            "{}; caches need CLIENT TRACKING: give the user +client|tracking, or let caches follow \
+             the clock with RedisConfig::change_feed(false)",
+            error.message()
+        );
+        Err(Error::new(ErrorKind::Config, why))
     }
 
     /// A server before 6.0 does not know `HELLO`. It says so in many ways, and its version in one.
@@ -64,37 +98,6 @@ impl Store {
             check_version(&text(info)).err()
         };
         tokio::time::timeout(limit, ask).await.ok().flatten().unwrap_or(error)
-    }
-
-    /// Notes how the store is laid out, or compares with the note.
-    async fn check_format(&self) -> Result<()> {
-        let name = self.layout.format();
-        let placement = self.layout.placement.as_str();
-        let ours = format!(r#"{{"format":{FORMAT},"placement":"{placement}"}}"#);
-        let mut note = redis::cmd("SET");
-        note.arg(&name).arg(&ours).arg("NX");
-        let mut read = redis::cmd("GET");
-        read.arg(&name);
-        let unit = Unit::new(&name, vec![note, read]);
-        let answers = self.servers.send_one(unit, Effect::Read).await;
-        let noted = only(answers.map_err(|failure| failure.into_error(Effect::Read))?)?;
-        let noted = text(noted);
-        if noted == ours {
-            return Ok(());
-        }
-        let prefix = &self.config.prefix;
-        let why = if noted.contains(&format!(r#""format":{FORMAT},"#)) {
-            format!(
-                "the store under the prefix {prefix} has another placement ({noted}) than \
-                 {placement}; copy it into a store of its own"
-            )
-        } else {
-            format!(
-                "the store under the prefix {prefix} has another format ({noted}); use the version \
-                 of this program that has written it, or another prefix"
-            )
-        };
-        Err(Error::new(ErrorKind::Config, why))
     }
 
     /// What survives, as the servers say or the configuration declares.
@@ -154,8 +157,8 @@ impl Store {
                     host,
                     port,
                     policy,
-                    "the server may drop any key when its memory is full: records disappear, or scans \
-                     no longer find them; set maxmemory-policy to noeviction"
+                    "the server may drop any key when its memory is full: records disappear, and scans \
+                     rebuild lists of them; set maxmemory-policy to noeviction"
                 );
             }
         }

@@ -8,7 +8,8 @@ use crate::server::Script;
 /// nothing, `e` for each write by itself; the number of writes; then of each the expectation (`*`
 /// for anything, `-` for nothing, otherwise the revision), the number of its index, its type, its
 /// id, and the value after a `p`, or `d` to delete. Answer: how many types are new; then for each
-/// write 1 if its expectation held.
+/// write 1 if its expectation held, 0 if not, or the type of what another program has stored in its
+/// place.
 ///
 /// It checks the types of all indexes first, so that a key of another program does not stop it half
 /// way.
@@ -24,16 +25,20 @@ for i = 1, #KEYS do
   end
 end
 for i = 1, count do
-  local expect, holds = ARGV[5 * i - 2], true
-  if expect == '-' then
-    holds = redis.call('EXISTS', KEYS[1 + i]) == 0
-  elseif expect ~= '*' then
-    -- Another program's key that is no string is not the expected record.
-    local stored = redis.pcall('GET', KEYS[1 + i])
-    holds = type(stored) == 'string' and string.sub(redis.sha1hex(stored), 1, 32) == expect
+  local expect, held = ARGV[5 * i - 2], 1
+  if expect ~= '*' then
+    local found = redis.call('TYPE', KEYS[1 + i]).ok
+    if found ~= 'none' and found ~= 'string' then
+      held = found
+    elseif expect == '-' then
+      held = found == 'none' and 1 or 0
+    else
+      local stored = redis.call('GET', KEYS[1 + i])
+      held = stored and string.sub(redis.sha1hex(stored), 1, 32) == expect and 1 or 0
+    end
   end
-  answer[1 + i] = holds and 1 or 0
-  failed = failed or not holds
+  answer[1 + i] = held
+  failed = failed or held ~= 1
 end
 if failed and ARGV[1] == 'a' then
   return answer
@@ -59,14 +64,17 @@ return answer
 ///
 /// Key: the record. Arguments: the expectation; until when, in milliseconds of the server's clock,
 /// the index is certain to have its key, or 0; the value after a `p`, or `d` to delete. Answer:
-/// `done`, `conflict`, or `late` if it is too late to write a new record.
+/// `done`, `conflict`, `late` if it is too late to write a new record, or after `is ` the type of
+/// what another program has stored in its place.
 const WRITE_ONE: &str = r"
 local stored, expect = redis.pcall('GET', KEYS[1]), ARGV[1]
+if type(stored) == 'table' and expect ~= '*' then
+  return 'is ' .. redis.call('TYPE', KEYS[1]).ok
+end
 if expect == '-' then
   if stored then return 'conflict' end
 elseif expect ~= '*' then
-  -- Another program's key that is no string is not the expected record.
-  if type(stored) ~= 'string' then return 'conflict' end
+  if not stored then return 'conflict' end
   if string.sub(redis.sha1hex(stored), 1, 32) ~= expect then return 'conflict' end
 end
 if ARGV[3] == 'd' then
@@ -85,11 +93,14 @@ return 'done'
 ///
 /// Keys: the index; what was added to it lately. Arguments: the grace in milliseconds; then ids,
 /// each after an `f` to add it as a new one in any case, or an `m` to add it only if it is missing.
-/// Answer: the time; how many ids there were before; then for each id 1 if it was added.
+/// Answer: the time; how many entries there were before; then for each id 1 if it was added.
+///
+/// The entry without an id in the second list says since when the list is complete.
 const ADD: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer = {now, redis.call('ZCARD', KEYS[1])}
+redis.call('ZADD', KEYS[2], 'NX', now, '')
 for i = 2, #ARGV do
   local id = string.sub(ARGV[i], 2)
   local added = redis.call('ZADD', KEYS[1], 'NX', 0, id)
@@ -101,7 +112,7 @@ for i = 2, #ARGV do
 end
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, 2 * #ARGV)
 for _, id in ipairs(old) do
-  redis.call('ZREM', KEYS[2], id)
+  if id ~= '' then redis.call('ZREM', KEYS[2], id) end
 end
 return answer
 ";
@@ -117,6 +128,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local read, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
 local removed = 0
 if now > read + grace / 4 then
+  return removed
+end
+-- A list that was lost does not show what was added lately.
+local since = redis.call('ZSCORE', KEYS[2], '')
+if not since or tonumber(since) >= read - grace then
   return removed
 end
 for i = 3, #ARGV do
@@ -144,20 +160,65 @@ return removed
 
 /// Adds the records that exist to the index of a space's records.
 ///
-/// Keys: the types of the space; the index; then records. Arguments: the type; then the records'
-/// ids. Answer: how many records exist.
+/// Keys: the index; then records. Arguments: the records' ids. Answer: how many records exist.
 const ADD_IN_SPACE: &str = r"
 local there = 0
-for i = 3, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then
+for i = 1, #ARGV do
+  if redis.call('EXISTS', KEYS[1 + i]) == 1 then
     there = there + 1
-    redis.call('ZADD', KEYS[2], 0, ARGV[i - 1])
+    redis.call('ZADD', KEYS[1], 0, ARGV[i])
   end
 end
-if there > 0 then
-  redis.call('SADD', KEYS[1], ARGV[1])
-end
 return there
+";
+
+/// Enters types of records of a space.
+///
+/// Keys: the types of the space; then the index of each type, if it lies with them. Arguments: 1 if
+/// the space is new, otherwise 0; then types. Answer: for each type 1 if it is certain to be new.
+const ENTER: &str = r"
+if ARGV[1] == '1' and redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('SADD', KEYS[1], '/')
+end
+local complete = redis.call('SISMEMBER', KEYS[1], '/') == 1
+local answer = {}
+for i = 2, #ARGV do
+  local new = redis.call('SADD', KEYS[1], ARGV[i]) == 1 and complete
+  if new and KEYS[i] and redis.call('EXISTS', KEYS[i]) == 0 then
+    redis.call('ZADD', KEYS[i], 0, '')
+  end
+  answer[i - 1] = new and 1 or 0
+end
+return answer
+";
+
+/// Marks the index of a new type, if there is none yet.
+///
+/// Key: the index. Answer: whether it was marked.
+const MARK_NEW: &str = r"
+return redis.call('EXISTS', KEYS[1]) == 0 and redis.call('ZADD', KEYS[1], 0, '') or 0
+";
+
+/// Begins to rebuild an index: its mark gets the score of the rebuild, unless it is complete.
+///
+/// Key: the index. Argument: a negative score.
+const CLAIM: &str = r"
+local score = redis.call('ZSCORE', KEYS[1], '')
+if not score or tonumber(score) < 0 then
+  redis.call('ZADD', KEYS[1], ARGV[1], '')
+end
+return 1
+";
+
+/// Marks an index as complete, if it was not lost since the rebuild began.
+///
+/// Key: the index. Argument: the score of the rebuild.
+const COMPLETE: &str = r"
+local score = redis.call('ZSCORE', KEYS[1], '')
+if score and tonumber(score) == tonumber(ARGV[1]) then
+  redis.call('ZADD', KEYS[1], 0, '')
+end
+return 1
 ";
 
 /// The scripts, with their digests.
@@ -165,6 +226,10 @@ return there
 pub(crate) struct Scripts {
     pub(crate) write: Script,
     pub(crate) write_one: Script,
+    pub(crate) enter: Script,
+    pub(crate) mark_new: Script,
+    pub(crate) claim: Script,
+    pub(crate) complete: Script,
     pub(crate) add: Script,
     pub(crate) add_in_space: Script,
     pub(crate) forget: Script,
@@ -176,6 +241,10 @@ impl Default for Scripts {
         Self {
             write: Script::new(WRITE),
             write_one: Script::new(WRITE_ONE),
+            enter: Script::new(ENTER),
+            mark_new: Script::new(MARK_NEW),
+            claim: Script::new(CLAIM),
+            complete: Script::new(COMPLETE),
             add: Script::new(ADD),
             add_in_space: Script::new(ADD_IN_SPACE),
             forget: Script::new(FORGET),

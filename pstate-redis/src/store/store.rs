@@ -8,8 +8,10 @@ use redis::Value;
 
 use super::in_flight::InFlightWrites;
 use super::own_writes::OwnWrites;
+use super::rebuilds::Rebuilds;
 use super::registry::Registry;
 use super::scripts::Scripts;
+use super::sizes::Sizes;
 use crate::config::{Placement, RedisConfig};
 use crate::error::{Effect, Failure};
 use crate::layout::Layout;
@@ -26,10 +28,12 @@ pub(crate) struct Store {
     pub(crate) servers: Servers,
     pub(crate) scripts: Scripts,
     pub(crate) registry: Registry,
+    pub(crate) rebuilds: Rebuilds,
     /// Where writes are published when they are visible, and before they are acknowledged.
     pub(crate) hub: ChangeHub,
     pub(crate) in_flight: InFlightWrites,
     pub(crate) own_writes: OwnWrites,
+    pub(crate) sizes: Sizes,
     closed: AtomicBool,
 }
 
@@ -49,7 +53,9 @@ impl Store {
             config,
             servers,
             scripts: Scripts::default(),
+            sizes: Sizes::default(),
             registry: Registry::default(),
+            rebuilds: Rebuilds::default(),
             hub: ChangeHub::new(),
             in_flight: InFlightWrites::default(),
             closed: AtomicBool::new(false),
@@ -70,7 +76,7 @@ impl Store {
         self.check_open()?;
         let failed = |failure: Failure| failure.into_error(Effect::Read);
         for place in self.servers.primaries().await.map_err(failed)? {
-            let question = self.servers.barrier();
+            let question = self.servers.barrier(&self.layout.format());
             self.servers.send_at(&place, question).await.map_err(failed)?;
         }
         Ok(())

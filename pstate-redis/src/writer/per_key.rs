@@ -6,7 +6,7 @@ use redis::Value;
 use super::arguments::{WriteResult, change, expectation, outcome};
 use crate::error::{Effect, Failure};
 use crate::index::Additions;
-use crate::server::{Form, Unit, bytes, call_all, only};
+use crate::server::{Form, Lane, Unit, bytes, call_all, only};
 use crate::store::Store;
 
 /// How often a write that comes too late starts again.
@@ -30,13 +30,14 @@ impl Stage {
 
 impl Store {
     pub(super) async fn write_by_key(&self, space: &Space, writes: &[&Write]) -> Vec<WriteResult> {
-        let mut stages = self.attempt(space, writes).await;
+        let lane = Lane::of_write(writes.iter().map(|write| write.value_len()).sum());
+        let mut stages = self.attempt(space, writes, lane).await;
         for _ in 0..ATTEMPTS {
             self.index_new(space, writes, &mut stages).await;
             if !stages.iter().any(|stage| matches!(stage, Stage::Indexed(_))) {
                 break;
             }
-            self.write_indexed(space, writes, &mut stages).await;
+            self.write_indexed(space, writes, lane, &mut stages).await;
         }
         let done = |stage| {
             match stage {
@@ -53,7 +54,7 @@ impl Store {
 
     /// Does what needs no new entry in the index: deletes, and puts that overwrite. Meanwhile, adds
     /// the keys that the index may lack.
-    async fn attempt(&self, space: &Space, writes: &[&Write]) -> Vec<Stage> {
+    async fn attempt(&self, space: &Space, writes: &[&Write], lane: Lane) -> Vec<Stage> {
         let mut additions = Additions::new();
         let mut attempted = Vec::new();
         for (n, write) in writes.iter().enumerate() {
@@ -67,7 +68,7 @@ impl Store {
                 attempted.push(n);
             }
         }
-        let unit = |n: usize, form: Form| self.first_unit(space, writes[n], form);
+        let unit = |n: usize, form: Form| self.first_unit(space, writes[n], form).on(lane);
         let (indexed, answers) = futures_util::future::join(
             self.add_to_index(space, &additions),
             call_all(&self.servers, Effect::Write, attempted.len(), |at, form| {
@@ -135,7 +136,13 @@ impl Store {
         }
     }
 
-    async fn write_indexed(&self, space: &Space, writes: &[&Write], stages: &mut [Stage]) {
+    async fn write_indexed(
+        &self,
+        space: &Space,
+        writes: &[&Write],
+        lane: Lane,
+        stages: &mut [Stage],
+    ) {
         let indexed: Vec<(usize, u64)> = stages
             .iter()
             .enumerate()
@@ -146,7 +153,7 @@ impl Store {
             .collect();
         let unit = |at: usize, form: Form| {
             let (n, until) = indexed[at];
-            self.one(&self.layout.record(space, &writes[n].key), writes[n], until, form)
+            self.one(&self.layout.record(space, &writes[n].key), writes[n], until, form).on(lane)
         };
         let answers = call_all(&self.servers, Effect::Write, indexed.len(), unit).await;
         for ((n, _), answer) in indexed.into_iter().zip(answers) {
@@ -170,6 +177,9 @@ fn result(write: &Write, answer: Result<Vec<Value>, Failure>) -> Option<WriteRes
             Some(b"done") => Some(Ok(outcome(write))),
             Some(b"conflict") => Some(Ok(Outcome::Conflict)),
             Some(b"late") => None,
+            Some([b'i', b's', b' ', found @ ..]) => {
+                Some(Err(Failure::corrupt(&write.key, &String::from_utf8_lossy(found))))
+            }
             _ => Some(Err(Failure::cut_short("the script"))),
         },
     }

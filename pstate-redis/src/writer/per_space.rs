@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use pstate_core::{BatchMode, Change, Expect, Outcome, Space, Write};
+use pstate_core::{BatchMode, Change, Error, Expect, Outcome, Result, Space, Write};
 use redis::{Cmd, Value};
 
 use super::arguments::{WriteResult, change, expectation, outcome};
 use crate::error::{Effect, Failure, unexpected};
-use crate::server::{Form, Unit, call_one, integer, items, only};
+use crate::server::{Form, Lane, Unit, bytes, call_one, integer, items, only};
 use crate::store::Store;
 
 /// How many bytes of values go in one step, where the batch may be divided.
@@ -25,7 +25,7 @@ impl Store {
         let failed = |failure: Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         let puts = writes.iter().filter(|write| matches!(write.change, Change::Put(_)));
         let types = puts.map(|write| write.key.entity_type());
-        let entered = self.registry.enter_missing(&self.servers, &self.layout, space, types).await;
+        let entered = self.enter_missing(space, types).await;
         if let Err(failure) = entered {
             return failed(failure);
         }
@@ -53,7 +53,8 @@ impl Store {
     async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<WriteResult> {
         let commands = self.commands(space, writes);
         let name = self.layout.types(space);
-        let answers = self.servers.send_one(Unit::new(&name, commands), Effect::Write).await;
+        let unit = Unit::new(&name, commands).on(lane(writes));
+        let answers = self.servers.send_one(unit, Effect::Write).await;
         let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         // The last command of the transaction says how many types are new.
         let new_types = |answers: Vec<Value>| match items(only(answers)?)?.last() {
@@ -144,32 +145,41 @@ impl Store {
                 call.arg(expectation(write.expect)).arg(1 + index).arg(entity_type);
                 call.arg(write.key.id()).arg(change(&write.change));
             }
-            Unit::new(&types, vec![call])
+            Unit::new(&types, vec![call]).on(lane(writes))
         };
         let answers = call_one(&self.servers, Effect::Write, unit).await;
-        let read = |answers| items(only(answers)?)?.iter().map(integer).collect();
-        let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
-        let answer: Vec<i64> = match answers.map(read) {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => return failed(&Failure::cut_short("the script")),
-            Err(failure) => return failed(&failure),
+        let read = |answers| {
+            let mut answer = items(only(answers)?)?.into_iter();
+            let new_types = integer(&answer.next().ok_or_else(|| unexpected("list"))?)?;
+            Ok::<_, Error>((new_types, answer.map(held).collect::<Result<Vec<Held>>>()?))
         };
-        let Some((&new_types, held)) =
-            answer.split_first().filter(|(_, held)| held.len() == writes.len())
-        else {
-            return failed(&Failure::cut_short("the script"));
+        let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
+        let (new_types, held) = match answers.map(read) {
+            Ok(Ok((new_types, held))) if held.len() == writes.len() => (new_types, held),
+            Ok(_) => return failed(&Failure::cut_short("the script")),
+            Err(failure) => return failed(&failure),
         };
         if new_types > 0
             && let Err(failure) = self.enter_again(space, writes).await
         {
             return failed(&failure);
         }
-        let aborted = mode == BatchMode::Atomic && held.contains(&0);
-        let result = |(write, &held): (&&Write, &i64)| {
-            Ok(match (held, aborted) {
-                (0, _) => Outcome::Conflict,
-                (_, true) => Outcome::Aborted,
-                (_, false) => outcome(write),
+        let corrupt = |(write, held): (&&Write, &Held)| match held {
+            Held::Other(found) => Some(Failure::corrupt(&write.key, found)),
+            Held::Yes | Held::No => None,
+        };
+        if mode == BatchMode::Atomic
+            && let Some(failure) = writes.iter().zip(&held).find_map(corrupt)
+        {
+            return failed(&failure);
+        }
+        let aborted = mode == BatchMode::Atomic && held.contains(&Held::No);
+        let result = |(write, held): (&&Write, Held)| {
+            Ok(match held {
+                Held::Other(found) => return Err(Failure::corrupt(&write.key, &found)),
+                Held::No => Outcome::Conflict,
+                Held::Yes if aborted => Outcome::Aborted,
+                Held::Yes => outcome(write),
             })
         };
         writes.iter().zip(held).map(result).collect()
@@ -180,9 +190,33 @@ impl Store {
         let mut types: Vec<&str> = writes.iter().map(|write| write.key.entity_type()).collect();
         types.sort_unstable();
         types.dedup();
-        let entered = self.registry.enter(&self.servers, &self.layout, space, &types).await;
+        let entered = self.enter(space, &types).await;
         // The records are written.
         entered.map_err(Failure::with_effect)
+    }
+}
+
+fn lane(writes: &[&Write]) -> Lane {
+    Lane::of_write(writes.iter().map(|write| write.value_len()).sum())
+}
+
+/// Whether an expectation held.
+#[derive(Debug, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+    /// Another program has stored something of this type in the record's place.
+    Other(String),
+}
+
+fn held(answer: Value) -> Result<Held> {
+    match answer {
+        Value::Int(1) => Ok(Held::Yes),
+        Value::Int(_) => Ok(Held::No),
+        other => {
+            let found = bytes(other)?.ok_or_else(|| unexpected("type"))?;
+            Ok(Held::Other(String::from_utf8_lossy(&found).into_owned()))
+        }
     }
 }
 

@@ -20,6 +20,12 @@ impl Store {
         }
         let _in_flight = self.in_flight.begin(space, writes);
         self.own_writes.note(space, writes);
+        self.sizes.note(
+            writes
+                .iter()
+                .filter(|write| write.value_len() > 0)
+                .map(|write| (&write.key, write.value_len())),
+        );
         if batch.mode == BatchMode::Atomic {
             let bytes = batch.value_bytes();
             if bytes > MAX_BATCH_BYTES {

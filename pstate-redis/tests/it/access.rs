@@ -1,7 +1,11 @@
 //! Users, passwords, permissions, databases and prefixes.
 
-use pstate_core::{Adapter, Changes, ErrorKind, Expect};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pstate_core::{Adapter, Changes, ErrorKind, Expect, PState, Staleness};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
+use pstate_testkit::CountingLayer;
 use pstate_testkit::redis::{Server, ServerOptions};
 
 use crate::fixture::{
@@ -148,11 +152,10 @@ async fn what_a_user_may_not_do_is_told_as_such() {
 #[tokio::test]
 async fn a_write_that_was_half_done_is_told_as_one_whose_effect_is_unknown() {
     let server = Server::start();
-    let rules = ["on", ">secret", "~*", "&*", "+@all", "-zadd"];
-    let mut command = vec!["ACL", "SETUSER", "user"];
-    command.extend(rules);
-    server.command(&command);
+    server.command(&["ACL", "SETUSER", "user", "on", ">secret", "~*", "&*", "+@all"]);
     let store = connect(config(&server).username("user").password("secret")).await.unwrap();
+    put(&store, "card:0", "{}").await;
+    server.command(&["ACL", "SETUSER", "user", "-zadd"]);
     let mut subscription = store.extensions().change_feed.unwrap().subscribe().await.unwrap();
     // In a script the server looks when it comes to it.
     let new = put_write("card:1", "{}").expecting(Expect::Absent);
@@ -177,4 +180,51 @@ async fn a_write_that_was_half_done_is_told_as_one_whose_effect_is_unknown() {
     let error = write(&store, vec![new]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert_eq!(get(&store, "card:4").await, None);
+}
+
+/// What administrators usually deny. The last is what the README allows to leave out.
+const DENIED: [&[&str]; 5] = [
+    &["-@dangerous"],
+    &["-@admin"],
+    &["-@admin", "-@dangerous", "-@keyspace", "+del", "+exists", "+type"],
+    &["-role"],
+    &["-info", "-config|get", "-scan"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_without_dangerous_commands_read_from_the_cache() {
+    for denied in DENIED {
+        for staleness in [Staleness::None, Staleness::AtMost(Duration::from_secs(60))] {
+            let server = Server::start();
+            let mut rules = vec!["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all"];
+            rules.extend(denied);
+            server.command(&rules);
+            let user = config(&server).username("app").password("secret");
+            let counting = Arc::new(CountingLayer::new(Arc::new(connect(user).await.unwrap())));
+            let builder = PState::builder(counting.clone()).staleness(staleness);
+            let pstate = builder.build().unwrap();
+            pstate.put("card:1", &serde_json::json!({})).await.unwrap();
+            pstate.get("card:1").await.unwrap().unwrap();
+            counting.take();
+            for _ in 0..20 {
+                pstate.get("card:1").await.unwrap().unwrap();
+            }
+            assert_eq!(counting.take().reads, 0, "{denied:?}, {staleness:?}");
+            pstate.flush().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_follow_changes_is_refused_with_the_missing_rule() {
+    let server = Server::start();
+    let denied = "-client|tracking";
+    server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", denied]);
+    let user = config(&server).username("app").password("secret");
+    let error = connect(user.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert!(error.message().contains("+client|tracking"), "{error}");
+    assert!(error.message().contains("change_feed(false)"), "{error}");
+    put(&connect(user.change_feed(false)).await.unwrap(), "card:1", "{}").await;
 }

@@ -9,7 +9,7 @@ use pstate_core::{
 };
 use pstate_redis::{Placement, RedisAdapter};
 use pstate_testkit::CountingLayer;
-use pstate_testkit::redis::{Proxy, Server};
+use pstate_testkit::redis::{Proxy, Reply, Server, ServerOptions};
 
 use crate::fixture::{SHORT, config, connect, key, many, open, page, put, put_write, write};
 
@@ -61,9 +61,7 @@ async fn what_others_write_is_told_by_key() {
     server.command(&["DEL", "{pstate:default}:card:2"]);
     assert_eq!(changes(&mut subscription).await, [changed("card:2", ChangedTo::Unknown)]);
     server.command(&["PEXPIRE", "{pstate:default}:card:1", "1"]);
-    server.wait_for(&["EXISTS", "{pstate:default}:card:1"], |reply| {
-        *reply == pstate_testkit::redis::Reply::Number(0)
-    });
+    server.wait_for(&["EXISTS", "{pstate:default}:card:1"], |reply| *reply == Reply::Number(0));
     let told = changes(&mut subscription).await;
     assert!(told.contains(&changed("card:1", ChangedTo::Unknown)), "{told:?}");
 }
@@ -236,5 +234,79 @@ async fn nothing_stale_is_served_after_a_connection_was_lost() {
         assert_eq!(document.get("n").unwrap().unwrap(), n);
         proxy.cut();
         write(&other, many(5, "{}")).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_is_served_until_the_server_removes_it() {
+    let server = Server::start_with(&ServerOptions::new().set("enable-debug-command", "yes"));
+    let (one, _two, _) = handles(&server, Staleness::None).await;
+    one.put("card:1", &object(1)).await.unwrap();
+    assert_eq!(number(&one).await, 1);
+    server.command(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    let name = "{pstate:default}:card:1";
+    // Long enough for the read that caches the document.
+    server.command(&["PEXPIRE", name, "1000"]);
+    assert_eq!(number(&one).await, 1);
+    // By the server's clock.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(number(&one).await, 1, "the server has not removed it");
+    // A client that comes across it makes the server remove it.
+    assert_eq!(server.command(&["EXISTS", name]), Reply::Number(0));
+    assert!(one.get("card:1").await.unwrap().is_none());
+}
+
+/// Which cached reads succeed while the server is down: what the README says.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_down_cached_reads_succeed_within_their_bound() {
+    let mut server = Server::start();
+    let handle = |staleness, feed| {
+        let config = config(&server).change_feed(feed);
+        async move {
+            let store = Arc::new(connect(config).await.unwrap());
+            let pstate = PState::builder(store).staleness(staleness).build().unwrap();
+            pstate.put("card:1", &object(1)).await.unwrap();
+            // The feed begins with the first read.
+            number(&pstate).await;
+            number(&pstate).await;
+            pstate
+        }
+    };
+    let long = Staleness::AtMost(Duration::from_secs(3600));
+    let short = Staleness::AtMost(Duration::from_millis(200));
+    let readable = [
+        handle(Staleness::Unbounded, true).await,
+        handle(Staleness::Unbounded, false).await,
+        handle(long, true).await,
+        handle(long, false).await,
+    ];
+    let refused = [
+        handle(Staleness::None, true).await,
+        handle(Staleness::None, false).await,
+        handle(short, true).await,
+        handle(short, false).await,
+    ];
+    for pstate in readable.iter().chain(&refused) {
+        number(pstate).await;
+    }
+    tokio::task::block_in_place(|| server.kill());
+    for pstate in &refused {
+        let mut read = pstate.get("card:1").await;
+        while read.is_ok() {
+            read = pstate.get("card:1").await;
+        }
+        let error = read.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}");
+        assert!(error.is_retryable(), "{error}");
+    }
+    for (n, pstate) in readable.iter().enumerate() {
+        let read = pstate.get("card:1").await;
+        assert!(read.is_ok_and(|found| found.is_some()), "{n}");
+    }
+    tokio::task::block_in_place(|| server.restart_empty());
+    for pstate in &refused {
+        // A read may meet the connection that is gone.
+        while pstate.get("card:1").await.is_err() {}
+        assert!(pstate.get("card:1").await.unwrap().is_none());
     }
 }

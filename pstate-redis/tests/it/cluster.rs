@@ -10,7 +10,7 @@ use pstate_core::{
 };
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::history::History;
-use pstate_testkit::redis::{Cluster, ServerOptions};
+use pstate_testkit::redis::{Cluster, Server, ServerOptions};
 use pstate_testkit::{OperationLog, RecordingLayer};
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tokio::time::timeout;
@@ -293,7 +293,7 @@ async fn one_server_is_enough_to_find_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_in_no_cluster_is_told_as_such() {
-    let server = block_in_place(pstate_testkit::redis::Server::start);
+    let server = block_in_place(Server::start);
     let url = format!("redis+cluster://127.0.0.1:{}", server.port());
     let error = RedisAdapter::connect(&url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
@@ -507,4 +507,46 @@ async fn a_batch_of_a_space_that_is_half_moved_waits_and_is_then_refused_without
     let records = store.multi_get(&space, &keys).await.unwrap();
     assert!(records.iter().flatten().all(|record| &*record.bytes == b"old"));
     store.write(&space, &Batch::atomic(many(20, "new"))).await.unwrap();
+}
+
+/// Two servers that redirect to each other, as between the two commands that begin a migration.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_for_a_slot_that_is_redirected_in_a_circle_ask_for_the_topology_a_few_times() {
+    let cluster = block_in_place(Cluster::start);
+    let store = connect(config(&cluster).response_timeout(SHORT)).await;
+    put(&store, "card:1", "{}").await;
+    let slot = cluster.slot_of("{pstate:default}");
+    let (from, to) = (cluster.holder(slot), (cluster.holder(slot) + 1) % 3);
+    block_in_place(|| {
+        let id = cluster.servers()[to].command(&["CLUSTER", "MYID"]);
+        let slot = slot.to_string();
+        cluster.servers()[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", id.text()]);
+        for server in cluster.servers() {
+            server.command(&["CONFIG", "RESETSTAT"]);
+        }
+    });
+    // It is stored nowhere, so its holder sends to the next one.
+    let reads = (0..10).map(|_| try_get(&store, "card:2"));
+    for read in futures_util::future::join_all(reads).await {
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.is_retryable(), "{error}");
+    }
+    assert_eq!(get(&store, "card:1").await.as_deref(), Some("{}"));
+    let calls = |server: &Server, command: &str| {
+        let stats = block_in_place(|| server.command(&["INFO", "commandstats"]));
+        let line = format!("cmdstat_{command}:calls=");
+        let count = stats
+            .text()
+            .lines()
+            .find_map(|text| text.strip_prefix(&line))
+            .map(|rest| rest.split(',').next().unwrap().parse::<u32>().unwrap());
+        count.unwrap_or_default()
+    };
+    for server in cluster.servers() {
+        let asked = calls(server, "cluster|slots");
+        assert!(asked <= 10, "{asked} times");
+        let read = calls(server, "get");
+        assert!(read <= 10 * 15, "{read} times");
+    }
 }

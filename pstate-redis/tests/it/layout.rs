@@ -1,10 +1,12 @@
 //! What is stored, as other programs see it: a change of this is a new format.
 
-use pstate_core::{Adapter, Batch, Expect, Outcome, Revision, Space};
+use pstate_core::{
+    Adapter, Batch, Change, Error, ErrorKind, Expect, Key, Outcome, Revision, Space, Write,
+};
 use pstate_redis::Placement;
 use pstate_testkit::redis::{Reply, Server};
 
-use crate::fixture::{config, connect, get, open, page, put, put_write, scan_all, write};
+use crate::fixture::{config, connect, get, key, open, page, put, put_write, scan_all, write};
 
 fn keys(server: &Server) -> Vec<String> {
     let reply = server.command(&["KEYS", "*"]);
@@ -14,11 +16,18 @@ fn keys(server: &Server) -> Vec<String> {
 }
 
 fn members(server: &Server, set: &str) -> Vec<String> {
-    let reply = match server.command(&["TYPE", set]).text() {
-        "zset" => server.command(&["ZRANGE", set, "0", "-1", "WITHSCORES"]),
-        _ => server.command(&["SMEMBERS", set]),
+    let is_sorted = server.command(&["TYPE", set]).text() == "zset";
+    let reply = if is_sorted {
+        server.command(&["ZRANGE", set, "0", "-1", "WITHSCORES"])
+    } else {
+        server.command(&["SMEMBERS", set])
     };
-    reply.list().iter().map(|member| member.text().to_owned()).collect()
+    let mut members: Vec<String> =
+        reply.list().iter().map(|member| member.text().to_owned()).collect();
+    if !is_sorted {
+        members.sort();
+    }
+    members
 }
 
 #[tokio::test]
@@ -42,10 +51,14 @@ async fn records_that_lie_with_their_space() {
     );
     assert_eq!(server.command(&["GET", "{shop:acme}:card:1"]).text(), r#"{"front":"hola"}"#);
     let format = server.command(&["GET", "shop:/format"]);
-    assert_eq!(format.text(), r#"{"format":1,"placement":"per_space"}"#);
-    assert_eq!(members(&server, "shop:/spaces"), ["acme"]);
-    assert_eq!(members(&server, "{shop:acme}:/keys:card"), ["1", "0"]);
-    assert_eq!(members(&server, "{shop:acme}:/keys:deck"), ["a:{b}", "0"]);
+    let format: serde_json::Value = serde_json::from_str(format.text()).unwrap();
+    let id = format["id"].as_str().unwrap();
+    assert_eq!(format, serde_json::json!({"format": 1, "placement": "per_space", "id": id}));
+    assert_eq!(id.len(), 32);
+    assert_eq!(members(&server, "shop:/spaces"), ["/per_space", "acme"]);
+    assert_eq!(members(&server, "{shop:acme}:/types"), ["/", "card", "deck"]);
+    assert_eq!(members(&server, "{shop:acme}:/keys:card"), ["", "0", "1", "0"]);
+    assert_eq!(members(&server, "{shop:acme}:/keys:deck"), ["", "0", "a:{b}", "0"]);
 }
 
 #[tokio::test]
@@ -66,8 +79,9 @@ async fn records_that_lie_by_themselves() {
         ]
     );
     assert_eq!(server.command(&["GET", "shop:default:card:1"]).text(), r#"{"front":"hola"}"#);
-    assert_eq!(members(&server, "shop:/keys:{default:card}"), ["1", "0"]);
-    assert_eq!(members(&server, "shop:/types:{default}"), ["card"]);
+    assert_eq!(members(&server, "shop:/keys:{default:card}"), ["", "0", "1", "0"]);
+    assert_eq!(members(&server, "shop:/types:{default}"), ["/", "card"]);
+    assert_eq!(members(&server, "shop:/spaces"), ["/per_key", "default"]);
 }
 
 #[tokio::test]
@@ -97,26 +111,69 @@ async fn what_other_programs_change_is_noticed_by_compare_and_swap() {
     }
 }
 
+/// Keys of every type that Redis has beside strings, and the command that makes one.
+const OTHERS: [(&str, &[&str]); 5] = [
+    ("list", &["LPUSH", "x"]),
+    ("set", &["SADD", "x"]),
+    ("zset", &["ZADD", "1", "x"]),
+    ("hash", &["HSET", "x", "1"]),
+    ("stream", &["XADD", "*", "x", "1"]),
+];
+
 #[tokio::test]
-async fn what_another_program_has_put_in_a_records_place_is_reported_and_not_overwritten_unseen() {
-    let server = Server::start();
-    let store = open(&server).await;
-    for n in 0..5 {
-        put(&store, &format!("card:{n}"), "{}").await;
+async fn what_another_program_has_put_in_a_records_place_is_corrupt_and_not_overwritten_unseen() {
+    for placement in [Placement::PerSpace, Placement::PerKey] {
+        let server = Server::start();
+        let store = connect(config(&server).placement(placement)).await.unwrap();
+        for n in 0..5 {
+            put(&store, &format!("card:{n}"), "{}").await;
+        }
+        let name = match placement {
+            Placement::PerSpace => "{pstate:default}:card:2",
+            Placement::PerKey => "pstate:default:card:2",
+        };
+        for (found, make) in OTHERS {
+            server.command(&["DEL", name]);
+            let mut command = vec![make[0], name];
+            command.extend(&make[1..]);
+            server.command(&command);
+            let is_corrupt = |error: &Error| {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+                assert!(!error.is_retryable(), "{error}");
+                let text = error.to_string();
+                assert!(text.contains("card:2") && text.contains(found), "{error}");
+            };
+            let page = page(&store, "", 10).await;
+            assert_eq!(page.records.len(), 4);
+            assert_eq!(page.unreadable.len(), 1);
+            is_corrupt(&page.unreadable[0]);
+            for keys in [vec!["card:2"], vec!["card:1", "card:2", "card:9"]] {
+                let keys: Vec<Key> = keys.into_iter().map(key).collect();
+                is_corrupt(&store.multi_get(&Space::default(), &keys).await.unwrap_err());
+            }
+            for expect in [Expect::Absent, Expect::Revision(Revision::from_number(7))] {
+                let bad = put_write("card:2", "{}").expecting(expect);
+                is_corrupt(&write(&store, vec![bad.clone()]).await.unwrap_err());
+                let delete = Write { change: Change::Delete, ..bad.clone() };
+                is_corrupt(&write(&store, vec![delete]).await.unwrap_err());
+                let batch = Batch::each(vec![put_write("card:3", "[]"), bad.clone()]);
+                let outcomes = store.write(&Space::default(), &batch).await.unwrap();
+                let [Outcome::Stored(_), Outcome::Failed(error)] = &outcomes[..] else {
+                    panic!("{outcomes:?}");
+                };
+                is_corrupt(error);
+                if placement == Placement::PerSpace {
+                    let good = put_write("card:8", "{}");
+                    is_corrupt(&write(&store, vec![good, bad]).await.unwrap_err());
+                    assert_eq!(get(&store, "card:8").await, None);
+                }
+            }
+            assert_eq!(server.command(&["TYPE", name]).text(), found);
+        }
+        // A put without an expectation replaces whatever there is.
+        put(&store, "card:2", "{}").await;
+        assert_eq!(get(&store, "card:2").await.as_deref(), Some("{}"));
     }
-    server.command(&["DEL", "{pstate:default}:card:2"]);
-    server.command(&["LPUSH", "{pstate:default}:card:2", "x"]);
-    let page = page(&store, "", 10).await;
-    assert_eq!(page.records.len(), 4);
-    assert_eq!(page.unreadable.len(), 1);
-    assert!(page.unreadable[0].to_string().contains("card:2"), "{}", page.unreadable[0]);
-    for expect in [Expect::Absent, Expect::Revision(Revision::from_number(7))] {
-        let others = [put_write("card:3", "[]"), put_write("card:2", "{}").expecting(expect)];
-        let batch = Batch::each(others.to_vec());
-        let outcomes = store.write(&Space::default(), &batch).await.unwrap();
-        assert!(matches!(outcomes[..], [Outcome::Stored(_), Outcome::Conflict]), "{outcomes:?}");
-    }
-    assert_eq!(server.command(&["LLEN", "{pstate:default}:card:2"]), Reply::Number(1));
 }
 
 #[tokio::test]
@@ -129,5 +186,5 @@ async fn records_that_other_programs_delete_are_gone_and_the_index_is_tidied_up(
     server.command(&["DEL", "{pstate:default}:card:2"]);
     assert_eq!(get(&store, "card:2").await, None);
     assert_eq!(scan_all(&store).await, ["card:0", "card:1", "card:3", "card:4"]);
-    assert_eq!(server.command(&["ZCARD", "{pstate:default}:/keys:card"]), Reply::Number(4));
+    assert_eq!(server.command(&["ZCARD", "{pstate:default}:/keys:card"]), Reply::Number(5));
 }

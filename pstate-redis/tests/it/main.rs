@@ -10,6 +10,8 @@ mod connections;
 mod fixture;
 mod index;
 mod layout;
+mod load;
+mod lost;
 mod memory;
 mod opening;
 mod restarts;

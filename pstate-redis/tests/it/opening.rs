@@ -1,12 +1,15 @@
 //! What opening a store refuses, and how it says so.
 
+#[cfg(feature = "cluster")]
+use std::time::Duration;
+
 use pstate_core::{Adapter, Durability, ErrorKind};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
-use pstate_testkit::redis::{Server, ServerOptions};
+use pstate_testkit::redis::{Reply, Server, ServerOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::fixture::{SHORT, config, connect, no_secret, open, put};
+use crate::fixture::{SHORT, config, connect, no_secret, open, put, try_put};
 
 /// Answers as Redis 5 does, which cannot be installed beside the other.
 async fn old_server(secret: &'static str) -> u16 {
@@ -170,4 +173,91 @@ async fn the_address_of_a_cluster_says_which_feature_it_takes() {
     let error = RedisAdapter::connect("redis+cluster://localhost").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.message().contains("feature `cluster`"), "{error}");
+}
+
+/// Answers every request with the same bytes.
+async fn other_server(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 1024];
+            let _ = stream.read(&mut buffer).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_redis_is_refused_in_one_line() {
+    let answers: [&[u8]; 4] = [
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"ERROR\r\n",
+        // An alert of TLS.
+        b"\x15\x03\x01\x00\x02\x02\x46",
+    ];
+    for answer in answers {
+        let port = other_server(answer).await;
+        let error = RedisAdapter::connect(&format!("redis://127.0.0.1:{port}")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(!error.is_retryable(), "{error}");
+        assert!(error.message().contains("check host and port"), "{error}");
+        assert!(!error.message().contains('\n'), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_a_cluster_is_refused_with_the_address_that_it_takes() {
+    let server = Server::start_with(&ServerOptions::new().set("cluster-enabled", "yes"));
+    server.command(&["ACL", "SETUSER", "silent", "on", ">x", "~*", "&*", "+@all", "-info"]);
+    let silent = config(&server).username("silent").password("x");
+    let without_slots = [config(&server), config(&server).database(3), silent.clone()];
+    for config in without_slots {
+        let error = connect(config).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(!error.is_retryable(), "{error}");
+        assert!(error.message().contains("use redis+cluster://"), "{error}");
+        assert!(!error.message().contains('\n'), "{error}");
+    }
+    // One that has only the slots of the store's own keys.
+    let own = ["pstate:/format", "pstate:/spaces"];
+    for name in own {
+        let Reply::Number(slot) = server.command(&["CLUSTER", "KEYSLOT", name]) else { panic!() };
+        server.command(&["CLUSTER", "ADDSLOTS", &slot.to_string()]);
+    }
+    server.command(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    server.wait_for(&["CLUSTER", "INFO"], |info| info.text().contains("cluster_state:ok"));
+    let store = connect(silent).await.unwrap();
+    let error = try_put(&store, "card:1", "{}").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert!(error.message().contains("use redis+cluster://"), "{error}");
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test]
+async fn a_server_by_itself_is_no_cluster() {
+    let server = Server::start();
+    let url = format!("redis+cluster://127.0.0.1:{}", server.port());
+    let error = RedisAdapter::connect(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert!(error.message().contains("use redis://"), "{error}");
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test]
+async fn a_cluster_of_which_no_server_can_be_reached_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let url = format!("redis+cluster://127.0.0.1:{port}");
+    // Calls are sent again for this long, where the Cluster is known.
+    let config = RedisConfig::from_url(&url).unwrap().response_timeout(Duration::from_secs(3600));
+    let error = connect(config).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable(), "{error}");
+    assert!(error.message().contains(&port.to_string()), "{error}");
 }

@@ -27,6 +27,10 @@ struct State {
     requests_left: Option<usize>,
     /// The number of bytes that may still pass to the client before all connections are cut.
     answers_left: Option<usize>,
+    /// The number of bytes that a connection may answer before it is held back.
+    answers_beyond: Option<usize>,
+    /// How many connections are held back for that.
+    held: usize,
     refuses: bool,
     holds_answers: bool,
     is_dropped: bool,
@@ -88,6 +92,22 @@ impl Proxy {
         self.shared.released.notify_all();
     }
 
+    /// Holds back each connection on which the server sends more than this many bytes from now on,
+    /// or releases them. Other connections are forwarded.
+    pub fn hold_answers_beyond(&self, bytes: Option<usize>) {
+        self.shared.state.lock().answers_beyond = bytes;
+        self.shared.released.notify_all();
+    }
+
+    /// Waits until as many connections are held back by
+    /// [`hold_answers_beyond`](Self::hold_answers_beyond).
+    pub fn wait_until_held(&self, connections: usize) {
+        let mut state = self.shared.state.lock();
+        while state.held < connections {
+            self.shared.released.wait(&mut state);
+        }
+    }
+
     /// Refuses connections, or accepts them again. Refusing also cuts all open connections.
     pub fn refuse(&self, refuse: bool) {
         let mut state = self.shared.state.lock();
@@ -103,6 +123,7 @@ impl Drop for Proxy {
         let mut state = self.shared.state.lock();
         state.is_dropped = true;
         state.holds_answers = false;
+        state.answers_beyond = None;
         state.cut();
         drop(state);
         self.shared.released.notify_all();
@@ -167,6 +188,7 @@ fn pump(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
+    let mut answered = 0;
     loop {
         let read = from.read(&mut buffer)?;
         if read == 0 {
@@ -176,6 +198,18 @@ fn pump(
             let mut state = shared.state.lock();
             while state.holds_answers && matches!(direction, Direction::Answers) {
                 shared.released.wait(&mut state);
+            }
+            match state.answers_beyond {
+                Some(_) if matches!(direction, Direction::Answers) => answered += read,
+                _ => answered = 0,
+            }
+            if state.answers_beyond.is_some_and(|limit| answered > limit) {
+                state.held += 1;
+                shared.released.notify_all();
+                while state.answers_beyond.is_some_and(|limit| answered > limit) {
+                    shared.released.wait(&mut state);
+                }
+                state.held -= 1;
             }
             state.pass(direction, read)
         };
