@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::tree::{Change, Node, Step, change_tree, leaf, members, node};
 
 /// What another program has stored, edited through a handle.
-fn edited(text: &str, edit: impl AsyncFn(&PState) -> pstate::Result<Option<Document>>) -> String {
+fn edited(
+    text: &str,
+    edit: impl AsyncFnOnce(&PState) -> pstate::Result<Option<Document>>,
+) -> String {
     // One for each document: the tasks of a handle end with it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -179,16 +179,13 @@ impl Node {
     }
 
     fn change(&mut self, place: &[Step], change: Change) {
-        let (first, rest) = match place.split_first() {
-            None => {
-                match (change, &mut *self) {
-                    (Change::Add, Self::Array(items)) => items.push(Self::Raw(MARK)),
-                    (Change::Add, Self::Object(members)) => members.push(("new", Self::Raw(MARK))),
-                    _ => *self = Self::Raw("\"replaced\""),
-                }
-                return;
+        let Some((first, rest)) = place.split_first() else {
+            match (change, &mut *self) {
+                (Change::Add, Self::Array(items)) => items.push(Self::Raw(MARK)),
+                (Change::Add, Self::Object(members)) => members.push(("new", Self::Raw(MARK))),
+                _ => *self = Self::Raw("\"replaced\""),
             }
-            Some(split) => split,
+            return;
         };
         let removes = matches!(change, Change::Remove) && rest.is_empty();
         match (first, &mut *self) {

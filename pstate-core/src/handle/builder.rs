@@ -184,10 +184,11 @@ impl Builder {
     /// from then on: see [`PState`, Runtime](PState#runtime).
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime, and on one without timers, which
-    /// `#[tokio::main]` and `#[tokio::test]` have; [`InvalidInput`](ErrorKind::InvalidInput) for a
-    /// space with a reserved name; [`Schema`](ErrorKind::Schema) for a schema that refuses
-    /// undeclared types and has a reference to one.
+    /// [`Config`](crate::ErrorKind::Config) outside of a Tokio runtime, and on one without timers,
+    /// which `#[tokio::main]` and `#[tokio::test]` have;
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a space with a reserved name;
+    /// [`Schema`](crate::ErrorKind::Schema) for a schema that refuses undeclared types and has
+    /// a reference to one.
     pub fn build(mut self) -> Result<PState> {
         self.space.check_usable()?;
         self.schema.as_ref().map_or(Ok(()), Schema::check_targets)?;

@@ -116,12 +116,11 @@ impl NumberText {
         &self,
         visitor: V,
     ) -> Result<V::Value, E> {
-        if let Ok(number) = self.0.parse() {
-            visitor.visit_u64(number)
-        } else if let Ok(number) = self.0.parse() {
-            visitor.visit_i64(number)
-        } else {
-            visitor.visit_f64(self.0.parse().unwrap_or(f64::INFINITY))
+        let (unsigned, signed) = (self.0.parse::<u64>(), self.0.parse::<i64>());
+        match (unsigned, signed) {
+            (Ok(number), _) => visitor.visit_u64(number),
+            (_, Ok(number)) => visitor.visit_i64(number),
+            _ => visitor.visit_f64(self.0.parse().unwrap_or(f64::INFINITY)),
         }
     }
 }

@@ -114,6 +114,8 @@ impl State<'_> {
     }
 
     fn shown_path(&self) -> String {
+        use fmt::Write as _;
+
         let mut path = String::new();
         for place in &self.path {
             match place {
@@ -122,11 +124,10 @@ impl State<'_> {
                     path.push('.');
                     path.push_str(name);
                 }
-                Place::Item(at) => path.push_str(&format!("[{at}]")),
+                Place::Item(at) => _ = write!(path, "[{at}]"),
             }
             if path.len() > MAX_PATH {
-                path.truncate(path.floor_char_boundary(MAX_PATH));
-                path.push_str("...");
+                path = path.chars().take(MAX_PATH).chain("...".chars()).collect();
                 break;
             }
         }
@@ -266,8 +267,9 @@ mod tests {
         assert!(refused(r#"{"a":1,}"#).starts_with("not valid JSON"));
         assert!(refused(r#"{"$v":-1}"#).contains("$v to be a whole number"));
         assert!(refused(r#"{"n":{"$serde_json::private::Number":"1"}}"#).contains("reserved"));
-        let many: String = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
-        assert_eq!(refused(&format!("{{{many}\"m39\":1}}")), "member `m39`: it is written twice");
+        let many: Vec<String> = (0..40).map(|n| format!("\"m{n}\":0")).collect();
+        let again = format!("{{{},\"m39\":1}}", many.join(","));
+        assert_eq!(refused(&again), "member `m39`: it is written twice");
     }
 
     #[test]

@@ -149,11 +149,12 @@ impl Copy {
     /// [overwrite](Self::overwrite).
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if a space of the target, which the error names,
-    /// holds documents already, also one that the source does not have, and the copy may not
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a space of the target, which the error
+    /// names, holds documents already, also one that the source does not have, and the copy may not
     /// [overwrite](Self::overwrite) them; if the source holds no documents in a
     /// [named](Self::space) space; or if both stores are the same.
-    /// [`Config`](ErrorKind::Config) outside of a Tokio runtime with timers. Those of the stores.
+    /// [`Config`](crate::ErrorKind::Config) outside of a Tokio runtime with timers. Those of the
+    /// stores.
     ///
     /// [`Job::wait`] returns the errors of the stores that do not pass, or have not passed after
     /// all [attempts](Self::attempts). Started again, the copy resumes where it was. A report is
@@ -186,7 +187,7 @@ impl Copy {
     /// [`keep_failures`](Self::keep_failures).
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if neither store holds documents in a
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if neither store holds documents in a
     /// [named](Self::space) space, or if both stores are the same; those of the stores. The
     /// differences stand in what it returns.
     ///

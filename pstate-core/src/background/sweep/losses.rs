@@ -112,7 +112,8 @@ fn decimal(number: &str) -> String {
         return "0".to_owned();
     }
     let zeros = digits.len() - digits.trim_end_matches('0').len();
-    let exponent = exponent.saturating_add(zeros as i64 - fraction.len() as i64);
+    let len = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
+    let exponent = exponent.saturating_add(len(zeros)).saturating_sub(len(fraction.len()));
     format!("{sign}{significant}e{exponent}")
 }
 

@@ -79,9 +79,9 @@ impl<'a> DocumentEditor<'a> {
             let stored = self.members.iter().rfind(|member| member.name == name);
             return Ok(stored.map(|member| Cow::Borrowed(member.value)));
         }
-        let changed = self.changed_members();
-        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
-        let place = changed.iter().position(|changed| changed.name == name);
+        let edited = self.changed_members();
+        let changes: Vec<_> = edited.iter().map(ChangedMember::as_change).collect();
+        let place = edited.iter().position(|member| member.name == name);
         match place {
             Some(at) => {
                 let merge = Merge::new(self.text, None);
@@ -111,26 +111,26 @@ impl<'a> DocumentEditor<'a> {
 
     /// The edited text.
     pub(crate) fn finish(self) -> Result<String> {
-        let changed = self.changed_members();
-        if changed.is_empty() {
+        let edited = self.changed_members();
+        if edited.is_empty() {
             return Ok(self.text.to_owned());
         }
-        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
+        let changes: Vec<_> = edited.iter().map(ChangedMember::as_change).collect();
         Merge::new(self.text, None).finish(&self.members, &changes)
     }
 
     /// The edited text at a version, which stands first.
     pub(crate) fn finish_at(mut self, version: u32) -> Result<String> {
         self.remove_version();
-        let mut changed = self.changed_members();
-        changed.push(ChangedMember {
+        let mut edited = self.changed_members();
+        edited.push(ChangedMember {
             name: VERSION_MEMBER,
             written: quoted(VERSION_MEMBER),
             before: Some(String::new()),
             after: Some(version.to_string()),
             made_from: None,
         });
-        let changes: Vec<_> = changed.iter().map(ChangedMember::as_change).collect();
+        let changes: Vec<_> = edited.iter().map(ChangedMember::as_change).collect();
         Merge::new(self.text, None).finish(&self.members, &changes)
     }
 

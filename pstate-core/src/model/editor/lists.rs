@@ -209,18 +209,18 @@ fn by_text(before: &[&str], after: &[&str]) -> Vec<Option<usize>> {
     let back = (0..shorter - front)
         .take_while(|at| before[before.len() - 1 - at] == after[after.len() - 1 - at])
         .count();
-    for at in 0..front {
-        matched[at] = Some(at);
+    for (at, matched) in matched.iter_mut().take(front).enumerate() {
+        *matched = Some(at);
     }
     for at in 0..back {
         matched[after.len() - 1 - at] = Some(before.len() - 1 - at);
     }
     let mut between: HashMap<&str, VecDeque<usize>> = HashMap::new();
-    for at in front..before.len() - back {
-        between.entry(before[at]).or_default().push_back(at);
+    for (at, item) in before.iter().enumerate().take(before.len() - back).skip(front) {
+        between.entry(item).or_default().push_back(at);
     }
-    for at in front..after.len() - back {
-        matched[at] = between.get_mut(after[at]).and_then(VecDeque::pop_front);
+    for (at, item) in after.iter().enumerate().take(after.len() - back).skip(front) {
+        matched[at] = between.get_mut(item).and_then(VecDeque::pop_front);
     }
     matched
 }
@@ -293,7 +293,7 @@ fn by_likeness(
     for at in new {
         let parts = parts(after[*at])?;
         let common = |(n, (_, other)): (usize, &(usize, BTreeSet<_>))| {
-            (free[n].then(|| other.intersection(&parts).count()).unwrap_or(0), n)
+            (if free[n] { other.intersection(&parts).count() } else { 0 }, n)
         };
         // Of equally like ones the first.
         let likest =

@@ -71,13 +71,12 @@ impl<'t, 'p> Merge<'t, 'p> {
         mut self,
         found: &[Member<'t>],
         changes: &[MemberChange<'t>],
-        changed: &MemberChange<'t>,
+        of: &MemberChange<'t>,
     ) -> Result<Option<String>> {
         self.object(&mut Splice::new(self.stored), self.stored, found, changes)?;
         self.moved.add_long_numbers(self.stored)?;
-        let new =
-            |text| NewValue { text, name: Some(changed.written), replaces: changed.made_from };
-        changed.after.map(|text| self.moved.write(&[Piece::New(new(text))], 0)).transpose()
+        let new = |text| NewValue { text, name: Some(of.written), replaces: of.made_from };
+        of.after.map(|text| self.moved.write(&[Piece::New(new(text))], 0)).transpose()
     }
 
     fn value(

@@ -82,7 +82,9 @@ pub(crate) fn members(object: &str) -> Result<Vec<Member<'_>>> {
     }
 
     let visitor = MembersVisitor { text: object };
-    serde_json::Deserializer::from_str(object).deserialize_map(visitor).map_err(corrupt)
+    serde_json::Deserializer::from_str(object)
+        .deserialize_map(visitor)
+        .map_err(|error| corrupt(&error))
 }
 
 /// The items of an array.
@@ -108,14 +110,16 @@ pub(crate) fn items(array: &str) -> Result<Vec<&str>> {
         }
     }
 
-    serde_json::Deserializer::from_str(array).deserialize_seq(ItemsVisitor).map_err(corrupt)
+    serde_json::Deserializer::from_str(array)
+        .deserialize_seq(ItemsVisitor)
+        .map_err(|error| corrupt(&error))
 }
 
 /// The content of a string's text.
 pub(crate) fn unquoted(string: &str) -> Result<Cow<'_, str>> {
     match string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(content) if !content.contains('\\') => Ok(Cow::Borrowed(content)),
-        _ => serde_json::from_str(string).map(Cow::Owned).map_err(corrupt),
+        _ => serde_json::from_str(string).map(Cow::Owned).map_err(|error| corrupt(&error)),
     }
 }
 
@@ -132,6 +136,6 @@ pub(super) fn quoted(content: &str) -> String {
     serde_json::Value::from(content).to_string()
 }
 
-fn corrupt(error: serde_json::Error) -> Error {
-    Error::corrupt(without_content(&error))
+fn corrupt(error: &serde_json::Error) -> Error {
+    Error::corrupt(without_content(error))
 }
