@@ -9,8 +9,11 @@ use crate::model::reference::REF_MEMBER;
 /// The members by which items are known, in the order in which they are tried.
 const IDENTITIES: [&str; 5] = [REF_MEMBER, "id", "_id", "uuid", "key"];
 
-/// How many pairs of items are compared at most to find which belong together.
+/// How many pairs of items are compared at most to find which of a set's are which.
 const MAX_PAIRS: usize = 1_000_000;
+
+/// How many are compared at most where a list keeps its order, or nothing but digits is at stake.
+const FEW_PAIRS: usize = 10_000;
 
 /// It cannot be said which stored item an item of the edit was, and a guess could lose members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,9 @@ type Matched = std::result::Result<Vec<Option<usize>>, Ambiguous>;
 /// A `Vec` shows the items in their order. A set shows them in any order, and a lenient type may
 /// leave some out.
 pub(super) fn seen_from_stored(stored: &[&str], seen: &[&str]) -> Result<Matched> {
+    if stored.iter().chain(seen).all(|item| kind(item) == Kind::Scalar) {
+        return Ok(scalars_from_stored(stored, seen));
+    }
     if stored.len() == seen.len() && in_order(stored, seen)? {
         return Ok(Ok((0..seen.len()).map(Some).collect()));
     }
@@ -61,16 +67,58 @@ pub(super) fn seen_from_stored(stored: &[&str], seen: &[&str]) -> Result<Matched
     Ok(Ok(matched))
 }
 
+/// The same for lists of scalars: those in the same place, then those with the same text, then
+/// those in another form.
+fn scalars_from_stored(stored: &[&str], seen: &[&str]) -> Matched {
+    let mut free = vec![true; stored.len()];
+    let mut matched: Vec<Option<usize>> = vec![None; seen.len()];
+    for (at, item) in seen.iter().enumerate().take(stored.len()) {
+        if stored[at] == *item || same_scalar(stored[at], item) {
+            (matched[at], free[at]) = (Some(at), false);
+        }
+    }
+    let mut by_text: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (at, item) in stored.iter().enumerate().filter(|(at, _)| free[*at]) {
+        by_text.entry(item).or_default().push_back(at);
+    }
+    for (item, matched) in seen.iter().zip(&mut matched).filter(|(_, it)| it.is_none()) {
+        if let Some(at) = by_text.get_mut(item).and_then(VecDeque::pop_front) {
+            (*matched, free[at]) = (Some(at), false);
+        }
+    }
+    let mut pairs = 0;
+    for (item, matched) in seen.iter().zip(&mut matched).filter(|(_, it)| it.is_none()) {
+        let mut others = (0..stored.len()).filter(|at| free[*at]).take(FEW_PAIRS);
+        let found = others.find(|at| {
+            pairs += 1;
+            pairs <= FEW_PAIRS && same_scalar(stored[*at], item)
+        });
+        if let Some(at) = found {
+            (*matched, free[at]) = (Some(at), false);
+        }
+    }
+    // What a lenient type left out would be lost; not what a set holds once.
+    let shown: BTreeSet<&str> = seen.iter().copied().collect();
+    let is_lost = |at: usize| free[at] && !shown.contains(stored[at]);
+    if stored.len() != seen.len() && (0..stored.len()).any(is_lost) {
+        return Err(Ambiguous);
+    }
+    Ok(matched)
+}
+
 /// Whether each item is seen where it is stored: none shows another one instead.
 fn in_order(stored: &[&str], seen: &[&str]) -> Result<bool> {
+    let mut pairs = 0;
     for (at, seen_item) in seen.iter().enumerate() {
         if shows(stored[at], seen_item)? {
             continue;
         }
-        if stored.len().saturating_mul(seen.len()) > MAX_PAIRS {
-            return Ok(false);
-        }
+        // The type writes it in another form, or it is elsewhere: in a set, soon one is.
         for stored in stored {
+            pairs += 1;
+            if pairs > FEW_PAIRS {
+                return Ok(true);
+            }
             if shows(stored, seen_item)? {
                 return Ok(false);
             }
@@ -115,6 +163,10 @@ fn shows(stored: &str, seen: &str) -> Result<bool> {
 }
 
 fn same_scalar(one: &str, other: &str) -> bool {
+    let is_plain = |scalar: &str| scalar.starts_with('"') && !scalar.contains('\\');
+    if is_plain(one) && is_plain(other) {
+        return one == other;
+    }
     let text = |scalar: &str| serde_json::from_str::<String>(scalar).ok();
     let number = |scalar: &str| serde_json::from_str::<f64>(scalar).ok();
     match (text(one), text(other)) {
@@ -231,12 +283,16 @@ fn alike_items_differ(stored: &[Option<&str>], before: &[&str], after: &[&str]) 
     for (at, item) in before.iter().enumerate() {
         alike.entry(item).or_default().push(at);
     }
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    for item in after {
+        *left.entry(item).or_default() += 1;
+    }
     alike.into_iter().filter(|(_, places)| places.len() > 1).any(|(item, places)| {
+        let first = stored[places[0]];
         let differ = places.iter().any(|at| {
-            stored[*at].is_some_and(|text| kind(text) != Kind::Scalar)
-                && stored[*at] != stored[places[0]]
+            stored[*at] != first && stored[*at].is_some_and(|text| kind(text) != Kind::Scalar)
         });
-        differ && after.iter().filter(|after| **after == item).count() < places.len()
+        differ && left.get(item).copied().unwrap_or(0) < places.len()
     })
 }
 
@@ -284,7 +340,7 @@ fn by_likeness(
     new: &[usize],
     matched: &mut [Option<usize>],
 ) -> Result<()> {
-    if gone.len().saturating_mul(new.len()) > MAX_PAIRS {
+    if gone.len().saturating_mul(new.len()) > FEW_PAIRS {
         return Ok(());
     }
     let gone: Vec<_> =

@@ -221,12 +221,16 @@ impl<'t, 'p> Merge<'t, 'p> {
         let of_after = before_of_after(&stored_before, &before, &after)?;
         let of_after = of_after.map_err(|_| self.ambiguous())?;
         // For each item after the edit: what it was before, and where that is stored.
-        let sources: Vec<Option<(usize, usize)>> =
-            of_after.into_iter().map(|at| at.and_then(|at| Some((at, of_before[at]?)))).collect();
+        let sources = of_after.into_iter().map(|at| at.and_then(|at| Some((at, of_before[at]?))));
+        let mut sources: Vec<(Option<(usize, usize)>, &'t str)> = sources.zip(after).collect();
+        if !of_before.iter().flatten().is_sorted() {
+            // A set shows its items in an order of its own: they stay where they are stored.
+            sources.sort_by_key(|(source, _)| source.map_or(usize::MAX, |(_, at)| at));
+        }
 
         let mut kept = vec![false; stored_items.len()];
-        for (_, at) in sources.iter().flatten() {
-            kept[*at] = true;
+        for (_, at) in sources.iter().filter_map(|(source, _)| *source) {
+            kept[at] = true;
         }
         for (before, at) in before.iter().zip(&of_before) {
             if let Some(at) = at
@@ -236,15 +240,16 @@ impl<'t, 'p> Merge<'t, 'p> {
             }
         }
         let new = |text| Piece::New(NewValue { text, name: None, replaces: None });
-        let in_order = sources.iter().flatten().map(|(_, at)| at).is_sorted();
+        let places = sources.iter().filter_map(|(source, _)| *source).map(|(_, at)| at);
+        let in_order = places.is_sorted();
         if in_order {
             let mut last = None;
             let mut insertions = Vec::new();
-            for (source, after) in sources.iter().zip(&after) {
+            for (source, after) in sources {
                 match source {
                     Some((seen, at)) => {
-                        last = Some(*at);
-                        self.item(splice, stored_items[*at], *seen, before[*seen], after)?;
+                        last = Some(at);
+                        self.item(splice, stored_items[at], seen, before[seen], after)?;
                     }
                     None => insertions.push((last, vec![new(after)])),
                 }
@@ -254,14 +259,14 @@ impl<'t, 'p> Merge<'t, 'p> {
             return Ok(());
         }
         let mut pieces = vec![Piece::text("[")];
-        for (n, (source, after)) in sources.iter().zip(&after).enumerate() {
+        for (n, (source, after)) in sources.into_iter().enumerate() {
             if n > 0 {
                 pieces.push(Piece::text(","));
             }
             match source {
                 Some((seen, at)) => {
-                    let mut item = Splice::new(stored_items[*at]);
-                    self.item(&mut item, stored_items[*at], *seen, before[*seen], after)?;
+                    let mut item = Splice::new(stored_items[at]);
+                    self.item(&mut item, stored_items[at], seen, before[seen], after)?;
                     pieces.extend(item.finish());
                 }
                 None => pieces.push(new(after)),

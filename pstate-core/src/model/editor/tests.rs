@@ -296,6 +296,63 @@ fn sets_are_matched_by_what_they_hold() {
 }
 
 #[test]
+fn large_sets_lose_what_was_removed_and_nothing_else() {
+    use std::collections::HashSet;
+
+    #[derive(Serialize, Deserialize)]
+    struct Tagged {
+        tags: HashSet<String>,
+        numbers: HashSet<u64>,
+    }
+    let tags: Vec<String> = (0..20_000).map(|n| format!("tag-{n}")).collect();
+    let numbers: Vec<u64> = (0..20_000).collect();
+    let text = json!({ "tags": tags, "numbers": numbers }).to_string();
+    let edited = typed::<Tagged>(&text, |tagged| {
+        tagged.tags.remove("tag-19000");
+        tagged.numbers.remove(&19_000);
+    });
+    let expected = text.replace(",\"tag-19000\"", "").replace(",19000", "");
+    assert!(edited.unwrap() == expected);
+}
+
+#[test]
+fn a_long_list_that_its_type_writes_in_another_form_is_edited_in_place() {
+    #[derive(Serialize, Deserialize)]
+    struct Log {
+        entries: Vec<Entry>,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Entry {
+        #[serde(serialize_with = "upper")]
+        name: String,
+        n: u32,
+    }
+    fn upper<S: serde::Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&name.to_uppercase())
+    }
+    let entries: Vec<Value> = (0..1_000)
+        .map(|n| json!({ "name": format!("entry-{n}"), "n": n, "theirs": 1.5 }))
+        .collect();
+    let text = json!({ "entries": entries }).to_string();
+    let edited = typed::<Log>(&text, |log| log.entries[500].n = 7_777).unwrap();
+    assert!(edited == text.replace("\"n\":500,", "\"n\":7777,"));
+}
+
+#[test]
+fn a_member_that_a_type_writes_and_does_not_read_is_stored() {
+    #[derive(Serialize, Deserialize)]
+    struct Deck {
+        size: u32,
+        #[serde(skip_deserializing)]
+        double: u32,
+    }
+    let edited = typed::<Deck>(r#"{"size":1,"double":2}"#, |deck| {
+        (deck.size, deck.double) = (2, 4);
+    });
+    assert_eq!(edited.unwrap(), r#"{"size":2,"double":4}"#);
+}
+
+#[test]
 fn a_member_that_is_read_under_another_name_keeps_its_name() {
     #[derive(Serialize, Deserialize)]
     struct Card {
