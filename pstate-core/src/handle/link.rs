@@ -133,11 +133,7 @@ impl PState {
         let call = self.call("link", None);
         let located = |error: Error| call.locate(error);
         let parent = parent.to_key().map_err(located)?;
-        let children = children
-            .into_iter()
-            .map(|child| child.to_key())
-            .collect::<Result<Vec<_>>>()
-            .map_err(located)?;
+        let children = to_keys(children).map_err(located)?;
         call.run(self.add_links(call, &parent, field, &children)).await
     }
 
@@ -172,11 +168,7 @@ impl PState {
         let call = self.call("unlink", None);
         let located = |error: Error| call.locate(error);
         let parent = parent.to_key().map_err(located)?;
-        let children = children
-            .into_iter()
-            .map(|child| child.to_key())
-            .collect::<Result<Vec<_>>>()
-            .map_err(located)?;
+        let children = to_keys(children).map_err(located)?;
         call.run(self.remove_links(call, &parent, field, &children)).await
     }
 
@@ -297,6 +289,10 @@ impl PState {
         }
         Err(too_many_conflicts(parent))
     }
+}
+
+fn to_keys<K: AsKey>(keys: impl IntoIterator<Item = K>) -> Result<Vec<Key>> {
+    keys.into_iter().map(|key| key.to_key()).collect()
 }
 
 fn no_parent(parent: &Key) -> Error {
