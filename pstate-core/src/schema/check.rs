@@ -50,6 +50,8 @@ impl<'de> Visitor<'de> for DocumentCheck<'_> {
     }
 }
 
+const BEYOND_64_BITS: &str = "a number beyond the 64-bit integers";
+
 /// Checks one field's value.
 pub(crate) struct FieldCheck<'a> {
     field: &'a Field,
@@ -141,6 +143,15 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
         self.accept(self.is(&FieldType::Integer) || self.is(&FieldType::Float), "an integer")
     }
 
+    // A tree hands over large integers like this if `serde_json` keeps all digits.
+    fn visit_i128<E: Error>(self, _: i128) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Float), BEYOND_64_BITS)
+    }
+
+    fn visit_u128<E: Error>(self, _: u128) -> Result<(), E> {
+        self.accept(self.is(&FieldType::Float), BEYOND_64_BITS)
+    }
+
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
         let found = if number.fract() != 0.0 {
             "a number with a fraction"
@@ -148,7 +159,7 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
             // 1e3, 2.0.
             "a whole number that is written with a fraction or an exponent"
         } else {
-            "a number beyond the 64-bit integers"
+            BEYOND_64_BITS
         };
         self.accept(self.is(&FieldType::Float), found)
     }
