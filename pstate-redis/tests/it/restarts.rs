@@ -19,6 +19,9 @@ async fn while_a_server_is_gone_calls_are_refused_and_may_be_tried_again_and_the
     let error = try_get(&store, "card:0").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.is_retryable(), "{error}");
+    // Writes have a connection of their own, and this one may have been sent on it.
+    let error = try_put(&store, "card:0", "lost").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     // By now it is known that there is no connection, so nothing is sent.
     let error = try_put(&store, "card:0", "lost").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
