@@ -83,6 +83,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`CountVersions`]: crate::CountVersions
     /// [`ChangeFeed`]: crate::ChangeFeed
+    /// [`Maintenance`]: crate::Maintenance
     ///
     /// # Contract
     /// - [`CountVersions`]: What is counted is what a scan of the whole space gives. Case:
@@ -95,6 +96,11 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///   `extensions::change_feed_beside`.
     /// - [`ChangeFeed`]: A call for the changes that is dropped loses nothing. Case:
     ///   `extensions::change_feed_cancelled`.
+    /// - [`Maintenance`]: Maintenance changes no record, and finds nothing wrong with a sound store.
+    ///   Case: `maintenance::records`.
+    /// - [`Maintenance`]: A backup appears at its path, and overwrites nothing. Case:
+    ///   `maintenance::backup`.
+    /// - [`Maintenance`]: A closed store refuses maintenance. Case: `maintenance::closed`.
     fn extensions(&self) -> Extensions<'_>;
 
     /// Reads records by key.
