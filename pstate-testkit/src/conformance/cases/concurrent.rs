@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::{join_all, try_join_all};
 use parking_lot::Mutex;
@@ -182,17 +183,20 @@ async fn whole_batches(context: &Context) -> CaseResult {
     let keys: Vec<_> =
         (0..store.up_to_max_batch(150)).map(|n| key(&format!("card:{n:03}"))).collect();
     let torn = Arc::new(Mutex::new(None));
+    let reads = Arc::new(AtomicUsize::new(0));
     let write = |writer: u32| {
-        let (store, keys, torn) = (store.clone(), keys.clone(), torn.clone());
+        let (store, keys, torn, reads) = (store.clone(), keys.clone(), torn.clone(), reads.clone());
         tokio::spawn(async move {
-            for round in 0..40 {
-                if torn.lock().is_some() {
+            for round in 0..10_000 {
+                // Beside so many reads, however the tasks are scheduled.
+                if torn.lock().is_some() || (round >= 40 && reads.load(Ordering::Relaxed) >= 40) {
                     break;
                 }
                 let value = format!("{writer}.{round}");
                 let writes =
                     keys.iter().map(|key| Write::put(key.clone(), value.clone().into_bytes()));
                 store.write(&Batch::atomic(writes.collect())).await?;
+                tokio::task::yield_now().await;
             }
             Ok::<_, CaseError>(())
         })
@@ -200,6 +204,7 @@ async fn whole_batches(context: &Context) -> CaseResult {
     let writers = [write(1), write(2)];
     while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
         let values = store.values(&keys).await?;
+        reads.fetch_add(1, Ordering::Relaxed);
         if let Some(other) = values.iter().position(|value| *value != values[0]) {
             *torn.lock() = Some(format!(
                 "{} holds {:?}, {} holds {:?}",
