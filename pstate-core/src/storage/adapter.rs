@@ -96,8 +96,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///   `extensions::change_feed_beside`.
     /// - [`ChangeFeed`]: A call for the changes that is dropped loses nothing. Case:
     ///   `extensions::change_feed_cancelled`.
-    /// - [`Maintenance`]: Maintenance changes no record, and finds nothing wrong with a sound store.
-    ///   Case: `maintenance::records`.
+    /// - [`Maintenance`]: Maintenance changes no record, and finds nothing wrong with a sound
+    ///   store. Case: `maintenance::records`.
     /// - [`Maintenance`]: A backup appears at its path, and overwrites nothing. Case:
     ///   `maintenance::backup`.
     /// - [`Maintenance`]: A closed store refuses maintenance. Case: `maintenance::closed`.
