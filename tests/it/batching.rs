@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::stores::{Store, deck_of, on_each_store};
 
-/// A handle beside which nobody else writes, so that each read begins with its first poll.
+/// A handle without another writer, so that each read begins with its first poll.
 async fn undisturbed(adapter: Arc<dyn Adapter>, batch_reads: bool) -> PState {
     let builder = PState::builder(adapter).batch_reads(batch_reads);
     let pstate = builder.staleness(Staleness::Unbounded).build().unwrap();

@@ -260,8 +260,8 @@ on_each_store! {
         let seen = scanned().await;
         assert_eq!(seen[0], first);
         assert_eq!(scanned().await, seen);
-        let anew = pstate.cache_policy(CachePolicy::Refresh);
-        assert_eq!(text(&anew.get("base_card:2").await.unwrap().unwrap()), seen[1]);
+        let refreshing = pstate.cache_policy(CachePolicy::Refresh);
+        assert_eq!(text(&refreshing.get("base_card:2").await.unwrap().unwrap()), seen[1]);
         let read = pstate.multi_get(["base_card:1", "base_card:2", "base_card:3"]).await.unwrap();
         assert_eq!(read.iter().flatten().map(text).collect::<Vec<_>>(), seen);
         pstate.flush().await.unwrap();

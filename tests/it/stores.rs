@@ -58,7 +58,7 @@ impl Store {
         path.exists().then_some(path)
     }
 
-    /// A handle without a schema and with a cache of its own, beside which nobody else writes: what
+    /// A handle without a schema and with a cache of its own, without another writer: what
     /// it has cached stays, however long the test takes.
     pub(crate) fn plain(&self) -> PState {
         self.builder().staleness(Staleness::Unbounded).build().unwrap()

@@ -50,7 +50,7 @@ async fn a_close_that_is_dropped_at_any_point_leaves_the_handle_open_or_closed()
         let memory = Arc::new(MemoryAdapter::new());
         let pstate = with_write_backs_queued(&memory).await;
         let ended = poll_times(pstate.close(), polls).await;
-        // Whatever goes on in the background has ended then.
+        // All work in the background has ended then.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let stats = pstate.stats().write_back;
         assert_eq!((stats.stored, stats.queued), (CARDS as u64, 0), "after {polls} polls");

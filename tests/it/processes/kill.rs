@@ -1,5 +1,5 @@
 //! A process that reads, migrates, writes back, sweeps and writes is killed, again and again,
-//! beside another that goes on.
+//! beside another that continues.
 //!
 //! *After everything settles, for each key the store holds either the last user write, or that write
 //! migrated.*
