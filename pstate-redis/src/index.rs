@@ -48,3 +48,4 @@ mod reindex;
 
 pub(crate) use additions::Additions;
 pub(crate) use entries::Entries;
+pub(crate) use reindex::START;

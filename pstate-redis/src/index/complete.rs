@@ -7,7 +7,6 @@ use pstate_core::{Error, ErrorKind, Result, Space};
 use super::entries::Entries;
 use crate::error::{Effect, Failure};
 use crate::layout::spaces_mark;
-use crate::server::{Unit, integer, only};
 use crate::store::{Listed, Store};
 
 /// How often to rebuild lists that are lost again at once.
@@ -70,7 +69,7 @@ impl Store {
             let names = self.members(&self.layout.spaces()).await?;
             let mark = spaces_mark(self.layout.placement).as_bytes();
             let is_complete = names.iter().any(|name| name == mark)
-                || (names.is_empty() && !self.has_note().await?);
+                || (names.is_empty() && self.is_absent().await.map_err(failed)?);
             if is_complete {
                 let space = |name: Vec<u8>| Space::from_stored(&name).ok();
                 return Ok(names.into_iter().filter_map(space).collect());
@@ -80,19 +79,14 @@ impl Store {
         Err(lost_again())
     }
 
-    async fn has_note(&self) -> Result<bool> {
-        let name = self.layout.format();
-        let mut command = redis::cmd("EXISTS");
-        command.arg(&name);
-        let answers = self.read(Unit::new(&name, vec![command])).await?;
-        Ok(integer(&only(answers)?)? == 1)
-    }
-
     /// Whether it is certain that nothing was ever written into a space.
     async fn is_unused(&self, space: &Space) -> Result<bool> {
-        let failed = |failure: Failure| failure.into_error(Effect::Read);
         Ok(self.listed(space).await.map_err(failed)? == Listed::No)
     }
+}
+
+fn failed(failure: Failure) -> Error {
+    failure.into_error(Effect::Read)
 }
 
 fn lost_again() -> Error {

@@ -12,6 +12,10 @@
 //! its kind: the list of spaces with the note, the types of a space that was not listed, the index
 //! of a type that was not listed. A list that another write makes, after it was lost, has no mark,
 //! and the next scan rebuilds it (`index/reindex.rs`).
+//!
+//! The note and the list of spaces can both be lost. So a data set without either counts as new
+//! only if one step over the servers' keys finds no record. If the servers hold many keys of other
+//! programs, one step does not show it, and the first scan of a new data set walks over all keys.
 
 use pstate_core::Space;
 use redis::Value;
@@ -20,6 +24,7 @@ use super::note::{check_note, lacks_id, new_note, other_placement};
 use super::store::Store;
 use crate::config::Placement;
 use crate::error::{Effect, Failure};
+use crate::index::START;
 use crate::layout::spaces_mark;
 use crate::server::{Form, Unit, bytes, call_all, integer, items, only};
 
@@ -27,7 +32,7 @@ use crate::server::{Form, Unit, bytes, call_all, integer, items, only};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listed {
     Yes,
-    /// The list is complete, or there is no data set at all.
+    /// The list is complete, or there is no data set.
     No,
     /// The list was lost.
     Unknown,
@@ -120,6 +125,7 @@ impl Store {
             let why = format!("the list {} shows it", self.layout.spaces());
             return Err(Failure::config(other_placement(&self.layout, &why)));
         }
+        let is_new = found.is_absent() && self.holds_no_record().await?;
         let (name, note) = (self.layout.format(), new_note(self.layout.placement));
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&note);
@@ -132,7 +138,7 @@ impl Store {
             self.servers.send_one(Unit::new(&name, vec![set, get]), Effect::Write).await?;
         let noted = text(only(answers))?.unwrap_or_default();
         check_note(&noted, &self.layout)?;
-        if found.note.is_none() && noted == note && found.list == List::Absent {
+        if is_new && noted == note {
             let list = self.layout.spaces();
             let mut mark = redis::cmd("SADD");
             mark.arg(&list).arg(spaces_mark(self.layout.placement));
@@ -145,7 +151,31 @@ impl Store {
 
     /// What the list of spaces says of a space.
     pub(crate) async fn listed(&self, space: &Space) -> Result<Listed, Failure> {
-        Ok(self.look(Some(space)).await?.listed())
+        let found = self.look(Some(space)).await?;
+        if found.is_absent() && self.holds_no_record().await? {
+            return Ok(Listed::No);
+        }
+        Ok(found.listed())
+    }
+
+    /// Whether there is no data set.
+    pub(crate) async fn is_absent(&self) -> Result<bool, Failure> {
+        Ok(self.look(None).await?.is_absent() && self.holds_no_record().await?)
+    }
+
+    /// Whether one step over the keys of each server shows that there is no record.
+    async fn holds_no_record(&self) -> Result<bool, Failure> {
+        for place in self.servers.primaries().await? {
+            let step = match self.scan_keys(&place, START).await {
+                // A user who may not scan cannot rebuild the lists either.
+                Err(failure) if failure.is("NOPERM") => return Ok(true),
+                step => step?,
+            };
+            if !step.names.is_empty() || !step.is_last() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads the note and the head of the list of spaces.
@@ -208,12 +238,14 @@ enum List {
 }
 
 impl Found {
+    fn is_absent(&self) -> bool {
+        self.note.is_none() && self.list == List::Absent
+    }
+
     fn listed(&self) -> Listed {
         match self.list {
             _ if self.listed => Listed::Yes,
             List::Complete => Listed::No,
-            // There is no data set.
-            List::Absent if self.note.is_none() => Listed::No,
             List::Absent | List::Unmarked | List::Other => Listed::Unknown,
         }
     }

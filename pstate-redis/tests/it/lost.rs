@@ -49,8 +49,9 @@ async fn whatever_list_is_lost_is_rebuilt_by_the_next_call_that_needs_it() {
         put_in(&store, "other", "card:1").await;
         let all = own_keys(placement);
         let mut losses: Vec<Vec<&str>> = all.iter().map(|&name| vec![name]).collect();
-        // All but the note.
         losses.push(all[1..].to_vec());
+        losses.push(all[..2].to_vec());
+        losses.push(all.to_vec());
         for lost in losses {
             for new_handle in [false, true] {
                 for write_first in [false, true] {
@@ -107,6 +108,7 @@ async fn what_was_never_written_is_not_taken_for_lost() {
     for placement in PLACEMENTS {
         let server = Server::start();
         let store = connect(config(&server).placement(placement)).await.unwrap();
+        server.command(&["CONFIG", "RESETSTAT"]);
         assert_eq!(store.spaces().await.unwrap(), []);
         assert_eq!(scan_all(&store).await, Vec::<String>::new());
         assert_eq!(page(&store, "card:", 9).await.records, []);
@@ -117,6 +119,26 @@ async fn what_was_never_written_is_not_taken_for_lost() {
         let batch = Batch::atomic(deletes);
         store.write(&"other".parse().unwrap(), &batch).await.unwrap();
         assert_eq!(store.spaces().await.unwrap(), []);
+        let stats = server.command(&["INFO", "commandstats"]);
+        assert!(!stats.text().contains("cmdstat_scan:"), "{placement:?}: {stats:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_store_beside_many_keys_of_other_programs_is_complete_after_one_walk() {
+    for placement in PLACEMENTS {
+        let server = Server::start();
+        for n in 0..2_000 {
+            server.command(&["SET", &format!("other:{n}"), ""]);
+        }
+        let store = connect(config(&server).placement(placement)).await.unwrap();
+        put(&store, "card:1", "{}").await;
+        assert_eq!(scan_all(&store).await, ["card:1"]);
+        server.command(&["CONFIG", "RESETSTAT"]);
+        put(&store, "deck:1", "{}").await;
+        put_in(&store, "new", "card:1").await;
+        assert_eq!(scan_all(&store).await, ["card:1", "deck:1"]);
+        assert_eq!(store.spaces().await.unwrap().len(), 2);
         let stats = server.command(&["INFO", "commandstats"]);
         assert!(!stats.text().contains("cmdstat_scan:"), "{placement:?}: {stats:?}");
     }
