@@ -35,9 +35,19 @@ struct Wipe {
     end: Micros,
 }
 
+/// A time in which a process did not run.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    reader: Slot,
+    begin: Micros,
+    end: Micros,
+}
+
 /// What a read has found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
+    /// The first document that the process writes which has read.
+    pub(crate) reader: Slot,
     pub(crate) slot: Slot,
     pub(crate) begin: Micros,
     pub(crate) end: Micros,
@@ -50,6 +60,7 @@ pub(crate) struct Found {
 pub(crate) struct History {
     writes: BTreeMap<Slot, BTreeMap<u64, Written>>,
     wipes: Vec<Wipe>,
+    stops: Vec<Stop>,
     reads: Vec<Found>,
 }
 
@@ -67,6 +78,10 @@ impl History {
 
     pub(crate) fn wipe(&mut self, begin: Micros, end: Micros) {
         self.wipes.push(Wipe { begin, end });
+    }
+
+    pub(crate) fn stop(&mut self, reader: Slot, begin: Micros, end: Micros) {
+        self.stops.push(Stop { reader, begin, end });
     }
 
     pub(crate) fn read(&mut self, found: Found) {
@@ -89,9 +104,25 @@ impl History {
         self.wrong(found, 0)
     }
 
+    /// The bound of a read. The timers of a process that was stopped are late by as long, and have
+    /// caught up within the bound.
+    fn bound(&self, found: Found) -> Micros {
+        let late = |stop: &&Stop| {
+            stop.reader == found.reader && stop.begin < found.end && found.begin < stop.end + BOUND
+        };
+        match found.bound {
+            0 => 0,
+            bound => {
+                self.stops.iter().filter(late).map(|stop| stop.end - stop.begin).sum::<u64>()
+                    + bound
+            }
+        }
+    }
+
     /// What others take away may be read for as long as `wipe_bound`.
     fn wrong(&self, found: Found, wipe_bound: Micros) -> Option<String> {
-        let Found { slot, begin, end, number, bound } = found;
+        let Found { slot, begin, end, number, .. } = found;
+        let bound = self.bound(found);
         let none = BTreeMap::new();
         let writes = self.writes.get(&slot).unwrap_or(&none);
         let seen_by = begin.saturating_sub(bound);
@@ -141,7 +172,7 @@ mod tests {
     }
 
     fn read(begin: Micros, number: Option<u64>) -> Found {
-        Found { slot: 7, begin, end: begin + 1, number, bound: 0 }
+        Found { reader: 0, slot: 7, begin, end: begin + 1, number, bound: 0 }
     }
 
     #[test]
@@ -161,6 +192,18 @@ mod tests {
         let read = |begin| Found { bound: 10, ..read(begin, Some(1)) };
         assert_eq!(history.wrong_at_last(read(40)), None);
         assert!(history.wrong_at_last(read(41)).is_some());
+    }
+
+    #[test]
+    fn a_stopped_process_may_read_what_is_older_by_the_stop() {
+        let mut history = history();
+        history.stop(1, 31, 51);
+        let read = |reader, begin| Found { reader, bound: 10, ..read(begin, Some(1)) };
+        assert_eq!(history.wrong_at_last(read(1, 60)), None);
+        assert!(history.wrong_at_last(read(1, 61)).is_some());
+        assert!(history.wrong_at_last(read(0, 60)).is_some());
+        assert!(history.wrong_at_last(Found { bound: 0, ..read(1, 60) }).is_some());
+        assert!(history.wrong_at_last(read(1, 51 + BOUND)).is_some());
     }
 
     #[test]

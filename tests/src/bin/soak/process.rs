@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::arguments::{Slot, Task};
-use crate::history::{BOUND, Found, History};
+use crate::history::{BOUND, Found, History, now};
 
 /// How long a process may take to start, or to close its store and end.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -30,6 +30,8 @@ pub(crate) struct Reports {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    /// The first document that it writes.
+    reader: Slot,
     commands: Option<ChildStdin>,
     reports: Arc<Reports>,
     ready: Receiver<Vec<Found>>,
@@ -50,7 +52,7 @@ impl Process {
         let (to_us, ready) = channel();
         let (heard, own) = (Arc::clone(reports), task.writes.clone());
         thread::spawn(move || hear(lines.map_while(Result::ok), &own, &heard, &to_us));
-        Ok(Self { child, commands, reports: Arc::clone(reports), ready })
+        Ok(Self { child, reader: task.writes.start, commands, reports: Arc::clone(reports), ready })
     }
 
     /// Waits until it uses the store.
@@ -65,8 +67,18 @@ impl Process {
         let _ = self.commands.as_mut().map(|pipe| writeln!(pipe, "{command}"));
     }
 
+    /// Keeps it from running while `stopped` runs.
+    pub(crate) fn stop(&self, stopped: impl FnOnce()) -> Result<(), String> {
+        let begin = now();
+        self.signal("-STOP")?;
+        stopped();
+        self.signal("-CONT")?;
+        self.reports.history.lock().stop(self.reader, begin, now());
+        Ok(())
+    }
+
     /// Sends a signal, as `-STOP`.
-    pub(crate) fn signal(&self, signal: &str) -> Result<(), String> {
+    fn signal(&self, signal: &str) -> Result<(), String> {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         let done = status.map_err(|error| error.to_string())?;
         if done.success() { Ok(()) } else { Err(format!("kill {signal}: {done}")) }
@@ -133,7 +145,7 @@ fn hear(
                 let at_once = word == "last" || own.contains(&slot);
                 let bound = if at_once { 0 } else { BOUND };
                 let (begin, end, number) = (*begin, *end, *number);
-                let found = Found { slot, begin, end, number, bound };
+                let found = Found { reader: own.start, slot, begin, end, number, bound };
                 if word == "last" {
                     at_last.push(found);
                 } else {

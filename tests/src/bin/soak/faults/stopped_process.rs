@@ -1,5 +1,8 @@
 //! A process is stopped while it writes, and continues later.
 
+use std::thread;
+use std::time::Duration;
+
 use crate::backend::Backend;
 use crate::fault::Fault;
 use crate::round::Round;
@@ -18,10 +21,9 @@ impl Fault for StoppedProcess {
     fn inject(&self, round: &mut Round) -> Result<(), String> {
         for _ in 0..5 {
             round.pause(1..100);
-            round.workers[0].signal("-STOP")?;
+            let stop = Duration::from_millis(round.rng.u64(50..400));
+            round.workers[0].stop(|| thread::sleep(stop))?;
             round.count();
-            round.pause(50..400);
-            round.workers[0].signal("-CONT")?;
         }
         Ok(())
     }
