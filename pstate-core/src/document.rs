@@ -7,7 +7,7 @@ mod learned;
 mod references;
 pub(crate) mod size;
 
-pub(crate) use derived::Derived;
+pub(crate) use derived::{Dependent, Derived};
 pub(crate) use document::CacheOwner;
 pub use document::Document;
 pub(crate) use document::parse;

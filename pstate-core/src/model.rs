@@ -23,8 +23,8 @@ pub(crate) use editor::{DocumentEditor, add_references, edit_typed, remove_refer
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use json::Object;
 pub(crate) use json::{MemberName, VERSION_MEMBER};
+pub(crate) use key::KeyMap;
 pub use key::{Key, KeyRef};
-pub(crate) use key::{KeyMap, KeySet};
 pub(crate) use name::{Excerpt, FieldName, Shown};
 pub(crate) use parse_key::check_prefix;
 pub use record::{Batch, BatchMode, Change, Expect, Outcome, Record, Revision, Write};

@@ -1,6 +1,7 @@
 //! Preloading: which references to follow, and what was loaded.
 
 mod filter;
+mod graph;
 mod loaded;
 mod n_plus_one;
 mod order;
@@ -18,5 +19,6 @@ pub use order::Order;
 pub use plan::Explanation;
 pub use spec::{Path, Preload};
 
+pub(crate) use graph::Graph;
 pub(crate) use plan::Plan;
 pub(crate) use walk::Walk;

@@ -1,5 +1,7 @@
 //! Following references.
 
+mod unchanged;
+
 use std::collections::BTreeMap;
 
 use pstate::schema::{Entity, has_many};

@@ -21,8 +21,8 @@
 //! - When it is only known that others have written, what was loaded before carries an
 //!   [epoch](super::epochs) below the minimum: it is a miss, and a flight of such an epoch is not
 //!   joined.
-//! - [Resolved values](super::resolved) become invalid when a document in them is written or
-//!   changed.
+//! - [Resolved values](super::resolved) and [kept graphs](super::graphs) become invalid when a
+//!   document in them is written or changed.
 //! - Loads and writes run to their end even if the caller goes away (see
 //!   [`shield`](crate::runtime::shield)). Should one be lost all the same, because the runtime shut
 //!   down or the adapter panicked, a load unregisters its flight, and a write leaves its mark: the
@@ -38,9 +38,10 @@ use super::counters::CacheCounters;
 use super::entry::{ByBytes, CountEvictions, Entry, Eviction};
 use super::epochs::Epochs;
 use super::flight::Flight;
+use super::graphs::Graphs;
 use super::key::{CacheKey, CacheKeyRef};
-use super::pending::Shard;
-use super::resolved::{Resolved, UnusedDependencies};
+use super::pending::{KeyDependent, Shard};
+use super::resolved::UnusedDependencies;
 use crate::document::{CacheOwner, Document};
 use crate::model::{Error, ErrorKind, KeyRef, Result, Space};
 use crate::runtime::{Mutex, MutexGuard, RandomState};
@@ -53,7 +54,10 @@ const CACHE_SHARDS: usize = 16;
 /// After how many hits of one entity type a reader yields: some 30 µs of hits, 0.3 ms where each
 /// has to come from main memory. A yield costs up to 5 µs if no other task is ready: the runtime
 /// asks the operating system for events.
-const HITS_PER_YIELD: u64 = 1_024;
+pub(super) const HITS_PER_YIELD: u64 = 1_024;
+
+/// Which part of the bytes is for the links of kept graphs.
+const GRAPHS_SHARE: u64 = 8;
 
 /// How many locks the loads and writes under way are spread over.
 const PENDING_SHARDS: usize = 64;
@@ -104,6 +108,7 @@ pub(crate) struct Cache {
     /// How often something was put into the cache. It is raised after that has happened, so a
     /// look-up that began with today's number has seen it all.
     insertions: AtomicU64,
+    graphs: Graphs,
     unused_dependencies: UnusedDependencies,
     max_bytes: u64,
     hasher: RandomState,
@@ -125,7 +130,7 @@ impl CacheOwner for Cache {
         // Under the lock, so that the entry is not replaced or removed in between, but for an
         // eviction.
         let shard = self.shard(&key);
-        let mut eviction = self.eviction(&key);
+        let mut eviction = self.eviction(&key, Some(document));
         if let Some(entry) = self.entries.peek(&key)
             && entry.document.is_some_and(|cached| cached.is(document))
         {
@@ -139,8 +144,11 @@ impl CacheOwner for Cache {
 }
 
 impl Cache {
-    /// A cache that holds documents of at most `max_bytes` altogether; none with 0.
+    /// A cache that holds documents, and what was made from them, of at most `max_bytes`
+    /// altogether; none with 0.
     pub(crate) fn new(max_bytes: u64, telemetry: Arc<Telemetry>) -> Result<Arc<Self>> {
+        let for_graphs = max_bytes / GRAPHS_SHARE;
+        let max_bytes = max_bytes - for_graphs;
         // A few hundred bytes a document is the usual case; the estimate only sizes the tables.
         let items = usize::try_from(max_bytes / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
         let options = OptionsBuilder::new()
@@ -154,6 +162,7 @@ impl Cache {
         let evictions = CountEvictions(counters.clone());
         let entries =
             quick_cache::sync::Cache::with_options(options, ByBytes, hasher.clone(), evictions);
+        let graphs = Graphs::new(for_graphs, hasher.clone())?;
         let shards = (0..PENDING_SHARDS).map(|_| Mutex::default()).collect();
         Ok(Arc::new_cyclic(|this: &Weak<Self>| {
             let owner: Weak<dyn CacheOwner> = this.clone();
@@ -161,6 +170,7 @@ impl Cache {
                 entries,
                 shards,
                 insertions: AtomicU64::new(0),
+                graphs,
                 unused_dependencies: UnusedDependencies::default(),
                 max_bytes,
                 hasher,
@@ -314,6 +324,9 @@ impl Cache {
         let removed = self.entries.remove(key);
         if let Some((_, entry)) = &removed {
             self.counters.at(entry.counted).invalidated();
+            if let Some(document) = &entry.document {
+                document.leave_cache(true);
+            }
         }
         removed.is_some()
     }
@@ -324,18 +337,18 @@ impl Cache {
         let counted = self.counters.index(key.key.entity_type());
         self.counters.at(counted).inserted();
         if let Some(document) = &document {
-            document.attach_to(&self.owner, &key.space);
+            document.enter_cache(&self.owner, &key.space);
         }
-        let mut eviction = self.eviction(key);
+        let mut eviction = self.eviction(key, document.as_ref());
         let entry = Entry::new(document, counted, epoch);
         self.entries.insert_with_lifecycle(key.clone(), entry, &mut eviction);
         self.insertions.fetch_add(1, Release);
         eviction
     }
 
-    /// What leaves for an entry of this key.
-    fn eviction(&self, key: &CacheKey) -> Eviction {
-        Eviction::for_entry_of(key, self.telemetry.is_observed())
+    /// What leaves for an entry of this key with this document.
+    fn eviction(&self, key: &CacheKey, document: Option<&Document>) -> Eviction {
+        Eviction::for_entry_of(key, document, self.telemetry.is_observed())
     }
 
     /// Emits what was kept; the caller holds no lock.
@@ -364,21 +377,33 @@ impl Cache {
         self.shards[shard].lock()
     }
 
-    /// Notes that a document is going to be part of a resolved value; invalidates the value at once
-    /// if a write of the document is under way.
-    pub(super) fn add_dependent(&self, key: &CacheKey, resolved: &Arc<Resolved>) {
+    /// Notes that something is going to be made from what is stored under a key; invalidates it at
+    /// once if a write of the key is under way.
+    pub(super) fn add_dependent(&self, key: &CacheKey, dependent: Weak<dyn KeyDependent>) {
         let mut shard = self.shard(key);
-        if shard.is_written(key) {
-            resolved.invalidate();
+        if shard.is_written(key)
+            && let Some(dependent) = dependent.upgrade()
+        {
+            dependent.invalidate();
         }
-        shard.add_dependent(key, resolved);
+        shard.add_dependent(key, dependent);
+    }
+
+    /// Whether it is cached that nothing is stored under a key, by `min_epoch` or later.
+    pub(super) fn knows_absence(&self, key: &CacheKey, min_epoch: u64) -> bool {
+        let entry = self.entries.peek(key);
+        entry.is_some_and(|entry| entry.document.is_none() && entry.epoch >= min_epoch)
+    }
+
+    pub(super) fn graphs(&self) -> &Graphs {
+        &self.graphs
     }
 
     pub(super) fn unused_dependencies(&self) -> UnusedDependencies {
         self.unused_dependencies.clone()
     }
 
-    /// Forgets which documents were part of resolved values that are gone.
+    /// Forgets what was noted for values that are gone.
     pub(super) fn forget_unused_dependencies(&self) {
         let unused = std::mem::take(&mut *self.unused_dependencies.lock());
         for key in unused {
@@ -386,7 +411,7 @@ impl Cache {
         }
     }
 
-    /// How many documents are noted as parts of resolved values.
+    /// Of how many keys it is noted that something was made from them.
     #[cfg(all(test, not(feature = "_shuttle")))]
     pub(crate) fn dependencies(&self) -> usize {
         self.forget_unused_dependencies();
@@ -404,12 +429,12 @@ impl Cache {
     /// makes room.
     pub(crate) fn is_full(&self, evicted_before: u64) -> bool {
         let evicted = self.counters.evicted_documents() - evicted_before;
-        evicted > self.len() as u64 / 32 && self.bytes() >= self.max_bytes / 2
+        evicted > self.len() as u64 / 32 && self.entries.weight() >= self.max_bytes / 2
     }
 
-    /// How many bytes the cached documents take.
+    /// How many bytes the cached documents take, and what was made from them.
     pub(crate) fn bytes(&self) -> u64 {
-        self.entries.weight()
+        self.entries.weight() + self.graphs.bytes()
     }
 
     /// How many documents, or absences, are cached.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
+use super::cache::HITS_PER_YIELD;
+
 /// Types come from keys, and those from users: beyond this many they are counted together.
 const MAX_TYPES: u16 = 256;
 
@@ -32,6 +34,12 @@ impl TypeCounters {
     #[inline]
     pub(super) fn hit(&self) -> u64 {
         self.hits.fetch_add(1, Relaxed)
+    }
+
+    /// Counts several more. Whether a reader should [yield](super::cache::HITS_PER_YIELD) for them.
+    pub(super) fn hits_at_once(&self, count: u64) -> bool {
+        let before = self.hits.fetch_add(count, Relaxed);
+        before / HITS_PER_YIELD != (before + count) / HITS_PER_YIELD
     }
 
     pub(super) fn miss(&self) {
@@ -89,7 +97,7 @@ impl TypeCounters {
 
 /// Which counters belong to an entity type; kept beside what is cached, where an `Arc` would have
 /// to be counted on each hit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TypeIndex(u16);
 
 /// The counters of all entity types that were seen.

@@ -47,6 +47,8 @@ impl Weighter<CacheKey, Entry> for ByBytes {
 pub(super) struct Eviction {
     /// The key of what comes: an earlier entry of that key is replaced, and not evicted.
     comes: Option<CacheKey>,
+    /// The document that comes, which may be there already.
+    document: Option<Document>,
     /// What comes has to leave itself, since it is too large.
     leaves_itself: bool,
     /// Whether an observer wants to know which entries leave.
@@ -55,13 +57,23 @@ pub(super) struct Eviction {
 }
 
 impl Eviction {
-    /// What leaves for an entry of this key.
-    pub(super) fn for_entry_of(key: &CacheKey, observed: bool) -> Self {
-        Self { comes: Some(key.clone()), observed, ..Self::default() }
+    /// What leaves for an entry of this key with this document.
+    pub(super) fn for_entry_of(
+        key: &CacheKey,
+        document: Option<&Document>,
+        observed: bool,
+    ) -> Self {
+        Self { comes: Some(key.clone()), document: document.cloned(), observed, ..Self::default() }
+    }
+
+    fn is_for(&self, document: &Document) -> bool {
+        self.document.as_ref().is_some_and(|comes| comes.is(document))
     }
 }
 
-/// Counts the entries that leave.
+/// Counts the entries that leave, and makes their documents notify those that depend on them. It
+/// is called under the lock of the table's part, so no write of an evicted document can begin
+/// before that.
 #[derive(Clone)]
 pub(super) struct CountEvictions(pub(super) Arc<CacheCounters>);
 
@@ -77,6 +89,11 @@ impl Lifecycle<CacheKey, Entry> for CountEvictions {
         // One that replaces another and is too large leaves twice, which counts once.
         let replaced =
             eviction.comes.as_ref() == Some(&key) && !std::mem::take(&mut eviction.leaves_itself);
+        if let Some(document) = &entry.document
+            && !(replaced && eviction.is_for(document))
+        {
+            document.leave_cache(replaced);
+        }
         if !replaced {
             self.0.evicted(entry.counted, entry.document.is_some());
             eviction.evicted.extend(eviction.observed.then_some(key));

@@ -20,6 +20,9 @@ use crate::storage::{Adapter, ChangeSubscription, ChangedRecord, Changes};
 /// causes at most 20 polls per bound.
 const POLLS_PER_BOUND: u32 = 20;
 
+/// How late a timer may be: its own millisecond, and another until its task runs.
+const TIMER_LATENESS: Duration = Duration::from_millis(2);
+
 /// How long a read waits for the change feed before it asks the store instead of the cache.
 const FEED_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -344,13 +347,13 @@ impl Freshness {
                 () = sleep_until(due) => {}
                 () = self.wanted.notified() => {}
             }
-            let left = bound.saturating_sub(state.polled.elapsed());
+            let left = bound.saturating_sub(TIMER_LATENESS + state.polled.elapsed());
             let answer = {
                 let mut poll = pin!(self.poll(state));
                 if let Ok(answer) = timeout(left, poll.as_mut()).await {
                     answer
                 } else {
-                    // The bound has passed: readers have to wait for the answer now.
+                    // The bound is about to pass: readers have to wait for the answer now.
                     self.cache.epochs().close_fast_path();
                     poll.await
                 }

@@ -1,4 +1,5 @@
-//! The protocol alone, on one key: of two tasks in *all* schedules that there are.
+//! The protocol alone, on one key and a graph of that alone: of two tasks in *all* schedules that
+//! there are.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,14 +13,16 @@ use shuttle::{Config, Runner};
 
 use std::sync::Arc;
 
-use self::Task::{Change, ChangeBack, Expire, KeepUnchecked, Load, LoseLoad, Write};
+use self::Task::{Change, ChangeBack, Expire, KeepUnchecked, Load, LoseLoad, Preload, Write};
 use super::cache::Cache;
 use super::flight::FlightResults;
+use super::graphs::Known;
 use super::key::CacheKey;
 use super::load_guard::{Announced, LoadGuard};
 use super::write_guard::WriteGuard;
 use crate::document::Document;
 use crate::model::{Record, Revision, Space};
+use crate::preload::{self, Plan, Walk};
 use crate::storage::ChangedTo;
 use crate::telemetry::{Telemetry, Thresholds};
 
@@ -37,6 +40,8 @@ enum Task {
     Load,
     /// A load that gets lost.
     LoseLoad,
+    /// A preload of the document alone: of the graph that is kept, or of one that it keeps.
+    Preload,
     Write,
     /// Another process writes, and the cache learns which record has changed.
     Change,
@@ -73,7 +78,8 @@ impl Model {
 
     async fn run(self: Arc<Self>, task: Task) {
         match task {
-            Load | LoseLoad | KeepUnchecked => self.load(task).await,
+            Load | LoseLoad | KeepUnchecked => drop(self.load(task).await),
+            Preload => self.preload().await,
             Write => self.write(),
             Change => self.write_elsewhere(|cache, number| {
                 cache.changed(&key(), ChangedTo::Revision(revision(number)));
@@ -83,8 +89,28 @@ impl Model {
         }
     }
 
+    async fn preload(&self) {
+        let acknowledged = self.acknowledged.load(SeqCst);
+        let (preload, min_epoch) = (preload::Preload::new(), self.cache.epochs().min_epoch());
+        match self.cache.known_graph(&key(), &preload, min_epoch) {
+            Some(Known::Unchanged(graph, _)) => {
+                let number = graph.documents()[0].version();
+                assert!(
+                    number >= acknowledged,
+                    "{number} was in a graph that was kept after {acknowledged} was acknowledged"
+                );
+            }
+            Some(Known::Changed(_)) | None => {
+                let Some(document) = self.load(Load).await else { return };
+                let plan = Plan::new(&preload).unwrap();
+                let (graph, _) = Walk::new(&plan, None, document).finish();
+                self.cache.keep_graph(key(), &preload, &Arc::new(graph), min_epoch);
+            }
+        }
+    }
+
     /// Fails if what it loads is older than a write that was acknowledged before.
-    async fn load(&self, task: Task) {
+    async fn load(&self, task: Task) -> Option<Document> {
         let acknowledged = self.acknowledged.load(SeqCst);
         let mut guard = LoadGuard::new(&self.cache, &Space::default());
         let (CacheKey { space, key }, min_epoch) = (key(), self.cache.epochs().min_epoch());
@@ -97,13 +123,13 @@ impl Model {
             Announced::Elsewhere(other, at) => match other.join(at).await.0 {
                 Ok(loaded) => loaded,
                 // It was lost.
-                Err(_) => return,
+                Err(_) => return None,
             },
             Announced::Here(_) => {
                 let epoch = guard.flight().epoch();
                 let loaded = Some(document(self.store.load(SeqCst)));
                 if matches!(task, LoseLoad) {
-                    return;
+                    return None;
                 }
                 let results: FlightResults = Arc::from([Ok(loaded.clone())]);
                 guard.finish(&results);
@@ -114,11 +140,12 @@ impl Model {
                 loaded
             }
         };
-        let number = loaded.unwrap().version();
+        let number = loaded.as_ref().unwrap().version();
         assert!(
             number >= acknowledged,
             "{number} was loaded after {acknowledged} was acknowledged"
         );
+        loaded
     }
 
     fn write(&self) {
@@ -159,6 +186,9 @@ fn check<const N: usize>(scheduler: impl Scheduler + 'static, tasks: [Task; N]) 
                 task.await.unwrap();
             }
             model.load(Load).await;
+            // The second one finds the graph that the first one has kept.
+            model.preload().await;
+            model.preload().await;
         });
         assert!(model.cache.shard(&key()).pending.is_empty());
     });
@@ -170,8 +200,8 @@ fn in_every_schedule(tasks: [Task; 2]) {
     check(DfsScheduler::new(None, false), tasks);
 }
 
-/// Three have too many.
-fn in_many_schedules(tasks: [Task; 3]) {
+/// Three have too many, and so have two of which one is a preload.
+fn in_many_schedules<const N: usize>(tasks: [Task; N]) {
     check(RandomScheduler::new(5_000), tasks);
 }
 
@@ -205,6 +235,21 @@ fn three_tasks_in_many_schedules() {
         [Load, Load, ChangeBack],
         [Load, Load, Expire],
         [Load, Write, Expire],
+    ] {
+        in_many_schedules(tasks);
+    }
+}
+
+#[test]
+fn preloads_in_many_schedules() {
+    for tasks in [[Preload, Write], [Preload, Change], [Preload, Expire], [Preload, LoseLoad]] {
+        in_many_schedules(tasks);
+    }
+    for tasks in [
+        [Preload, Preload, Write],
+        [Preload, Write, Write],
+        [Preload, Preload, Change],
+        [Preload, Load, Expire],
     ] {
         in_many_schedules(tasks);
     }

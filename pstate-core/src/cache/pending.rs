@@ -1,11 +1,10 @@
-//! Loads and writes under way, and the resolved values that documents are part of.
+//! Loads and writes under way, and what was made from documents.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use super::flight::Flight;
 use super::key::CacheKey;
-use super::resolved::Resolved;
 use crate::runtime::RandomState;
 use crate::storage::ChangedTo;
 
@@ -20,12 +19,20 @@ pub(super) struct Pending {
     pub(super) overlapped: bool,
 }
 
+/// What was made from what is stored under several keys, and becomes invalid with a change of one.
+pub(super) trait KeyDependent: Send + Sync {
+    /// Whether it was made of what is stored now under a key.
+    fn has(&self, key: &CacheKey, now: ChangedTo) -> bool;
+
+    fn invalidate(&self);
+}
+
 /// A part of the keys, behind one lock.
 #[derive(Default)]
 pub(super) struct Shard {
     pub(super) pending: HashMap<CacheKey, Pending, RandomState>,
-    /// The resolved values that a document is part of.
-    pub(super) dependents: HashMap<CacheKey, Vec<Weak<Resolved>>, RandomState>,
+    /// What was made from what is stored under a key.
+    pub(super) dependents: HashMap<CacheKey, Vec<Weak<dyn KeyDependent>>, RandomState>,
 }
 
 impl Shard {
@@ -34,30 +41,30 @@ impl Shard {
         self.pending.get(key).is_some_and(|pending| pending.writers > 0)
     }
 
-    /// Notes that a document is part of a resolved value.
-    pub(super) fn add_dependent(&mut self, key: &CacheKey, resolved: &Arc<Resolved>) {
-        self.dependents.entry(key.clone()).or_default().push(Arc::downgrade(resolved));
+    /// Notes that something is made from what is stored under a key.
+    pub(super) fn add_dependent(&mut self, key: &CacheKey, dependent: Weak<dyn KeyDependent>) {
+        self.dependents.entry(key.clone()).or_default().push(dependent);
     }
 
-    /// Invalidates the resolved values that hold another revision of a document than is stored now.
+    /// Invalidates what was made from something else than is stored now under a key.
     pub(super) fn invalidate_dependents(&mut self, key: &CacheKey, now: ChangedTo) {
-        self.retain_dependents(key, |resolved| {
-            let valid = resolved.has(key, now);
+        self.retain_dependents(key, |dependent| {
+            let valid = dependent.has(key, now);
             if !valid {
-                resolved.invalidate();
+                dependent.invalidate();
             }
             valid
         });
     }
 
-    /// Forgets the resolved values that are gone.
+    /// Forgets the dependents that are gone.
     pub(super) fn forget_unused(&mut self, key: &CacheKey) {
         self.retain_dependents(key, |_| true);
     }
 
-    fn retain_dependents(&mut self, key: &CacheKey, retain: impl Fn(&Resolved) -> bool) {
+    fn retain_dependents(&mut self, key: &CacheKey, retain: impl Fn(&dyn KeyDependent) -> bool) {
         let Some(dependents) = self.dependents.get_mut(key) else { return };
-        dependents.retain(|dependent| dependent.upgrade().is_some_and(|it| retain(&it)));
+        dependents.retain(|dependent| dependent.upgrade().is_some_and(|it| retain(&*it)));
         if dependents.is_empty() {
             self.dependents.remove(key);
         }

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use serde_json::Value;
 
 use super::key::CacheKey;
+use super::pending::KeyDependent;
 use crate::document::{Derived, size};
 use crate::model::Revision;
 use crate::runtime::Mutex;
@@ -58,6 +59,23 @@ impl Dependencies {
         self.all.push(Dependency { key, revision: None });
     }
 
+    /// Whether a document is what was noted of it.
+    pub(super) fn has(&self, key: &CacheKey, now: ChangedTo) -> bool {
+        let at = self.all.binary_search_by(|dependency| order(&dependency.key).cmp(&order(key)));
+        at.is_ok_and(|at| now.is_still(self.all[at].revision))
+    }
+
+    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &CacheKey> {
+        self.all.iter().map(|dependency| &dependency.key)
+    }
+
+    /// How many bytes of memory they take, with the cache's notes of them.
+    pub(super) fn weight(&self) -> usize {
+        let noted = size_of::<Dependency>() + size_of::<(CacheKey, Vec<Weak<dyn KeyDependent>>)>();
+        let each = noted + size::allocation(size_of::<Weak<dyn KeyDependent>>());
+        self.all.len() * each
+    }
+
     /// Notes what was read of each.
     pub(super) fn set_revisions(&mut self, revision: impl Fn(&CacheKey) -> Option<Revision>) {
         for dependency in &mut self.all {
@@ -84,17 +102,15 @@ impl Resolved {
         // Only the call that makes it sets it.
         _ = self.made.set(Made { value, dependencies });
     }
+}
 
-    pub(super) fn invalidate(&self) {
+impl KeyDependent for Resolved {
+    fn invalidate(&self) {
         self.valid.store(false, SeqCst);
     }
 
-    /// Whether it was made of what is stored now.
-    pub(super) fn has(&self, key: &CacheKey, now: ChangedTo) -> bool {
-        let Some(made) = self.made.get() else { return false };
-        let all = &made.dependencies.all;
-        let at = all.binary_search_by(|dependency| order(&dependency.key).cmp(&order(key)));
-        at.is_ok_and(|at| now.is_still(all[at].revision))
+    fn has(&self, key: &CacheKey, now: ChangedTo) -> bool {
+        self.made.get().is_some_and(|made| made.dependencies.has(key, now))
     }
 }
 
@@ -108,11 +124,8 @@ impl Derived for Resolved {
 
     fn weight(&self) -> usize {
         let Some(made) = self.made.get() else { return 0 };
-        // Of each dependency what is here, and the cache's note of it.
-        let noted = size_of::<Dependency>() + size_of::<(CacheKey, Vec<Weak<Self>>)>();
-        let each = noted + size::allocation(size_of::<Weak<Self>>());
         let value = size::allocation(size_of::<Value>()) + size::tree(&made.value);
-        value + made.dependencies.all.len() * each + size::allocation(size_of::<Self>())
+        value + made.dependencies.weight() + size::allocation(size_of::<Self>())
     }
 }
 

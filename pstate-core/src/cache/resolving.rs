@@ -32,7 +32,7 @@ impl Resolving {
     /// Notes documents that are going to be read.
     pub(crate) fn depend_on(&mut self, keys: impl IntoIterator<Item = CacheKey>) {
         for key in keys {
-            self.cache.add_dependent(&key, &self.resolved);
+            self.cache.add_dependent(&key, Arc::<Resolved>::downgrade(&self.resolved));
             self.dependencies.add(key);
         }
     }

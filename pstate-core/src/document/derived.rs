@@ -1,4 +1,4 @@
-//! Values that are made from a document and others, and kept with it.
+//! What is made from a document and others.
 
 use std::sync::Arc;
 
@@ -13,4 +13,14 @@ pub(crate) trait Derived: Send + Sync {
 
     /// How many bytes of memory it takes.
     fn weight(&self) -> usize;
+}
+
+/// What was made from documents, and has to know when the cache no longer holds one of them. The
+/// cache's locks may be held.
+pub(crate) trait Dependent: Send + Sync {
+    /// A document was changed, or may have been.
+    fn document_changed(&self);
+
+    /// The cache had to make room, and would not learn of a change any more.
+    fn document_evicted(&self);
 }

@@ -1,7 +1,7 @@
 //! Documents: JSON objects as they are stored, read on demand.
 
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::derived::Derived;
+use super::derived::{Dependent, Derived};
 use super::learned::Learned;
 use super::references::MemberReferences;
 use super::{references, size};
@@ -35,8 +35,10 @@ struct Inner {
     shown: Shown,
     bytes: Arc<[u8]>,
     learned: Learned,
-    /// The cache that holds it, if one does, and the space that it holds it in.
+    /// The cache that holds it, or has held it, and the space that it holds it in.
     owner: OnceLock<(Weak<dyn CacheOwner>, Space)>,
+    /// Whether the cache holds it: then nothing newer was acknowledged, as far as the cache knows.
+    is_cached: AtomicBool,
 }
 
 /// How what is shown relates to what is stored under the revision.
@@ -101,6 +103,7 @@ impl Document {
                 bytes,
                 learned: Learned::default(),
                 owner: OnceLock::new(),
+                is_cached: AtomicBool::new(false),
             }),
         }
     }
@@ -248,14 +251,39 @@ impl Document {
         own + self.inner.learned.bytes()
     }
 
-    /// Registers the cache to notify when this document grows. What was built before, or at the
-    /// same time, is in the [weight](Self::weight) that is read afterwards.
-    pub(crate) fn attach_to(&self, owner: &Weak<dyn CacheOwner>, space: &Space) {
+    /// The cache is going to hold this document. Registers it to be notified when the document
+    /// grows. What was built before, or at the same time, is in the [weight](Self::weight) that is
+    /// read afterwards.
+    pub(crate) fn enter_cache(&self, owner: &Weak<dyn CacheOwner>, space: &Space) {
+        self.inner.is_cached.store(true, Ordering::SeqCst);
         // A document belongs to one handle, which has one cache: an owner that is set is this one.
         _ = self.inner.owner.set((owner.clone(), space.clone()));
         // Pairs with the fence in `notify_owner`: either this caller sees what was built, or the
         // builder sees this owner.
         fence(Ordering::SeqCst);
+    }
+
+    /// The cache no longer holds this document, because it was changed or had to make room.
+    pub(crate) fn leave_cache(&self, changed: bool) {
+        // Before the dependents are notified: one that is added afterwards sees it.
+        self.inner.is_cached.store(false, Ordering::SeqCst);
+        for dependent in self.inner.learned.take_dependents() {
+            match dependent.upgrade() {
+                Some(dependent) if changed => dependent.document_changed(),
+                Some(dependent) => dependent.document_evicted(),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn is_cached(&self) -> bool {
+        self.inner.is_cached.load(Ordering::SeqCst)
+    }
+
+    /// Notifies a dependent when this document leaves the cache. One that adds itself has to look
+    /// whether the document [is cached](Self::is_cached) afterwards.
+    pub(crate) fn add_dependent(&self, dependent: Weak<dyn Dependent>) {
+        self.inner.learned.add_dependent(dependent);
     }
 
     /// The document with its references expanded `depth` levels deep, if that is known and valid;

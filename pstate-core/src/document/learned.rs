@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use serde_json::Value;
 
-use super::derived::Derived;
+use super::derived::{Dependent, Derived};
 use super::references::MemberReferences;
 use super::size;
 use crate::model::Key;
@@ -28,7 +28,9 @@ pub(super) struct Learned {
     references: Mutex<Vec<(Box<str>, MemberReferences)>>,
     /// The document with its references expanded, as the last call asked for it.
     derived: Mutex<Option<Arc<dyn Derived>>>,
-    /// How many bytes all of it takes.
+    /// What was made from this document and others, and is kept elsewhere.
+    dependents: Mutex<Vec<Weak<dyn Dependent>>>,
+    /// How many bytes all of it takes, but for the dependents, which count their own.
     bytes: AtomicUsize,
 }
 
@@ -127,6 +129,18 @@ impl Learned {
         let replaced = self.derived.lock().replace(derived);
         let freed = replaced.map_or(0, |replaced| replaced.weight());
         self.bytes.fetch_sub(freed, Relaxed);
+    }
+
+    pub(super) fn add_dependent(&self, dependent: Weak<dyn Dependent>) {
+        let mut dependents = self.dependents.lock();
+        if dependents.len() == dependents.capacity() {
+            dependents.retain(|dependent| dependent.strong_count() > 0);
+        }
+        dependents.push(dependent);
+    }
+
+    pub(super) fn take_dependents(&self) -> Vec<Weak<dyn Dependent>> {
+        std::mem::take(&mut *self.dependents.lock())
     }
 
     fn add(&self, bytes: usize) -> usize {

@@ -1,26 +1,61 @@
-//! Loading a graph: a preload, level by level.
+//! Loading a graph: a preload, level by level, or what of it has changed since the last one.
 
 use std::slice;
+use std::sync::Arc;
+
+use tokio::task::yield_now;
 
 use super::engine::Engine;
-use crate::cache::CachePolicy;
+use crate::cache::{ALL_STALE, CacheKey, CachePolicy, Known, MOST_CHANGED};
 use crate::model::{Excerpt, Key, Result};
-use crate::preload::{Loaded, Plan, Walk};
+use crate::preload::{Graph, Loaded, Plan, Preload, Walk};
 use crate::telemetry::{Call, Event, Operation, OperationSpan};
 
-/// Carries out a plan from the document under `key`: one load for it, and one for each level of
-/// references.
+/// Carries out a preload from the document under `key`: one load for it, and one for each level of
+/// references. Those that have not changed since the last time are not looked up.
 pub(crate) async fn load_graph(
     engine: &Engine,
     call: Call<'_>,
     key: &Key,
-    plan: &Plan,
+    preload: &Preload,
     policy: CachePolicy,
 ) -> Result<Option<Loaded>> {
+    let min_epoch = engine.wait_until_fresh(policy).await;
+    let place = CacheKey { space: call.space().clone(), key: key.clone() };
+    // Observers and the detector of single reads see each document; a closure may decide otherwise
+    // each time.
+    let is_known = min_epoch != ALL_STALE
+        && !engine.telemetry().is_observed()
+        && !engine.detects_single_reads()
+        && !preload.has_closures();
+    let known = is_known.then(|| engine.cache().known_graph(&place, preload, min_epoch)).flatten();
+    let changed = match known {
+        Some(Known::Unchanged(graph, should_yield)) => {
+            engine.check_open()?;
+            if should_yield {
+                yield_now().await;
+            }
+            engine.counters().preloads.record(graph.keys(), 0);
+            let loaded = Loaded::new(graph, Vec::new(), 0);
+            warn_of_unmatched(call, key, &loaded);
+            return Ok(Some(loaded));
+        }
+        Some(Known::Changed(graph)) => Some(graph),
+        None => None,
+    };
+
+    let plan = Plan::new(preload).map_err(|error| call.locate(error))?;
     let operation = engine.operation(call, Operation::Preload, 1);
     let mut cost = Cost::default();
-    let walk = walk(engine, &operation, key, plan, policy, &mut cost);
-    let loaded = operation.run(walk).await;
+    let load = async {
+        if let Some(changed) = changed
+            && let Some(loaded) = update(engine, &operation, &changed, policy, &mut cost).await?
+        {
+            return Ok(Some(loaded));
+        }
+        walk(engine, &operation, key, &plan, policy, &mut cost).await
+    };
+    let loaded = operation.run(load).await;
     let Cost { levels, keys, round_trips } = cost;
     engine.counters().preloads.record(keys, round_trips);
     let duration = operation.end(Some(key.borrow()), keys);
@@ -28,7 +63,37 @@ pub(crate) async fn load_graph(
         let (space, key, error) = (call.space(), key.borrow(), loaded.as_ref().err());
         operation.emit(&Event::Preload { space, key, levels, keys, round_trips, error, duration });
     }
-    loaded
+    let loaded = loaded?;
+    if let Some(loaded) = &loaded {
+        // What was read from the store is not likely to be asked for again before it changes.
+        if is_known && loaded.round_trips() == 0 && loaded.failures().is_empty() {
+            engine.cache().keep_graph(place, preload, loaded.graph(), min_epoch);
+        }
+        warn_of_unmatched(call, key, loaded);
+    }
+    Ok(loaded)
+}
+
+/// Loads what has changed of a graph; `None` if the rest of it is not what a preload would find.
+async fn update(
+    engine: &Engine,
+    operation: &OperationSpan<'_>,
+    graph: &Arc<Graph>,
+    policy: CachePolicy,
+    cost: &mut Cost,
+) -> Result<Option<Loaded>> {
+    let Some(changed) = graph.changed(MOST_CHANGED) else { return Ok(None) };
+    let keys: Vec<Key> = changed.iter().map(|&at| graph.documents()[at].key().clone()).collect();
+    let loads = engine.load(operation, &keys, policy).await;
+    let mut documents = Vec::with_capacity(keys.len());
+    for document in loads.documents {
+        // The walk says which path leads to it.
+        let Ok(Some(document)) = document else { return Ok(None) };
+        documents.push(document);
+    }
+    let Some(graph) = graph.replace(changed.into_iter().zip(documents)) else { return Ok(None) };
+    cost.add(graph.keys(), loads.round_trips);
+    Ok(Some(Loaded::new(graph.into(), Vec::new(), loads.round_trips)))
 }
 
 async fn walk(
@@ -48,19 +113,21 @@ async fn walk(
         let level = engine.load(operation, &wanted, policy).await;
         cost.add(wanted.len(), level.round_trips);
         cost.levels += 1;
-        walk.advance(&wanted, level.documents, level.round_trips)?;
+        walk.advance(level.documents)?;
     }
-    let mut loaded = walk.finish();
-    loaded.count_root(root.round_trips);
+    let mut loaded = Loaded::from_walk(walk, cost.round_trips);
     loaded.map_failures(|error| operation.locate(error));
+    Ok(Some(loaded))
+}
+
+fn warn_of_unmatched(call: Call<'_>, key: &Key, loaded: &Loaded) {
     if let [first, others @ ..] = loaded.unmatched() {
-        let (space, path) = (operation.space(), Excerpt(first));
+        let (space, path) = (call.space(), Excerpt(first));
         tracing::warn!(
             %space, %key, %path, others = others.len(),
             "no document has the field of a path that a preload follows"
         );
     }
-    Ok(Some(loaded))
 }
 
 /// What a preload has taken.

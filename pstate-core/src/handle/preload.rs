@@ -62,8 +62,8 @@ impl PState {
     {
         let key = key.to_key().map_err(|error| error.in_operation("preload"))?;
         let call = self.call("preload", Some(key.borrow()));
-        let plan = plan(preload).map_err(|error| call.locate(error))?;
-        load_graph(self.engine(), call, &key, &plan, self.policy).await
+        let preload = preload.try_into().map_err(|error| call.locate(error.into()))?;
+        load_graph(self.engine(), call, &key, &preload, self.policy).await
     }
 
     /// What [`preload`](PState::preload) would do, without doing it.
@@ -92,16 +92,9 @@ impl PState {
     {
         let key = key.to_key().map_err(|error| error.in_operation("explain"))?;
         let call = self.call("explain", Some(key.borrow()));
-        let plan = plan(preload).map_err(|error| call.locate(error))?;
+        let preload = preload.try_into().map_err(|error| call.locate(error.into()))?;
+        let plan = Plan::new(&preload).map_err(|error| call.locate(error))?;
         let max_batch = self.engine().adapter().capabilities().max_batch.map(NonZeroUsize::get);
         Ok(plan.explain(&key, max_batch))
     }
-}
-
-fn plan<P>(preload: P) -> Result<Plan>
-where
-    P: TryInto<Preload>,
-    Error: From<P::Error>,
-{
-    Plan::new(&preload.try_into()?)
 }

@@ -134,6 +134,12 @@ impl Filter {
     }
 }
 
+impl Filter {
+    pub(super) fn is_closure(&self) -> bool {
+        matches!(self.0, Condition::Closure(_))
+    }
+}
+
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

@@ -1,28 +1,19 @@
 //! What a preload has loaded.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::graph::{Follow, Graph};
 use super::parse::field_names;
 use super::plan::{Step, path_text};
 use crate::document::Document;
-use crate::model::{Error, Excerpt, Key, KeyMap, Result, Shown};
+use crate::model::{Error, Excerpt, Key, Result, Shown};
 
 /// The documents of a preload. It holds them itself: following references in it reads nothing and
 /// cannot miss, whatever the cache does meanwhile.
 #[derive(Debug)]
 pub struct Loaded {
-    root: Document,
-    documents: KeyMap<Document>,
-    steps: Arc<[Step]>,
-    /// What was chosen in the fields of each document, by the [choice](Step::choice).
-    followed: KeyMap<Vec<(usize, Vec<Key>)>>,
-    unmatched: Vec<String>,
-    dangling: Vec<Dangling>,
-    /// Which dangling references are listed already.
-    reported: HashSet<(Key, String, Key)>,
+    graph: Arc<Graph>,
     failures: Vec<Error>,
-    levels: usize,
     round_trips: usize,
 }
 
@@ -38,29 +29,22 @@ pub struct Dangling {
 }
 
 impl Loaded {
-    pub(super) fn new(root: Document, steps: Arc<[Step]>) -> Self {
-        Self {
-            documents: KeyMap::from_iter([(root.key().clone(), root.clone())]),
-            root,
-            steps,
-            followed: KeyMap::default(),
-            unmatched: Vec::new(),
-            dangling: Vec::new(),
-            reported: HashSet::new(),
-            failures: Vec::new(),
-            levels: 0,
-            round_trips: 0,
-        }
+    pub(crate) fn new(graph: Arc<Graph>, failures: Vec<Error>, round_trips: usize) -> Self {
+        Self { graph, failures, round_trips }
+    }
+
+    pub(crate) fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// The document that the preload began with.
     pub fn root(&self) -> &Document {
-        &self.root
+        self.graph.root()
     }
 
     /// A document that was loaded, by its key.
     pub fn get(&self, key: &Key) -> Option<&Document> {
-        self.documents.get(key)
+        self.graph.get(key)
     }
 
     /// The documents that a field of a loaded document refers to: in the order in which they are
@@ -80,14 +64,15 @@ impl Loaded {
             let error = Error::invalid_input(format!("{} {why}", Shown(field)));
             Err(error.at_key(document.key()).in_operation("follow"))
         };
-        let fields = self.followed.get(document.key());
-        let mut answers =
-            fields.into_iter().flatten().filter(|(choice, _)| self.steps[*choice].field == field);
+        let steps = &self.graph.links().steps;
+        let field_of = |follow: &Follow| steps[follow.choice].field.as_str();
+        let follows = self.graph.follows(document);
+        let mut answers = follows.iter().filter(|follow| field_of(follow) == field);
         match (answers.next(), answers.next()) {
-            (Some((_, keys)), None) => Ok(self.loaded(keys)),
+            (Some(answer), None) => Ok(self.graph.targets(*answer)),
             (None, _) => refuse("was not preloaded".to_owned()),
-            (Some((one, _)), Some((other, _))) => {
-                let path = |choice: &usize| path_text(&self.steps, *choice, "");
+            (Some(one), Some(other)) => {
+                let path = |follow: &Follow| path_text(steps, follow.choice, "");
                 let (one, other) = (path(one), path(other));
                 refuse(format!(
                     "was preloaded with different options, such as by `{}` and `{}`: ask for one \
@@ -138,10 +123,10 @@ impl Loaded {
     ) -> Result<impl ExactSizeIterator<Item = &'a Document> + use<'a>> {
         let locate = |error: Error| error.at_key(document.key()).in_operation("follow_path");
         let names = field_names(path).map_err(locate)?;
-        let choice = self.step(&names).map(|at| self.steps[at].choice);
-        let fields = self.followed.get(document.key());
-        let answer = fields.into_iter().flatten().find(|(known, _)| Some(*known) == choice);
-        answer.map(|(_, keys)| self.loaded(keys)).ok_or_else(|| {
+        let choice = self.step(&names).map(|at| self.graph.links().steps[at].choice);
+        let follows = self.graph.follows(document);
+        let answer = follows.iter().find(|follow| Some(follow.choice) == choice);
+        answer.map(|answer| self.graph.targets(*answer)).ok_or_else(|| {
             locate(Error::invalid_input(format!("`{}` was not preloaded", Excerpt(path))))
         })
     }
@@ -151,34 +136,29 @@ impl Loaded {
         let mut from = None;
         for name in names {
             let leads = |step: &Step| step.from == from && step.field == name.as_ref();
-            from = Some(self.steps.iter().position(leads)?);
+            from = Some(self.graph.links().steps.iter().position(leads)?);
         }
         from
     }
 
-    /// Documents that are loaded; only what was loaded is followed.
-    fn loaded<'a>(&'a self, keys: &'a [Key]) -> impl ExactSizeIterator<Item = &'a Document> {
-        keys.iter().map(|key| &self.documents[key])
-    }
-
     /// How many documents were loaded, the root included.
     pub fn len(&self) -> usize {
-        self.documents.len()
+        self.graph.documents().len()
     }
 
     /// Whether nothing was loaded. Never so: there is always the root.
     pub fn is_empty(&self) -> bool {
-        self.documents.is_empty()
+        self.graph.documents().is_empty()
     }
 
     /// All documents that were loaded, in no particular order.
     pub fn documents(&self) -> impl ExactSizeIterator<Item = &Document> {
-        self.documents.values()
+        self.graph.documents().iter()
     }
 
     /// References to documents that are not there.
     pub fn dangling(&self) -> &[Dangling] {
-        &self.dangling
+        self.graph.dangling()
     }
 
     /// Paths whose field no document has from which they lead on, such as `cards.translation` if
@@ -187,7 +167,7 @@ impl Loaded {
     ///
     /// Each call of [`preload`](crate::PState::preload) that has any logs them in one warning.
     pub fn unmatched(&self) -> &[String] {
-        &self.unmatched
+        self.graph.unmatched()
     }
 
     /// Documents, and fields of documents, that could not be read, with
@@ -198,7 +178,7 @@ impl Loaded {
 
     /// How many levels of references were followed.
     pub fn levels(&self) -> usize {
-        self.levels
+        self.graph.links().levels
     }
 
     /// How many reads of the store it took; 0 if all was cached.
@@ -206,46 +186,8 @@ impl Loaded {
         self.round_trips
     }
 
-    pub(super) fn insert(&mut self, document: Document) {
-        self.documents.insert(document.key().clone(), document);
-    }
-
-    /// Takes in what a step has chosen in a document.
-    pub(super) fn follow_up(&mut self, from: Key, step: usize, to: Vec<Key>) {
-        let choice = self.steps[step].choice;
-        let fields = self.followed.entry(from).or_default();
-        if !fields.iter().any(|(known, _)| *known == choice) {
-            fields.push((choice, to));
-        }
-    }
-
-    pub(super) fn report_dangling(&mut self, from: &Key, field: &str, to: &Key) {
-        let place = (from.clone(), field.to_owned(), to.clone());
-        if self.reported.insert(place) {
-            let (from, field, to) = (from.clone(), field.to_owned(), to.clone());
-            self.dangling.push(Dangling { from, field, to });
-        }
-    }
-
     /// Changes each of the failures.
     pub(crate) fn map_failures(&mut self, change: impl Fn(Error) -> Error) {
         self.failures = std::mem::take(&mut self.failures).into_iter().map(change).collect();
-    }
-
-    pub(super) fn report_failure(&mut self, error: Error) {
-        self.failures.push(error);
-    }
-
-    pub(super) fn report_unmatched(&mut self, path: String) {
-        self.unmatched.push(path);
-    }
-
-    pub(super) fn count_level(&mut self, round_trips: usize) {
-        self.levels += 1;
-        self.round_trips += round_trips;
-    }
-
-    pub(crate) fn count_root(&mut self, round_trips: usize) {
-        self.round_trips += round_trips;
     }
 }

@@ -37,7 +37,7 @@ impl Order {
 
     /// Sorts documents by their [values](Self::value); those that these do not tell apart stay in
     /// their order.
-    pub(super) fn sort(&self, documents: &mut [(&Value, &Document)]) {
+    pub(super) fn sort<T>(&self, documents: &mut [(&Value, T)]) {
         documents.sort_by(|(a, _), (b, _)| self.compare(a, b));
     }
 

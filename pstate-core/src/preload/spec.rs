@@ -125,6 +125,16 @@ impl Preload {
         self
     }
 
+    /// Whether both find the same, if everything can be read.
+    pub(crate) fn has_paths_of(&self, other: &Self) -> bool {
+        self.paths == other.paths
+    }
+
+    /// Whether a closure decides which documents are followed.
+    pub(crate) fn has_closures(&self) -> bool {
+        self.paths.iter().any(Path::has_closures)
+    }
+
     /// What cannot be read no longer fails the preload: it is listed in
     /// [`Loaded::failures`](super::Loaded::failures), and the rest is followed.
     ///
@@ -186,6 +196,12 @@ impl Path {
     pub fn repeat(mut self, depth: u32) -> Self {
         self.depth = NonZeroU32::new(depth).unwrap_or(NonZeroU32::MIN);
         self
+    }
+
+    /// Recurses at most [`MAX_NESTING`] deep.
+    fn has_closures(&self) -> bool {
+        self.options.filters.iter().any(Filter::is_closure)
+            || self.paths.iter().any(Self::has_closures)
     }
 
     pub(super) fn repeat_default(mut self) -> Self {

@@ -11,7 +11,7 @@ use crate::cache::CachePolicy;
 use crate::document::Document;
 use crate::engine::{Engine, load_graph};
 use crate::model::{Error, Key, Result, Space};
-use crate::preload::{Loaded, Plan};
+use crate::preload::{Loaded, Preload};
 use crate::runtime::Instant;
 use crate::storage::Scan;
 use crate::telemetry::{Call, JobState, Operation};
@@ -71,7 +71,7 @@ impl Task {
             let read = match part {
                 Part::Keys(keys) => self.read_keys(&keys).await,
                 Part::Prefix(prefix) => self.read_prefix(prefix).await,
-                Part::Preload(key, plan) => self.read_graph(&key, &plan).await,
+                Part::Preload(key, preload) => self.read_graph(&key, &preload).await,
             };
             match read {
                 Ok(()) => {}
@@ -130,12 +130,12 @@ impl Task {
         }
     }
 
-    async fn read_graph(&mut self, key: &Key, plan: &Plan) -> Result<(), Stop> {
+    async fn read_graph(&mut self, key: &Key, preload: &Preload) -> Result<(), Stop> {
         self.begin_page().await?;
         let mut failed = 0;
         loop {
             let call = self.engine.call("warm", &self.space, Some(key.borrow()));
-            let loaded = load_graph(&self.engine, call, key, plan, CachePolicy::Use).await;
+            let loaded = load_graph(&self.engine, call, key, preload, CachePolicy::Use).await;
             let transient = match &loaded {
                 Ok(Some(loaded)) => loaded.failures().iter().find(|error| error.is_transient()),
                 Ok(None) => None,

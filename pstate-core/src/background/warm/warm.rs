@@ -21,7 +21,7 @@ pub struct Warm {
 pub(super) enum Part {
     Keys(Vec<Key>),
     Prefix(String),
-    Preload(Key, Plan),
+    Preload(Key, Preload),
 }
 
 impl Warm {
@@ -64,8 +64,8 @@ impl Warm {
         let key = key.to_key().map_err(|error| error.in_operation("warm"))?;
         let named = |error: Error| error.in_operation("warm").at_key(&key);
         let preload = preload.try_into().map_err(|error| named(error.into()))?.keep_going();
-        let plan = Plan::new(&preload).map_err(named)?;
-        self.parts.push(Part::Preload(key, plan));
+        Plan::new(&preload).map_err(named)?;
+        self.parts.push(Part::Preload(key, preload));
         Ok(self)
     }
 
