@@ -85,11 +85,14 @@ impl Builder {
 
     /// How many bytes the cached documents take at most; 0 turns the cache off. Default: 64 MiB.
     ///
+    /// An eighth is for the links between documents that preloads have found; see
+    /// [`PState::preload`](super::PState::preload).
+    ///
     /// What counts is what a document takes in memory: its bytes, the cache's own tables, and the
     /// tree and the typed value once they are built. A tree of a document of 200 bytes takes 4 KB.
     /// That is estimated: for 380,000 flashcards the process grew by 0.92 to 1.06 of it (`cargo
     /// xtask bench cache`, x86-64 Linux, glibc); typed values that hold far more than their JSON
-    /// says are the exception. A document that takes more than a sixteenth need not find room.
+    /// says are the exception. A document that takes more than a nineteenth need not find room.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self

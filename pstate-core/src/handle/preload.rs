@@ -55,6 +55,12 @@ impl PState {
     /// # Cost
     /// At most one read for each level and one for the root; more only for levels with more keys
     /// than the store's [`max_batch`](crate::Capabilities::max_batch).
+    ///
+    /// A preload that finds everything in the cache is kept there with its links, the last four of
+    /// each root. The next one with the same paths takes one look-up if none of the documents has
+    /// been written or evicted since; if up to eight were written, it looks up those, unless they
+    /// refer to other documents now. Preloads with a closure, an observer, or the detector of
+    /// single reads look up each document.
     pub async fn preload<P>(&self, key: impl AsKey, preload: P) -> Result<Option<Loaded>>
     where
         P: TryInto<Preload>,
