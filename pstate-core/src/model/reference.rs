@@ -1,6 +1,5 @@
 //! References between documents: `{"$ref": "type:id"}`.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -118,8 +117,8 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
                 let mut key = None;
-                while let Some(member) = map.next_key::<Cow<'de, str>>()? {
-                    if member == REF_MEMBER {
+                while let Some(IsRefMember(is_ref)) = map.next_key()? {
+                    if is_ref {
                         key = Some(map.next_value::<Key>()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -130,5 +129,28 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
         }
 
         deserializer.deserialize_map(RefVisitor).map(Self::new)
+    }
+}
+
+/// Whether the name of a member is that of the reference.
+struct IsRefMember(bool);
+
+impl<'de> Deserialize<'de> for IsRefMember {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl Visitor<'_> for NameVisitor {
+            type Value = IsRefMember;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<IsRefMember, E> {
+                Ok(IsRefMember(name == REF_MEMBER))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
     }
 }
