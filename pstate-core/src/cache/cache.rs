@@ -394,7 +394,7 @@ impl Cache {
     }
 
     /// Whether something of this size can be kept, and much else beside it.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
         bytes as u64 <= self.max_bytes / (2 * CACHE_SHARDS as u64)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cache::{BeginLoad, Cache, Miss};
 use super::flight::{Flight, FlightResults};
 use super::key::CacheKey;
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{Key, Record, Space};
 
 /// Which flight loads a key that was announced.
@@ -27,6 +27,8 @@ pub(crate) struct LoadGuard {
     keys: Vec<Key>,
     /// What the cache had of each key, too old to be served.
     stale: Vec<Option<Document>>,
+    /// The members that the reader is going to follow, if it is known.
+    members: Option<Members>,
 }
 
 impl LoadGuard {
@@ -38,7 +40,19 @@ impl LoadGuard {
             space: space.clone(),
             keys: Vec::new(),
             stale: Vec::new(),
+            members: None,
         }
+    }
+
+    /// The same flight for a reader that is going to follow these members.
+    pub(crate) fn to_follow(mut self, members: Option<&Members>) -> Self {
+        self.members = members.cloned();
+        self
+    }
+
+    /// The members that the reader is going to follow, if it is known.
+    pub(crate) fn members(&self) -> Option<&Members> {
+        self.members.as_ref()
     }
 
     pub(crate) fn flight(&self) -> &Arc<Flight> {

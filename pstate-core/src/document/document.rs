@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::derived::Derived;
 use super::learned::Learned;
-use super::references::MemberReferences;
+use super::references::{MemberReferences, Members};
 use super::{references, size};
 use crate::model::decode::decode;
 use crate::model::json::{syntax_problem, validate};
@@ -68,6 +68,21 @@ impl Document {
     pub fn load(key: Key, record: Record) -> Result<Self> {
         let version = validate(&record.bytes).map_err(|error| error.at_key(&key))?;
         Ok(Self::from_valid(key, record, version))
+    }
+
+    /// The same, and learns in the same pass what the members refer to, if there is room for that.
+    pub(crate) fn load_to_follow(
+        key: Key,
+        record: Record,
+        members: &Members,
+        has_room: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let read = references::validate_and_collect(&record.bytes, members);
+        let Some((version, found)) = read else { return Self::load(key, record) };
+        let document = Self::from_valid(key, record, version);
+        // Nobody holds the document yet who would have to know that it grows.
+        _ = document.inner.learned.keep_references(members, &found, has_room);
+        Ok(document)
     }
 
     /// A document whose bytes are known to be valid, with this `$v`.

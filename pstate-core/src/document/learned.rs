@@ -25,7 +25,7 @@ pub(super) struct Learned {
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// The references in the members that they were asked for, in the order of the questions.
-    references: Mutex<Vec<(Box<str>, MemberReferences)>>,
+    references: Mutex<Vec<(Arc<str>, MemberReferences)>>,
     /// The document with its references expanded, as the last call asked for it.
     derived: Mutex<Option<Arc<dyn Derived>>>,
     /// How many bytes all of it takes.
@@ -81,9 +81,9 @@ impl Learned {
 
     /// Keeps the references in members, and returns the bytes that they add. Those that the cache
     /// has no room for are collected each time: they must not make the document itself leave it.
-    pub(super) fn keep_references(
+    pub(super) fn keep_references<M: AsRef<str> + Clone + Into<Arc<str>>>(
         &self,
-        members: &[&str],
+        members: &[M],
         found: &[MemberReferences],
         has_room: impl Fn(usize) -> bool,
     ) -> usize {
@@ -91,8 +91,12 @@ impl Learned {
         let before = known.capacity();
         let mut bytes = 0;
         for (member, found) in members.iter().zip(found) {
-            if known.len() == MAX_MEMBERS || known.iter().any(|(name, _)| **name == **member) {
+            if known.len() == MAX_MEMBERS
+                || known.iter().any(|(name, _)| **name == *member.as_ref())
+            {
                 continue;
+        let places = members.len().min(MAX_MEMBERS - known.len());
+        known.reserve_exact(places);
             }
             // The keys' texts, and two counters for each of them and for the list.
             let counters = 2 * size_of::<usize>();
@@ -101,7 +105,7 @@ impl Learned {
                 let list = size::allocation(size_of_val(&**keys) + counters);
                 list + keys.iter().map(text).sum::<usize>()
             };
-            let mut adds = size::allocation(member.len()) + found.keys().map_or(0, keys);
+            let mut adds = size::allocation(member.as_ref().len()) + found.keys().map_or(0, keys);
             if let MemberReferences::Damaged { why, .. } = found {
                 adds += size::allocation(why.len() + counters);
             }
@@ -109,11 +113,11 @@ impl Learned {
                 continue;
             }
             bytes += adds;
-            known.push(((*member).into(), found.clone()));
+            known.push((member.clone().into(), found.clone()));
         }
         let places = known.capacity() - before;
         drop(known);
-        self.add(bytes + places * size_of::<(Box<str>, MemberReferences)>())
+        self.add(bytes + places * size_of::<(Arc<str>, MemberReferences)>())
     }
 
     pub(super) fn derived(&self, depth: usize, min_epoch: u64) -> Option<Arc<Value>> {

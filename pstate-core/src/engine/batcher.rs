@@ -25,7 +25,7 @@ use crate::cache::{
     ALL_STALE, Announced, Cache, CachePolicy, Flight, FlightResults, Freshness,
     IndeterminateWrites, LoadGuard, Miss,
 };
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{Key, KeyRef, Result, Space};
 use crate::runtime::{Home, Instant, Mutex, shield, sleep};
 use crate::telemetry::{CacheChange, Telemetry};
@@ -159,12 +159,14 @@ impl ReadBatcher {
     }
 
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
-    /// keys, keys that another load reads are waited for, and a repeated key is read once.
+    /// keys, keys that another load reads are waited for, and a repeated key is read once. What the
+    /// members refer to is learned while the documents are validated.
     pub(super) async fn load(
         self: &Arc<Self>,
         space: &Space,
         keys: &[Key],
         policy: CachePolicy,
+        members: Option<&Members>,
     ) -> Loads {
         let min_epoch = self.wait_until_fresh(policy).await;
         let mut own = None;
@@ -178,7 +180,7 @@ impl ReadBatcher {
                 Err(miss) => {
                     let own = own.get_or_insert_with(|| {
                         self.indeterminate.settle_old_ones();
-                        LoadGuard::new(&self.cache, space)
+                        LoadGuard::new(&self.cache, space).to_follow(members)
                     });
                     self.announce(own, key, policy, miss, min_epoch)
                 }

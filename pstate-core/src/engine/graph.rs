@@ -39,13 +39,13 @@ async fn walk(
     policy: CachePolicy,
     cost: &mut Cost,
 ) -> Result<Option<Loaded>> {
-    let mut root = engine.load(operation, slice::from_ref(key), policy).await;
+    let mut root = engine.load(operation, slice::from_ref(key), policy, None).await;
     cost.add(1, root.round_trips);
     let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
 
     let mut walk = Walk::new(plan, engine.schema(), document);
     while let Some(wanted) = walk.frontier()? {
-        let level = engine.load(operation, &wanted, policy).await;
+        let level = engine.load(operation, &wanted, policy, None).await;
         cost.add(wanted.len(), level.round_trips);
         cost.levels += 1;
         walk.advance(&wanted, level.documents, level.round_trips)?;
