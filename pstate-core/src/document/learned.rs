@@ -1,7 +1,7 @@
 //! What is made of a document's text on demand, and kept beside it.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
@@ -24,6 +24,8 @@ const MAX_MEMBERS: usize = 32;
 pub(super) struct Learned {
     tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// Whether the typed value is among the bytes. It is only once a cache holds the document.
+    typed_counts: AtomicBool,
     /// The references in the members that they were asked for, in the order of the questions.
     references: Mutex<Vec<(Arc<str>, MemberReferences)>>,
     /// The document with its references expanded, as the last call asked for it.
@@ -56,20 +58,22 @@ impl Learned {
         self.typed.get()?.clone().downcast().ok()
     }
 
-    /// Keeps a typed value that takes so many bytes, unless there is one; the one to return, and
-    /// the bytes that it adds. A second type is not kept.
-    pub(super) fn keep_typed<T: Send + Sync + 'static>(
-        &self,
-        typed: Arc<T>,
-        bytes: impl FnOnce() -> usize,
-    ) -> (Arc<T>, usize) {
-        let mut first = false;
-        let kept = self.typed.get_or_init(|| {
-            first = true;
-            typed.clone()
-        });
-        let kept = kept.clone().downcast().unwrap_or(typed);
-        (kept, if first { self.add(bytes()) } else { 0 })
+    /// Keeps a typed value, unless there is one, and returns the one to use. A second type is not
+    /// kept.
+    pub(super) fn keep_typed<T: Send + Sync + 'static>(&self, typed: Arc<T>) -> Arc<T> {
+        let kept = self.typed.get_or_init(|| typed.clone());
+        kept.clone().downcast().unwrap_or(typed)
+    }
+
+    /// Counts the typed value, which was decoded from this text, if there is one and it was not
+    /// counted before; the bytes that it adds.
+    pub(super) fn count_typed(&self, text: &str) -> usize {
+        match self.typed.get() {
+            Some(typed) if !self.typed_counts.swap(true, Relaxed) => {
+                self.add(size::typed(text, size_of_val(&**typed)))
+            }
+            _ => 0,
+        }
     }
 
     /// The references in each of the members, if they are known for all of them.
@@ -89,14 +93,14 @@ impl Learned {
     ) -> usize {
         let mut known = self.references.lock();
         let before = known.capacity();
+        let places = members.len().min(MAX_MEMBERS - known.len());
+        known.reserve_exact(places);
         let mut bytes = 0;
         for (member, found) in members.iter().zip(found) {
             if known.len() == MAX_MEMBERS
                 || known.iter().any(|(name, _)| **name == *member.as_ref())
             {
                 continue;
-        let places = members.len().min(MAX_MEMBERS - known.len());
-        known.reserve_exact(places);
             }
             // The keys' texts, and two counters for each of them and for the list.
             let counters = 2 * size_of::<usize>();

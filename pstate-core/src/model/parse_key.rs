@@ -193,6 +193,17 @@ mod tests {
         assert_eq!(text.parse::<Key>().unwrap().as_str(), text);
     }
 
+    #[test]
+    fn a_key_of_two_parts_is_that_of_their_text_however_long_they_are() {
+        for len in [1, 58, 59, 60, 61, 512] {
+            let id = "x".repeat(len);
+            let key = Key::new("card", &id).unwrap();
+            let text = format!("card:{id}");
+            assert_eq!((key.as_str(), key.id()), (text.as_str(), id.as_str()));
+            assert_eq!(key, text.parse().unwrap());
+        }
+    }
+
     proptest! {
         #[test]
         fn every_beginning_of_a_key_is_a_prefix(text in "[a-z][a-z0-9_]{0,5}:\\PC{1,9}") {
