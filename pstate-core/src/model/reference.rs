@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::as_key::AsKey;
 use super::error::Result;
+use super::json::NameIs;
 use super::key::{Key, KeyRef};
 
 /// The only member of a reference.
@@ -117,7 +118,7 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
                 let mut key = None;
-                while let Some(IsRefMember(is_ref)) = map.next_key()? {
+                while let Some(is_ref) = map.next_key_seed(NameIs(REF_MEMBER))? {
                     if is_ref {
                         key = Some(map.next_value::<Key>()?);
                     } else {
@@ -129,28 +130,5 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
         }
 
         deserializer.deserialize_map(RefVisitor).map(Self::new)
-    }
-}
-
-/// Whether the name of a member is that of the reference.
-struct IsRefMember(bool);
-
-impl<'de> Deserialize<'de> for IsRefMember {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-
-        impl Visitor<'_> for NameVisitor {
-            type Value = IsRefMember;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member's name")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<IsRefMember, E> {
-                Ok(IsRefMember(name == REF_MEMBER))
-            }
-        }
-
-        deserializer.deserialize_str(NameVisitor)
     }
 }
