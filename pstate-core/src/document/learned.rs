@@ -15,23 +15,29 @@ use crate::runtime::Mutex;
 /// Of how many members the references are kept; those of further ones are collected each time.
 const MAX_MEMBERS: usize = 32;
 
-/// The tree, the typed value, the references and the derived value of a document, each as soon as
+/// The typed value, the tree, the references and the derived value of a document, each as soon as
 /// it was asked for.
 ///
 /// What is kept adds to [`bytes`](Self::bytes), and the document reports to its cache that it has
 /// grown.
 #[derive(Default)]
 pub(super) struct Learned {
-    tree: OnceLock<Box<Value>>,
     typed: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// Whether the typed value is among the bytes. It is only once a cache holds the document.
     typed_counts: AtomicBool,
+    /// The rest, in a place of its own: of most documents nothing else is asked for.
+    more: OnceLock<Box<More>>,
+    /// How many bytes all of it takes.
+    bytes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct More {
+    tree: OnceLock<Value>,
     /// The references in the members that they were asked for, in the order of the questions.
     references: Mutex<Vec<(Arc<str>, MemberReferences)>>,
     /// The document with its references expanded, as the last call asked for it.
     derived: Mutex<Option<Arc<dyn Derived>>>,
-    /// How many bytes all of it takes.
-    bytes: AtomicUsize,
 }
 
 impl Learned {
@@ -39,19 +45,29 @@ impl Learned {
         self.bytes.load(Relaxed)
     }
 
+    /// The place of what is not typed, and the bytes that are added to make it.
+    fn more(&self) -> (&More, usize) {
+        let mut bytes = 0;
+        let more = self.more.get_or_init(|| {
+            bytes = self.add(size::allocation(size_of::<More>()));
+            Box::default()
+        });
+        (more, bytes)
+    }
+
     pub(super) fn tree(&self) -> Option<&Value> {
-        self.tree.get().map(|tree| &**tree)
+        self.more.get()?.tree.get()
     }
 
     /// Keeps a tree, unless there is one; the one that is kept, and the bytes that it adds.
     pub(super) fn keep_tree(&self, tree: Value) -> (&Value, usize) {
+        let (more, bytes) = self.more();
         let mut first = false;
-        let kept = self.tree.get_or_init(|| {
+        let kept = more.tree.get_or_init(|| {
             first = true;
-            Box::new(tree)
+            tree
         });
-        let bytes = || size::allocation(size_of::<Value>()) + size::tree(kept);
-        (kept, if first { self.add(bytes()) } else { 0 })
+        (kept, if first { bytes + self.add(size::tree(kept)) } else { bytes })
     }
 
     pub(super) fn typed<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
@@ -78,7 +94,7 @@ impl Learned {
 
     /// The references in each of the members, if they are known for all of them.
     pub(super) fn references(&self, members: &[&str]) -> Option<Vec<MemberReferences>> {
-        let known = self.references.lock();
+        let known = self.more.get()?.references.lock();
         let find = |member: &&str| known.iter().find(|(name, _)| **name == **member);
         members.iter().map(|member| Some(find(member)?.1.clone())).collect()
     }
@@ -91,7 +107,8 @@ impl Learned {
         found: &[MemberReferences],
         has_room: impl Fn(usize) -> bool,
     ) -> usize {
-        let mut known = self.references.lock();
+        let (more, made) = self.more();
+        let mut known = more.references.lock();
         let before = known.capacity();
         let places = members.len().min(MAX_MEMBERS - known.len());
         known.reserve_exact(places);
@@ -121,18 +138,18 @@ impl Learned {
         }
         let places = known.capacity() - before;
         drop(known);
-        self.add(bytes + places * size_of::<(Arc<str>, MemberReferences)>())
+        made + self.add(bytes + places * size_of::<(Arc<str>, MemberReferences)>())
     }
 
     pub(super) fn derived(&self, depth: usize, min_epoch: u64) -> Option<Arc<Value>> {
-        self.derived.lock().as_ref()?.value(depth, min_epoch)
+        self.more.get()?.derived.lock().as_ref()?.value(depth, min_epoch)
     }
 
     /// Keeps a derived value in place of an earlier one.
     pub(super) fn keep_derived(&self, derived: Arc<dyn Derived>) {
         // Added before it can be replaced, so that the sum never falls below what is there.
         self.add(derived.weight());
-        let replaced = self.derived.lock().replace(derived);
+        let replaced = self.more().0.derived.lock().replace(derived);
         let freed = replaced.map_or(0, |replaced| replaced.weight());
         self.bytes.fetch_sub(freed, Relaxed);
     }
