@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use pstate::{Collection, Key, MemoryAdapter, PState, Ref};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Serialize, Deserialize)]
 struct Card {
@@ -45,6 +47,58 @@ async fn a_read_of_the_cache_allocates_nothing() {
     // And not because nothing is counted.
     let uncached = pstate.cache_policy(pstate::CachePolicy::Refresh);
     assert!(allocations(async || uncached.get(&key).await) >= 50);
+}
+
+/// What a cache counts for a typed value is about what it takes: it is told by the text's marks.
+#[tokio::test(start_paused = true)]
+async fn a_typed_value_counts_for_about_what_it_takes() {
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Note {
+        title: String,
+        text: String,
+        rank: f64,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Linked {
+        deck: Ref,
+        front: String,
+        tags: Vec<String>,
+        due: i64,
+        translations: Vec<Ref>,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Mapped {
+        front: String,
+        translations: BTreeMap<String, Ref>,
+    }
+    let refs: Vec<_> = (0..4).map(|at| json!({"$ref": format!("translation:7c9e-{at}")})).collect();
+    let map = json!({"de": refs[0], "es": refs[1], "pt": refs[2]});
+    let note = |text: String| json!({"title": "to do", "text": text, "rank": 2.5});
+    let linked = |tags: &[&str]| {
+        json!({"deck": {"$ref": "deck:es"}, "front": "hola, mundo", "tags": tags, "due": 1_790_000_000,
+            "translations": refs})
+    };
+    assert_counts::<Note>(&note("buy milk, bread and salt".into())).await;
+    assert_counts::<Note>(&note("and so on; ".repeat(400))).await;
+    assert_counts::<Linked>(&linked(&["noun", "common"])).await;
+    assert_counts::<Linked>(&linked(&["noun"; 20])).await;
+    assert_counts::<Mapped>(&json!({"front": "hola", "translations": map})).await;
+}
+
+/// A typed value is counted at no less than nine tenths of what it takes, and not at twice as much.
+async fn assert_counts<T: DeserializeOwned + Send + Sync + 'static>(document: &Value) {
+    let pstate = PState::builder(Arc::new(MemoryAdapter::new())).build().unwrap();
+    pstate.put("card:1", document).await.unwrap();
+    let cached = pstate.get("card:1").await.unwrap().unwrap();
+    let before = pstate.stats().cache_bytes;
+    let taken = allocation_counter::measure(|| _ = cached.decode::<T>().unwrap()).bytes_current;
+    let counted = pstate.stats().cache_bytes - before;
+    let taken = u64::try_from(taken).unwrap();
+    let (least, most) = (taken * 9 / 10, taken * 2 + 64);
+    assert!((least..most).contains(&counted), "{counted} for {taken} bytes: {document}");
 }
 
 /// 2,000 documents that refer to 8 others each, in cycles: a tree of 8^20 documents at depth 20.

@@ -12,4 +12,4 @@ pub(crate) use document::CacheOwner;
 pub use document::Document;
 pub(crate) use document::parse;
 pub(crate) use expansion::Expansion;
-pub(crate) use references::{MemberReferences, reference};
+pub(crate) use references::{MemberReferences, Members, reference};

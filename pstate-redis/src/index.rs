@@ -48,4 +48,3 @@ mod reindex;
 
 pub(crate) use additions::Additions;
 pub(crate) use entries::Entries;
-pub(crate) use reindex::START;

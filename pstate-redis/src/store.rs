@@ -2,6 +2,7 @@
 
 mod entering;
 mod in_flight;
+mod key_scan;
 mod note;
 mod opening;
 mod own_writes;
@@ -12,6 +13,7 @@ mod sizes;
 mod store;
 
 pub(crate) use entering::Listed;
+pub(crate) use key_scan::START;
 pub(crate) use note::check_note;
 pub(crate) use opening::open;
 pub(crate) use store::Store;

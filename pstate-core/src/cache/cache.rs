@@ -28,6 +28,7 @@
 //!   down or the adapter panicked, a load unregisters its flight, and a write leaves its mark: the
 //!   key is never cached again, which is slow and never wrong.
 
+use std::collections::hash_map;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Weak};
@@ -76,17 +77,9 @@ pub(crate) struct Hit {
 pub(crate) struct Miss {
     /// How often something had been put into the cache before.
     insertions: u64,
-    /// The document that is too old to be served.
-    stale: Option<Document>,
-}
-
-impl Miss {
-    /// Apart, so that nothing of a miss is in the way of a hit.
-    #[cold]
-    #[inline(never)]
-    fn new(insertions: u64, stale: Option<Document>) -> Self {
-        Self { insertions, stale }
-    }
+    /// Whether the cache has something that is too old to be served. It is looked up again: a
+    /// document handed on here would be in the way of a hit.
+    stale: bool,
 }
 
 /// How a load of one key continues.
@@ -196,8 +189,8 @@ impl Cache {
                 let should_yield = before % HITS_PER_YIELD == HITS_PER_YIELD - 1;
                 Ok(Hit { document, should_yield })
             }
-            Some(Entry { document, .. }) => Err(Miss::new(insertions, document)),
-            None => Err(Miss::new(insertions, None)),
+            Some(_) => Err(Miss { insertions, stale: true }),
+            None => Err(Miss { insertions, stale: false }),
         }
     }
 
@@ -214,13 +207,13 @@ impl Cache {
         key: &CacheKey,
         flight: &Arc<Flight>,
         at: usize,
-        miss: Miss,
+        miss: &Miss,
         min_epoch: u64,
     ) -> BeginLoad {
         let mut shard = self.shard(key);
-        let mut stale = miss.stale;
+        let mut stale = None;
         // What was put into the cache under this lock has raised the number.
-        if self.insertions.load(Acquire) != miss.insertions
+        if (miss.stale || self.insertions.load(Acquire) != miss.insertions)
             && let Some(entry) = self.entries.get(key)
         {
             if entry.epoch >= min_epoch {
@@ -247,20 +240,21 @@ impl Cache {
     /// Ends a load: keeps its result, if the flight is still the one that is registered.
     pub(super) fn end_load(
         &self,
-        key: &CacheKey,
+        key: CacheKey,
         flight: &Arc<Flight>,
         result: Option<&Option<Document>>,
     ) {
-        let mut shard = self.shard(key);
-        let registered = shard.pending.get(key).and_then(|pending| pending.flight.as_ref());
+        let mut shard = self.shard(&key);
+        let hash_map::Entry::Occupied(pending) = shard.pending.entry(key) else { return };
+        let registered = pending.get().flight.as_ref();
         if !registered.is_some_and(|(registered, _)| Arc::ptr_eq(registered, flight)) {
             return;
         }
         // A flight is registered only while no write is under way: nothing else is pending.
-        shard.pending.remove(key);
-        let kept = result.map(|document| self.keep(key, document.clone(), flight.epoch()));
+        let (key, _) = pending.remove_entry();
+        let kept = result.map(|document| self.keep(&key, document.clone(), flight.epoch()));
         drop(shard);
-        self.emit_kept(key, kept);
+        self.emit_kept(&key, kept);
     }
 
     /// Announces a write of a key.
@@ -419,7 +413,7 @@ impl Cache {
     }
 
     /// Whether something of this size can be kept, and much else beside it.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
         bytes as u64 <= self.max_bytes / (2 * CACHE_SHARDS as u64)
     }
 

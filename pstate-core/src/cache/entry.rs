@@ -17,13 +17,15 @@ pub(super) struct Entry {
     /// The epoch in which its load or write began.
     pub(super) epoch: u64,
     /// What the document weighed when the entry was made: the cache crate subtracts what it was
-    /// given, so the number must not change by itself.
-    weight: usize,
+    /// given, so the number must not change by itself. As short as that is: an entry of another
+    /// word costs each document eight bytes.
+    weight: u32,
 }
 
 impl Entry {
     pub(super) fn new(document: Option<Document>, counted: TypeIndex, epoch: u64) -> Self {
         let weight = document.as_ref().map_or(0, Document::weight);
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         Self { document, counted, epoch, weight }
     }
 }
@@ -38,7 +40,7 @@ impl Weighter<CacheKey, Entry> for ByBytes {
         // document shares.
         let table = size_of::<CacheKey>() + size_of::<Entry>() + 5 * size_of::<usize>();
         let text = key.key.as_str().len() + 3 * size_of::<usize>();
-        (table + text + entry.weight) as u64
+        (table + text) as u64 + u64::from(entry.weight)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A graph holds its documents, and each of these knows the graphs that it is in. When a document
 //! leaves the cache, its graphs are invalid from then on: before a write of it begins, when another
-//! process has changed it, and when it is evicted, since nobody would learn of a change any more.
+//! process has changed it, and when it is evicted, since the cache would not learn of a change any more.
 //! Of keys under which nothing is stored the cache notes that they are in a graph, as for
 //! [resolved values](super::resolved).
 //!
@@ -192,8 +192,9 @@ impl Cache {
             absent.add(CacheKey { space: key.space.clone(), key: dangling.to.clone() });
         }
         absent.set_revisions(|_| None);
-        // Of each document its note of this graph, in a list that may be half empty.
-        let notes = graph.documents().len() * 2 * size_of::<Weak<dyn Dependent>>();
+        // Each document's note of this graph, in a list of its own, which may be half empty.
+        let note = 2 * size_of::<Weak<dyn Dependent>>() + size_of::<Vec<Weak<dyn Dependent>>>();
+        let notes = graph.documents().len() * size::allocation(note);
         let weight = graph.weight()
             + notes
             + absent.weight()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cache::{BeginLoad, Cache, Miss};
 use super::flight::{Flight, FlightResults};
 use super::key::CacheKey;
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{Key, Record, Space};
 
 /// Which flight loads a key that was announced.
@@ -25,8 +25,10 @@ pub(crate) struct LoadGuard {
     flight: Arc<Flight>,
     space: Space,
     keys: Vec<Key>,
-    /// What the cache had of each key, too old to be served.
-    stale: Vec<Option<Document>>,
+    /// What the cache had of keys, too old to be served, in the order of their places.
+    stale: Vec<(usize, Document)>,
+    /// The members that the reader is going to follow, if it is known.
+    members: Option<Members>,
 }
 
 impl LoadGuard {
@@ -38,7 +40,19 @@ impl LoadGuard {
             space: space.clone(),
             keys: Vec::new(),
             stale: Vec::new(),
+            members: None,
         }
+    }
+
+    /// The same flight for a reader that is going to follow these members.
+    pub(crate) fn to_follow(mut self, members: Option<&Members>) -> Self {
+        self.members = members.cloned();
+        self
+    }
+
+    /// The members that the reader is going to follow, if it is known.
+    pub(crate) fn members(&self) -> Option<&Members> {
+        self.members.as_ref()
     }
 
     pub(crate) fn flight(&self) -> &Arc<Flight> {
@@ -56,7 +70,7 @@ impl LoadGuard {
 
     /// Announces the load of a key that the cache lacks, so that others join it instead of loading
     /// it as well.
-    pub(crate) fn announce(&mut self, key: &Key, miss: Miss, min_epoch: u64) -> Announced {
+    pub(crate) fn announce(&mut self, key: &Key, miss: &Miss, min_epoch: u64) -> Announced {
         let at = self.keys.len();
         let cache_key = CacheKey { space: self.space.clone(), key: key.clone() };
         let stale = match self.cache.begin_load(&cache_key, &self.flight, at, miss, min_epoch) {
@@ -69,7 +83,7 @@ impl LoadGuard {
             BeginLoad::Alone => None,
         };
         self.keys.push(cache_key.key);
-        self.stale.push(stale);
+        self.stale.extend(stale.map(|stale| (at, stale)));
         Announced::Here(at)
     }
 
@@ -77,15 +91,15 @@ impl LoadGuard {
     /// place.
     pub(crate) fn add_unannounced(&mut self, key: &Key) -> usize {
         self.keys.push(key.clone());
-        self.stale.push(None);
         self.keys.len() - 1
     }
 
     /// The cached document at a place, if it is what is stored.
     pub(crate) fn unchanged(&self, at: usize, stored: &Record) -> Option<Document> {
-        self.stale[at].clone().filter(|stale| {
-            stale.revision() == stored.revision && stale.as_bytes() == &*stored.bytes
-        })
+        let found = self.stale.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        let (_, stale) = &self.stale[found];
+        let same = stale.revision() == stored.revision && stale.as_bytes() == &*stored.bytes;
+        same.then(|| stale.clone())
     }
 
     /// Ends the load: keeps the results that no write has overtaken, then hands them to all
@@ -99,7 +113,7 @@ impl LoadGuard {
 
     fn end_load(&self, key: Key, result: Option<&Option<Document>>) {
         let key = CacheKey { space: self.space.clone(), key };
-        self.cache.end_load(&key, &self.flight, result);
+        self.cache.end_load(key, &self.flight, result);
     }
 }
 

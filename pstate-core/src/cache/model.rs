@@ -116,7 +116,7 @@ impl Model {
         let (CacheKey { space, key }, min_epoch) = (key(), self.cache.epochs().min_epoch());
         let announced = match self.cache.get(&space, key.borrow(), min_epoch) {
             Ok(hit) => Announced::Hit(hit.document),
-            Err(miss) => guard.announce(&key, miss, min_epoch),
+            Err(miss) => guard.announce(&key, &miss, min_epoch),
         };
         let loaded = match announced {
             Announced::Hit(loaded) => loaded,

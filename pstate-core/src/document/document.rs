@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::derived::{Dependent, Derived};
 use super::learned::Learned;
-use super::references::MemberReferences;
+use super::references::{MemberReferences, Members};
 use super::{references, size};
 use crate::model::decode::decode;
 use crate::model::json::{syntax_problem, validate};
@@ -70,6 +70,21 @@ impl Document {
     pub fn load(key: Key, record: Record) -> Result<Self> {
         let version = validate(&record.bytes).map_err(|error| error.at_key(&key))?;
         Ok(Self::from_valid(key, record, version))
+    }
+
+    /// The same, and learns in the same pass what the members refer to, if there is room for that.
+    pub(crate) fn load_to_follow(
+        key: Key,
+        record: Record,
+        members: &Members,
+        has_room: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let read = references::validate_and_collect(&record.bytes, members);
+        let Some((version, found)) = read else { return Self::load(key, record) };
+        let document = Self::from_valid(key, record, version);
+        // Nobody holds the document yet who would have to know that it grows.
+        _ = document.inner.learned.keep_references(members, &found, has_room);
+        Ok(document)
     }
 
     /// A document whose bytes are known to be valid, with this `$v`.
@@ -189,9 +204,12 @@ impl Document {
         if let Some(typed) = self.inner.learned.typed() {
             return Ok(typed);
         }
-        let size = || size::typed::<T>(self.as_str());
-        let (typed, bytes) = self.inner.learned.keep_typed(Arc::new(self.parse::<T>()?), size);
-        self.grown(bytes);
+        let typed = self.inner.learned.keep_typed(Arc::new(self.parse::<T>()?));
+        // Pairs with the fence in `attach_to`, which counts what was decoded before.
+        fence(Ordering::SeqCst);
+        if self.inner.owner.get().is_some() {
+            self.grown(self.inner.learned.count_typed(self.as_str()));
+        }
         Ok(typed)
     }
 
@@ -258,9 +276,10 @@ impl Document {
         self.inner.is_cached.store(true, Ordering::SeqCst);
         // A document belongs to one handle, which has one cache: an owner that is set is this one.
         _ = self.inner.owner.set((owner.clone(), space.clone()));
-        // Pairs with the fence in `notify_owner`: either this caller sees what was built, or the
-        // builder sees this owner.
+        // Pairs with the fences in `notify_owner` and `decode`: either this caller sees what was
+        // built, or the builder sees this owner.
         fence(Ordering::SeqCst);
+        self.inner.learned.count_typed(self.as_str());
     }
 
     /// The cache no longer holds this document, because it was changed or had to make room.
@@ -447,6 +466,57 @@ mod tests {
         assert!(std::ptr::eq(document.value().unwrap(), document.clone().value().unwrap()));
         let typed = document.decode::<Value>().unwrap();
         assert!(Arc::ptr_eq(&typed, &document.decode::<Value>().unwrap()));
+    }
+
+    #[test]
+    fn what_a_load_is_going_to_follow_is_known_if_there_is_room() {
+        let load = |text: &str, has_room: bool| {
+            let record =
+                Record { bytes: text.as_bytes().into(), revision: Revision::from_number(1) };
+            let members: Members = Arc::new(["cards".into(), "owner".into()]);
+            Document::load_to_follow("deck:1".parse().unwrap(), record, &members, |_| has_room)
+        };
+        let known = |document: &Document| document.inner.learned.references(&["cards", "owner"]);
+        let text = r#"{"$v":2,"cards":[{"$ref":"card:1"}]}"#;
+        let document = load(text, true).unwrap();
+        let found = known(&document).unwrap();
+        assert_eq!((document.version(), found[0].keys().unwrap().len()), (2, 1));
+        assert!(matches!(found[1], MemberReferences::Absent));
+        assert!(known(&load(text, false).unwrap()).is_none());
+        // Valid, although what is followed cannot be held in memory.
+        assert!(known(&load(r#"{"cards":1e999}"#, true).unwrap()).is_none());
+        let error = load(r#"{"cards":[}"#, true).unwrap_err().to_string();
+        assert!(error.starts_with("deck:1: not valid JSON: "), "{error}");
+    }
+
+    #[test]
+    fn a_typed_value_counts_once_it_is_cached_and_once() {
+        let document = load(r#"{"front":"hola"}"#).unwrap();
+        let before = document.weight();
+        document.decode::<Value>().unwrap();
+        assert_eq!(document.weight(), before);
+        let no_owner: Weak<dyn CacheOwner> = Weak::<Nowhere>::new();
+        document.attach_to(&no_owner, &Space::default());
+        let with_typed = document.weight();
+        assert!(with_typed > before);
+        document.attach_to(&no_owner, &Space::default());
+        document.decode::<Value>().unwrap();
+        assert_eq!(document.weight(), with_typed);
+        let cached = load(r#"{"front":"hola"}"#).unwrap();
+        cached.attach_to(&no_owner, &Space::default());
+        cached.decode::<Value>().unwrap();
+        assert_eq!(cached.weight(), with_typed);
+    }
+
+    /// An owner that is gone.
+    struct Nowhere;
+
+    impl CacheOwner for Nowhere {
+        fn weight_changed(&self, _: &Space, _: &Document) {}
+
+        fn has_room_for(&self, _: usize) -> bool {
+            true
+        }
     }
 
     #[test]

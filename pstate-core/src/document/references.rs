@@ -6,8 +6,11 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::model::json::{NUMBER_MEMBER, NumberText, without_content};
-use crate::model::{Error, Key, KeyRef, MemberName, REF_MEMBER, Result, Shown};
+use crate::model::json::{NUMBER_MEMBER, NumberText, VERSION_MEMBER, Version, without_content};
+use crate::model::{Error, Key, MemberName, REF_MEMBER, Result, Shown};
+
+/// The members whose references a reader is going to follow: sorted, each once.
+pub(crate) type Members = Arc<[Arc<str>]>;
 
 /// What a member of a document refers to.
 #[derive(Debug, Clone)]
@@ -49,12 +52,29 @@ impl MemberReferences {
 ///
 /// One pass over the text, whatever the number of members.
 pub(super) fn collect(text: &str, members: &[&str]) -> Result<Vec<MemberReferences>> {
-    debug_assert!(members.is_sorted(), "members are searched by bisection");
-    let mut found = vec![MemberReferences::Absent; members.len()];
-    serde_json::Deserializer::from_str(text)
-        .deserialize_map(Members { members, found: &mut found })
+    let (_, found) = serde_json::Deserializer::from_str(text)
+        .deserialize_map(Collector { members })
         .map_err(|error| Error::corrupt(without_content(&error)))?;
     Ok(found)
+}
+
+/// The `$v` of a text that is one JSON object in UTF-8, and what each of the members refers to, all
+/// in one pass.
+///
+/// `None` for a text of which [`validate`](crate::model::json::validate) has to say what is wrong
+/// with it, or that is valid although a followed member cannot be held in memory.
+pub(super) fn validate_and_collect(
+    bytes: &[u8],
+    members: &[Arc<str>],
+) -> Option<(Option<u32>, Vec<MemberReferences>)> {
+    // A followed `$v` would not be read as the version.
+    if members.iter().any(|member| **member == *VERSION_MEMBER) {
+        return None;
+    }
+    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
+    let read = json.deserialize_map(Collector { members }).ok()?;
+    json.end().ok()?;
+    Some(read)
 }
 
 /// The key, if the value is a reference.
@@ -62,29 +82,34 @@ pub(crate) fn reference(value: &Value) -> Option<Key> {
     value.as_object()?.get(REF_MEMBER)?.as_str()?.parse().ok()
 }
 
-struct Members<'a> {
-    members: &'a [&'a str],
-    found: &'a mut [MemberReferences],
+/// Reads a document's version, and what members refer to.
+struct Collector<'a, M> {
+    members: &'a [M],
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
+impl<'de, M: AsRef<str>> Visitor<'de> for Collector<'_, M> {
+    type Value = (Option<u32>, Vec<MemberReferences>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a document")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Self { members } = self;
+        debug_assert!(
+            members.is_sorted_by_key(|member| member.as_ref()),
+            "members are searched by bisection"
+        );
+        let (mut version, mut found) = (None, vec![MemberReferences::Absent; members.len()]);
         while let Some(MemberName(name)) = map.next_key()? {
-            match self.members.binary_search(&&*name) {
-                Err(_) => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+            match members.binary_search_by(|member| member.as_ref().cmp(&name)) {
                 // A member that is written twice counts as it was written last.
-                Ok(at) => self.found[at] = map.next_value_seed(Member)?,
+                Ok(at) => found[at] = map.next_value_seed(Member)?,
+                Err(_) if name == VERSION_MEMBER => version = Some(map.next_value::<Version>()?.0),
+                Err(_) => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(())
+        Ok((version, found))
     }
 }
 
@@ -315,8 +340,7 @@ impl<'de> Visitor<'de> for RefSeed {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        let key = KeyRef::parse(text).map(KeyRef::to_key);
-        Ok(key.map_err(|_| "a `$ref` that is no key, `type:id`"))
+        Ok(Key::parse(text).map_err(|_| "a `$ref` that is no key, `type:id`"))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -354,6 +378,7 @@ impl<'de> Visitor<'de> for RefSeed {
 mod tests {
     use super::*;
     use crate::model::ErrorKind;
+    use crate::model::json::validate;
 
     /// The readable references in a member, and what is wrong with it.
     fn read(text: &str, member: &str) -> (Vec<String>, Option<Error>) {
@@ -437,6 +462,27 @@ mod tests {
         assert_eq!(keys, [""; 0]);
         let expected = "field `a`: expected a reference, found a `$ref` that is no text";
         assert_eq!(error.unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_validated_and_collected_in_one_pass_is_what_two_passes_give() {
+        let members: Members = Arc::new(["a".into(), "b".into()]);
+        for text in [
+            r#"{"$v":3,"a":[{"$ref":"u:1"}],"c":1}"#,
+            r#"{"a":{"$ref":"u:1"},"b":7,"$v":2,"$v":4}"#,
+            " { } ",
+        ] {
+            let (version, found) = validate_and_collect(text.as_bytes(), &members).unwrap();
+            assert_eq!(version, validate(text.as_bytes()).unwrap(), "{text}");
+            let apart = collect(text, &["a", "b"]).unwrap();
+            assert_eq!(format!("{found:?}"), format!("{apart:?}"), "{text}");
+        }
+        for text in [r#"{"a":1"#, r#"{"a":1} x"#, r#"{"$v":"x"}"#, "[]", "", r#"{"a":1e999}"#] {
+            assert!(validate_and_collect(text.as_bytes(), &members).is_none(), "{text}");
+        }
+        assert!(validate_and_collect(b"{\"a\":\"\xff\"}", &members).is_none());
+        let with_version: Members = Arc::new(["$v".into()]);
+        assert!(validate_and_collect(br#"{"$v":1}"#, &with_version).is_none());
     }
 
     #[test]

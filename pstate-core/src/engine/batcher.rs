@@ -25,7 +25,7 @@ use crate::cache::{
     ALL_STALE, Announced, Cache, CachePolicy, Flight, FlightResults, Freshness,
     IndeterminateWrites, LoadGuard, Miss,
 };
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{Key, KeyRef, Result, Space};
 use crate::runtime::{Home, Instant, Mutex, shield, sleep};
 use crate::telemetry::{CacheChange, Telemetry};
@@ -83,7 +83,7 @@ enum Admission {
     /// It reads a batch of its own, at once.
     Immediate(OpenBatch),
     /// It does not fit into the batch that is open.
-    Full(Miss),
+    Full,
 }
 
 /// The reading of a batch, by whichever task.
@@ -121,9 +121,9 @@ impl ReadBatcher {
         (miss, min_epoch): (Miss, u64),
     ) -> (Result<Option<Document>>, Source) {
         self.indeterminate.settle_old_ones();
-        let miss = if self.batches_reads && policy != CachePolicy::Bypass {
-            let admission = self.admit(space, key, miss, min_epoch);
-            if !matches!(admission, Admission::Full(_)) {
+        if self.batches_reads && policy != CachePolicy::Bypass {
+            let admission = self.admit(space, key, &miss, min_epoch);
+            if !matches!(admission, Admission::Full) {
                 self.emit_look_up(space, key.borrow(), matches!(admission, Admission::Hit(_)));
             }
             match admission {
@@ -138,13 +138,11 @@ impl ReadBatcher {
                         None => self.join(&flight, 0).await,
                     };
                 }
-                Admission::Full(miss) => miss,
+                Admission::Full => {}
             }
-        } else {
-            miss
-        };
+        }
         let mut own = LoadGuard::new(&self.cache, space);
-        match self.announce(&mut own, key, policy, miss, min_epoch) {
+        match self.announce(&mut own, key, policy, &miss, min_epoch) {
             Announced::Hit(document) => (Ok(document), Source::Cache),
             Announced::Elsewhere(flight, at) => {
                 // This flight has no keys: it ends before the wait.
@@ -159,12 +157,14 @@ impl ReadBatcher {
     }
 
     /// Loads documents through the cache: what it lacks is read in one call for each `max_batch`
-    /// keys, keys that another load reads are waited for, and a repeated key is read once.
+    /// keys, keys that another load reads are waited for, and a repeated key is read once. What the
+    /// members refer to is learned while the documents are validated.
     pub(super) async fn load(
         self: &Arc<Self>,
         space: &Space,
         keys: &[Key],
         policy: CachePolicy,
+        members: Option<&Members>,
     ) -> Loads {
         let min_epoch = self.wait_until_fresh(policy).await;
         let mut own = None;
@@ -178,9 +178,9 @@ impl ReadBatcher {
                 Err(miss) => {
                     let own = own.get_or_insert_with(|| {
                         self.indeterminate.settle_old_ones();
-                        LoadGuard::new(&self.cache, space)
+                        LoadGuard::new(&self.cache, space).to_follow(members)
                     });
-                    self.announce(own, key, policy, miss, min_epoch)
+                    self.announce(own, key, policy, &miss, min_epoch)
                 }
             })
             .collect();
@@ -216,7 +216,7 @@ impl ReadBatcher {
         own: &mut LoadGuard,
         key: &Key,
         policy: CachePolicy,
-        miss: Miss,
+        miss: &Miss,
         min_epoch: u64,
     ) -> Announced {
         if policy == CachePolicy::Bypass {
@@ -243,7 +243,7 @@ impl ReadBatcher {
     }
 
     /// Lets a single read into the batch that is open, or opens one.
-    fn admit(self: &Arc<Self>, space: &Space, key: &Key, miss: Miss, min_epoch: u64) -> Admission {
+    fn admit(self: &Arc<Self>, space: &Space, key: &Key, miss: &Miss, min_epoch: u64) -> Admission {
         let mut state = self.state.lock();
         let Some(open) = &mut state.open else {
             let mut guard = LoadGuard::new(&self.cache, space);
@@ -263,7 +263,7 @@ impl ReadBatcher {
         };
         let max_keys = MAX_BATCH_KEYS.min(self.loader.adapter.chunk_len());
         if open.guard.keys().len() >= max_keys || open.guard.space() != space {
-            return Admission::Full(miss);
+            return Admission::Full;
         }
         match open.guard.announce(key, miss, min_epoch) {
             Announced::Hit(document) => Admission::Hit(document),

@@ -18,7 +18,7 @@ use super::undeclared::UndeclaredWrites;
 use super::write_back_queue::WriteBackQueue;
 use super::writer::{StoreItem, Writer};
 use crate::cache::{Cache, CachePolicy, Freshness, IndeterminateWrites, Miss, Staleness};
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{
     BatchMode, Change, Error, ErrorKind, Key, KeyRef, Outcome, Result, Space, VersionCounts,
 };
@@ -229,13 +229,14 @@ impl Engine {
         operation: &OperationSpan<'_>,
         keys: &[Key],
         policy: CachePolicy,
+        members: Option<&Members>,
     ) -> Loads {
         if let Err(error) = self.check_open() {
             let documents = vec![Err(error); keys.len()];
             return Loads { documents, round_trips: 0, looked_up: None };
         }
         let started = operation.is_observed().then(Instant::now);
-        let loads = self.batcher.load(operation.space(), keys, policy).await;
+        let loads = self.batcher.load(operation.space(), keys, policy, members).await;
         self.track_reads(operation.space(), loads.documents.iter().flatten().flatten());
         if let (Some(started), Some(looked_up)) = (started, &loads.looked_up) {
             events::emit_load(operation, keys, &loads.documents, (started, looked_up));

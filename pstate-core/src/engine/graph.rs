@@ -84,7 +84,7 @@ async fn update(
 ) -> Result<Option<Loaded>> {
     let Some(changed) = graph.changed(MOST_CHANGED) else { return Ok(None) };
     let keys: Vec<Key> = changed.iter().map(|&at| graph.documents()[at].key().clone()).collect();
-    let loads = engine.load(operation, &keys, policy).await;
+    let loads = engine.load(operation, &keys, policy, None).await;
     let mut documents = Vec::with_capacity(keys.len());
     for document in loads.documents {
         // The walk says which path leads to it.
@@ -104,13 +104,15 @@ async fn walk(
     policy: CachePolicy,
     cost: &mut Cost,
 ) -> Result<Option<Loaded>> {
-    let mut root = engine.load(operation, slice::from_ref(key), policy).await;
+    let members = plan.root_members();
+    let mut root = engine.load(operation, slice::from_ref(key), policy, members.as_ref()).await;
     cost.add(1, root.round_trips);
     let Some(document) = root.documents.pop().unwrap_or(Ok(None))? else { return Ok(None) };
 
     let mut walk = Walk::new(plan, engine.schema(), document);
     while let Some(wanted) = walk.frontier()? {
-        let level = engine.load(operation, &wanted, policy).await;
+        let members = walk.members();
+        let level = engine.load(operation, &wanted, policy, members.as_ref()).await;
         cost.add(wanted.len(), level.round_trips);
         cost.levels += 1;
         walk.advance(level.documents)?;

@@ -8,7 +8,7 @@ use super::events;
 use super::observed_adapter::ObservedAdapter;
 use super::write_back_queue::WriteBackQueue;
 use crate::cache::{Cache, FlightResults, LoadGuard};
-use crate::document::Document;
+use crate::document::{Document, Members};
 use crate::model::{Error, Key, Record, Result, Space};
 use crate::runtime::Instant;
 use crate::schema::migrate::{self, Reading};
@@ -57,7 +57,13 @@ impl Loader {
                         let document =
                             record.map(|record| match guard.unchanged(loaded.len(), &record) {
                                 Some(known) => Ok(known),
-                                None => self.decode_and_migrate(space, key, record, began),
+                                None => self.decode_and_migrate(
+                                    space,
+                                    key,
+                                    record,
+                                    guard.members(),
+                                    began,
+                                ),
                             });
                         loaded.push(document.transpose());
                     }
@@ -80,7 +86,7 @@ impl Loader {
         let documents = records
             .into_iter()
             .map(|(key, record)| {
-                let document = self.decode_and_migrate(space, &key, record, began);
+                let document = self.decode_and_migrate(space, &key, record, None, began);
                 (key, document)
             })
             .collect();
@@ -88,17 +94,23 @@ impl Loader {
     }
 
     /// What a read returns for a stored record: validated, up to date, and queued for write-back if
-    /// it was not. The read began at this time of the queue.
+    /// it was not. What the members refer to is learned in the same pass. The read began at this
+    /// time of the queue.
     fn decode_and_migrate(
         &self,
         space: &Space,
         key: &Key,
         record: Record,
+        members: Option<&Members>,
         began: u64,
     ) -> Result<Document> {
         let revision = record.revision;
-        let document =
-            Document::load(key.clone(), record).map_err(|error| error.in_space(space))?;
+        let has_room = |bytes| self.cache.has_room(bytes);
+        let document = match members {
+            Some(members) => Document::load_to_follow(key.clone(), record, members, has_room),
+            None => Document::load(key.clone(), record),
+        };
+        let document = document.map_err(|error| error.in_space(space))?;
         let Some(schema) = &self.schema else { return Ok(document) };
         let current = schema.entity(key.entity_type()).map(Entity::version);
         let record = |text: String| Record { bytes: text.into_bytes().into(), revision };

@@ -154,7 +154,7 @@ impl PState {
         let call = self.call(name, None);
         let operation = self.engine().operation(call, Operation::MultiGet, keys.len());
         let loads = operation
-            .run(async { Ok(self.engine().load(&operation, &keys, self.policy).await) })
+            .run(async { Ok(self.engine().load(&operation, &keys, self.policy, None).await) })
             .await?;
         operation.end(keys.first().map(Key::borrow), keys.len());
         let documents = keys.iter().zip(loads.documents);

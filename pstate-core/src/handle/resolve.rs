@@ -132,7 +132,8 @@ impl PState {
             for keys in level.chunks(KEYS_PER_READ) {
                 resolving.depend_on(keys.iter().map(|key| self.cache_key(key)));
                 let operation = self.engine().operation(call, Operation::MultiGet, keys.len());
-                let load = async { Ok(self.engine().load(&operation, keys, self.policy).await) };
+                let load =
+                    async { Ok(self.engine().load(&operation, keys, self.policy, None).await) };
                 let loads = operation.run(load).await?;
                 operation.end(keys.first().map(Key::borrow), keys.len());
                 for document in loads.documents {

@@ -47,6 +47,10 @@ impl AsKey for str {
         KeyRef::parse(self)
     }
 
+    fn to_key(&self) -> Result<Key> {
+        Key::parse(self)
+    }
+
     #[inline]
     fn unchecked(&self) -> Option<KeyRef<'_>> {
         let (entity_type, id) = self.split_once(':')?;
@@ -57,6 +61,10 @@ impl AsKey for str {
 impl AsKey for String {
     fn as_key(&self) -> Result<KeyRef<'_>> {
         KeyRef::parse(self)
+    }
+
+    fn to_key(&self) -> Result<Key> {
+        Key::parse(self)
     }
 
     #[inline]

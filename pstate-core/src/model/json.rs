@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -65,8 +65,8 @@ impl<'de> Visitor<'de> for VersionVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut version = None;
-        while let Some(MemberName(name)) = map.next_key()? {
-            if name == VERSION_MEMBER {
+        while let Some(is_version) = map.next_key_seed(NameIs(VERSION_MEMBER))? {
+            if is_version {
                 version = Some(map.next_value::<Version>()?.0);
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -100,6 +100,29 @@ impl<'de> serde::Deserialize<'de> for MemberName<'de> {
         }
 
         deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+/// Whether a member has this name; the name itself is not kept, which is a tenth of a validation.
+pub(super) struct NameIs(pub(super) &'static str);
+
+impl<'de> DeserializeSeed<'de> for NameIs {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameIs {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
     }
 }
 
@@ -299,6 +322,30 @@ mod tests {
                 assert_eq!(error(&text), format!("{expected} {found}"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_version_counts_wherever_it_stands_and_as_it_is_written_last() {
+        for (text, version) in [
+            (r#"{"$v":3,"a":1}"#, Some(3)),
+            (r#"{"$v":3}"#, Some(3)),
+            (r#"{"$v":4294967295}"#, Some(u32::MAX)),
+            (r#"{ "$v" : 3 }"#, Some(3)),
+            (r#"{"a":"$v","b":{"$v":7}}"#, None),
+            (r#"{"$v":3,"a":{"$v":7}}"#, Some(3)),
+            (r#"{"$v":3,"$v":4}"#, Some(4)),
+            (r#"{"$v":3,"\u0024v":4}"#, Some(4)),
+            (r#"{"\u0024\u0076":4}"#, Some(4)),
+            ("{}", None),
+        ] {
+            assert_eq!(validate(text.as_bytes()).unwrap(), version, "{text}");
+        }
+        for text in
+            [r#"{"$v":03}"#, r#"{"$v":}"#, r#"{"$v":3"a":1}"#, r#"{"$v":3,}"#, r#"{"$v":3}}"#]
+        {
+            assert!(error(text).starts_with("not valid JSON: "), "{text}");
+        }
+        assert!(error(r#"{"$v":3,"$v":"x"}"#).ends_with("found a string"));
     }
 
     #[test]

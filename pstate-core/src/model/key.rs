@@ -14,6 +14,10 @@ pub(crate) const MAX_TYPE_LEN: usize = 64;
 /// The longest id, in bytes.
 pub(super) const MAX_ID_LEN: usize = 512;
 
+/// How long a key is at most whose parts are joined on the stack. Most are far shorter, and to
+/// clear more of it would cost more than the allocation that it saves.
+const JOINED_ON_STACK: usize = 64;
+
 /// The name of a document: `type:id`, e.g. `base_card:7c9e`.
 ///
 /// The type matches `[a-z][a-z0-9_]*` and has at most 64 bytes. The id is 1 to 512 bytes of any
@@ -68,6 +72,11 @@ impl Key {
         }
     }
 
+    /// A key of a text that is known to be one, with a type of this length.
+    pub(super) fn of_text(text: &str, type_len: usize) -> Self {
+        Self { text: text.into(), type_len: u8::try_from(type_len).unwrap_or(u8::MAX) }
+    }
+
     #[inline]
     pub(crate) fn borrow(&self) -> KeyRef<'_> {
         KeyRef { entity_type: self.entity_type(), id: self.id() }
@@ -102,12 +111,24 @@ impl<'a> KeyRef<'a> {
 
     /// The same key with a text of its own. Allocates.
     pub fn to_key(self) -> Key {
-        let mut text = String::with_capacity(self.entity_type.len() + 1 + self.id.len());
-        text.push_str(self.entity_type);
-        text.push(':');
-        text.push_str(self.id);
         let type_len = u8::try_from(self.entity_type.len()).unwrap_or(u8::MAX);
-        Key { text: text.into(), type_len }
+        // Joined on the stack where it fits, so that it is allocated once.
+        let mut joined = [0; JOINED_ON_STACK];
+        let text = match self.join(&mut joined) {
+            Some(text) => text.into(),
+            None => [self.entity_type, ":", self.id].concat().into(),
+        };
+        Key { text, type_len }
+    }
+
+    /// Writes the key's text into a buffer, if it fits.
+    fn join(self, buffer: &mut [u8]) -> Option<&str> {
+        let (type_len, len) = (self.entity_type.len(), self.entity_type.len() + 1 + self.id.len());
+        let buffer = buffer.get_mut(..len)?;
+        buffer[..type_len].copy_from_slice(self.entity_type.as_bytes());
+        buffer[type_len] = b':';
+        buffer[type_len + 1..].copy_from_slice(self.id.as_bytes());
+        std::str::from_utf8(buffer).ok()
     }
 }
 

@@ -1,10 +1,9 @@
 //! Text to keys: what is accepted, and why the rest is refused.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _, Unexpected};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 use super::error::{Error, Result};
 use super::key::{Key, KeyRef, MAX_ID_LEN, MAX_TYPE_LEN, is_entity_type};
@@ -13,6 +12,11 @@ impl Key {
     /// The key of the document `id` of type `entity_type`.
     pub fn new(entity_type: &str, id: &str) -> Result<Self> {
         KeyRef::new(entity_type, id).map(KeyRef::to_key)
+    }
+
+    /// The key that a text names. Allocates once.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        KeyRef::parse(text).map(|key| Self::of_text(text, key.entity_type().len()))
     }
 }
 
@@ -50,15 +54,28 @@ impl FromStr for Key {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        KeyRef::parse(text).map(KeyRef::to_key)
+        Self::parse(text)
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a key, `type:id`"))
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// Reads a key from a text without a copy of it beside the key.
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+        Key::parse(text).map_err(|_| E::invalid_value(Unexpected::Str(text), &"a key, `type:id`"))
     }
 }
 
@@ -174,6 +191,17 @@ mod tests {
     fn the_longest_type_and_id_are_allowed() {
         let text = format!("{}:{}", "x".repeat(64), "é".repeat(256));
         assert_eq!(text.parse::<Key>().unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn a_key_of_two_parts_is_that_of_their_text_however_long_they_are() {
+        for len in [1, 58, 59, 60, 61, 512] {
+            let id = "x".repeat(len);
+            let key = Key::new("card", &id).unwrap();
+            let text = format!("card:{id}");
+            assert_eq!((key.as_str(), key.id()), (text.as_str(), id.as_str()));
+            assert_eq!(key, text.parse().unwrap());
+        }
     }
 
     proptest! {

@@ -1,6 +1,5 @@
 //! References between documents: `{"$ref": "type:id"}`.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -10,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::as_key::AsKey;
 use super::error::Result;
+use super::json::NameIs;
 use super::key::{Key, KeyRef};
 
 /// The only member of a reference.
@@ -118,8 +118,8 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
                 let mut key = None;
-                while let Some(member) = map.next_key::<Cow<'de, str>>()? {
-                    if member == REF_MEMBER {
+                while let Some(is_ref) = map.next_key_seed(NameIs(REF_MEMBER))? {
+                    if is_ref {
                         key = Some(map.next_value::<Key>()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 
-use super::loaded::Dangling;
 use super::plan::Step;
 use crate::document::{Document, MemberReferences, size};
 use crate::model::{Key, KeyMap};
@@ -36,6 +35,17 @@ pub(super) struct Links {
     pub(super) levels: usize,
     /// How many keys were asked for.
     pub(super) keys: usize,
+}
+
+/// A reference to a document that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dangling {
+    /// The document that holds the reference.
+    pub from: Key,
+    /// The field that holds it.
+    pub field: String,
+    /// What it refers to.
+    pub to: Key,
 }
 
 /// What was chosen among the references in a field of a document.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::graph::{Follow, Graph};
+use super::graph::{Dangling, Follow, Graph};
 use super::parse::field_names;
 use super::plan::{Step, path_text};
 use crate::document::Document;
@@ -15,17 +15,6 @@ pub struct Loaded {
     graph: Arc<Graph>,
     failures: Vec<Error>,
     round_trips: usize,
-}
-
-/// A reference to a document that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dangling {
-    /// The document that holds the reference.
-    pub from: Key,
-    /// The field that holds it.
-    pub field: String,
-    /// What it refers to.
-    pub to: Key,
 }
 
 impl Loaded {

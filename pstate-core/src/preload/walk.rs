@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::graph::{Follow, Graph, Links};
-use super::loaded::{Dangling, Loaded};
+use super::graph::{Dangling, Follow, Graph, Links};
+use super::loaded::Loaded;
 use super::plan::{Plan, Step, path_text};
 use super::spec::Options;
-use crate::document::{Document, MemberReferences};
+use crate::document::{Document, MemberReferences, Members};
 use crate::model::{Error, Key, KeyMap, Result, Shown};
 use crate::schema::{Entity, Field, FieldType, Schema};
 
@@ -222,6 +223,22 @@ impl<'a> Walk<'a> {
         Ok(Some(self.wanted.iter().map(key).collect()))
     }
 
+    /// The members of the wanted documents that the next level follows; `None` if it is the last.
+    pub(crate) fn members(&self) -> Option<Members> {
+        let steps = &self.plan.steps;
+        let mut fields: Vec<&str> = Vec::new();
+        let mut last = None;
+        for &Edge { step, remaining, .. } in &self.edges {
+            let repeats = remaining > 1;
+            if last != Some((step, repeats)) {
+                last = Some((step, repeats));
+                fields.extend(steps[step].next.iter().map(|&next| steps[next].field.as_str()));
+                fields.extend(repeats.then(|| steps[step].field.as_str()));
+            }
+        }
+        members(fields)
+    }
+
     /// The place of a key that a step refers to. The level needs it if it was not met before.
     fn meet(&mut self, key: &Key, step: usize) -> usize {
         match self.places.entry(key.clone()) {
@@ -410,6 +427,19 @@ impl Loaded {
         let (graph, failures) = walk.finish();
         Self::new(graph.into(), failures, round_trips)
     }
+}
+
+impl Plan {
+    /// The members of the root that are followed.
+    pub(crate) fn root_members(&self) -> Option<Members> {
+        members(self.roots.iter().map(|&root| self.steps[root].field.as_str()).collect())
+    }
+}
+
+fn members(mut fields: Vec<&str>) -> Option<Members> {
+    fields.sort_unstable();
+    fields.dedup();
+    (!fields.is_empty()).then(|| fields.into_iter().map(Arc::from).collect())
 }
 
 /// Whether a declared field can hold references.

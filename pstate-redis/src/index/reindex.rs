@@ -9,27 +9,8 @@ use pstate_core::{Error, Key, Result, Space};
 use crate::config::Placement;
 use crate::error::{Effect, Failure};
 use crate::layout::{TYPES_MARK, spaces_mark};
-use crate::server::{Form, Script, Unit, bytes, call_all, call_one, integer, items, only, texts};
-use crate::store::Store;
-
-/// How many keys a server visits in one step.
-const KEYS_PER_STEP: usize = 500;
-
-/// The cursor at which a walk over a server's keys begins and ends.
-pub(crate) const START: &[u8] = b"0";
-
-/// The names that one step has found.
-#[derive(Debug)]
-pub(crate) struct KeyStep {
-    pub(crate) names: Vec<Vec<u8>>,
-    next: Vec<u8>,
-}
-
-impl KeyStep {
-    pub(crate) fn is_last(&self) -> bool {
-        self.next == START || self.next.is_empty()
-    }
-}
+use crate::server::{Form, Script, Unit, call_all, call_one, integer, only};
+use crate::store::{START, Store};
 
 /// Types of records by their space.
 type Places = BTreeMap<Space, BTreeSet<String>>;
@@ -97,25 +78,6 @@ impl Store {
         }
         self.mark(&places, score).await?;
         Ok(records)
-    }
-
-    /// One step over the keys of a server that may be records.
-    pub(crate) async fn scan_keys(
-        &self,
-        place: &(String, u16),
-        cursor: &[u8],
-    ) -> Result<KeyStep, Failure> {
-        let mut command = redis::cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(format!("{}*", self.layout.record_prefix()));
-        command.arg("COUNT").arg(KEYS_PER_STEP);
-        let answer = only(self.servers.send_at(place, vec![command]).await?).and_then(items);
-        let cut_short = |_| Failure::cut_short("the server");
-        let mut answer = answer.map_err(cut_short)?.into_iter();
-        let (Some(next), Some(names)) = (answer.next(), answer.next()) else {
-            return Err(Failure::cut_short("the server"));
-        };
-        let next = bytes(next).map_err(cut_short)?.unwrap_or_default();
-        Ok(KeyStep { names: texts(names).map_err(cut_short)?, next })
     }
 
     /// Adds the places that are listed.

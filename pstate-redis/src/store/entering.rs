@@ -20,11 +20,11 @@
 use pstate_core::Space;
 use redis::Value;
 
+use super::key_scan::START;
 use super::note::{check_note, lacks_id, new_note, other_placement};
 use super::store::Store;
 use crate::config::Placement;
 use crate::error::{Effect, Failure};
-use crate::index::START;
 use crate::layout::spaces_mark;
 use crate::server::{Form, Unit, bytes, call_all, integer, items, only};
 

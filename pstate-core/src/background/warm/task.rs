@@ -186,7 +186,8 @@ impl Task {
 
     async fn load(&self, keys: &[Key]) -> Result<Vec<Result<Option<Document>>>, Ended> {
         let operation = self.engine.operation(self.call(), Operation::Warm, keys.len());
-        let loading = async { Ok(self.engine.load(&operation, keys, CachePolicy::Use).await) };
+        let loading =
+            async { Ok(self.engine.load(&operation, keys, CachePolicy::Use, None).await) };
         let loads = operation.run(loading).await?;
         operation.end(keys.first().map(Key::borrow), keys.len());
         Ok(loads.documents)
