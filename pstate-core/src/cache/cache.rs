@@ -35,7 +35,7 @@ use std::sync::{Arc, Weak};
 
 use quick_cache::OptionsBuilder;
 
-use super::counters::CacheCounters;
+use super::counters::{CacheCounters, HITS_PER_YIELD};
 use super::entry::{ByBytes, CountEvictions, Entry, Eviction};
 use super::epochs::Epochs;
 use super::flight::Flight;
@@ -51,11 +51,6 @@ use crate::telemetry::{CacheChange, Telemetry};
 
 /// How many parts the cache has, each with its share of the bytes.
 const CACHE_SHARDS: usize = 16;
-
-/// After how many hits of one entity type a reader yields: some 30 µs of hits, 0.3 ms where each
-/// has to come from main memory. A yield costs up to 5 µs if no other task is ready: the runtime
-/// asks the operating system for events.
-pub(super) const HITS_PER_YIELD: u64 = 1_024;
 
 /// Which part of the bytes is for the links of kept graphs.
 const GRAPHS_SHARE: u64 = 8;

@@ -2,8 +2,8 @@
 //!
 //! A graph holds its documents, and each of these knows the graphs that it is in. When a document
 //! leaves the cache, its graphs are invalid from then on: before a write of it begins, when another
-//! process has changed it, and when it is evicted, since the cache would not learn of a change any more.
-//! Of keys under which nothing is stored the cache notes that they are in a graph, as for
+//! process has changed it, and when it is evicted, since the cache would not learn of a change any
+//! more. Of keys under which nothing is stored the cache notes that they are in a graph, as for
 //! [resolved values](super::resolved).
 //!
 //! So a graph that is valid consists of what look-ups of all of its keys would find. To be sure of
@@ -11,21 +11,20 @@
 //! afterwards: what has left before is seen, and what leaves later finds the graph.
 //!
 //! A graph of which few documents have changed is kept aside: a preload can [load those
-//! alone](Known::Changed). An evicted document is let go at once, with the whole graph, because
-//! the cache's bound does not count it any more.
+//! alone](super::Known::Changed). An evicted document is let go at once, with the whole graph,
+//! because the cache's bound does not count it any more.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Weak};
 
 use quick_cache::sync::DefaultLifecycle;
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::cache::Cache;
 use super::counters::TypeIndex;
-use super::key::{CacheKey, CacheKeyRef};
+use super::key::CacheKey;
 use super::pending::KeyDependent;
 use super::resolved::Dependencies;
-use crate::document::{Dependent, size};
+use crate::document::Dependent;
 use crate::model::{Error, ErrorKind, Result};
 use crate::preload::{Graph, Preload};
 use crate::runtime::{Mutex, RandomState};
@@ -39,43 +38,34 @@ const PRELOADS_PER_ROOT: usize = 4;
 pub(crate) const MOST_CHANGED: usize = 8;
 
 /// How many parts the table has.
-const SHARDS: usize = 4;
+pub(super) const SHARDS: usize = 4;
 
-/// A graph that is known.
-pub(crate) enum Known {
-    /// Nothing in it has changed. The reader should yield first if the flag says so, like after
-    /// many [hits](super::Hit).
-    Unchanged(Arc<Graph>, bool),
-    /// A few documents in it have changed.
-    Changed(Arc<Graph>),
-}
-
-type KeptGraphs = Arc<[Arc<KeptGraph>]>;
+pub(super) type KeptGraphs = Arc<[Arc<KeptGraph>]>;
 
 /// The graphs, by their roots.
 pub(super) struct Graphs {
-    table: quick_cache::sync::Cache<CacheKey, KeptGraphs, ByBytes, RandomState>,
-    max_bytes: u64,
+    pub(super) table: quick_cache::sync::Cache<CacheKey, KeptGraphs, ByBytes, RandomState>,
+    pub(super) max_bytes: u64,
 }
 
-struct KeptGraph {
-    preload: Preload,
+pub(super) struct KeptGraph {
+    pub(super) preload: Preload,
     /// The epoch of its oldest document.
-    min_epoch: u64,
-    is_valid: AtomicBool,
+    pub(super) min_epoch: u64,
+    pub(super) is_valid: AtomicBool,
     /// How many of its documents have changed.
-    changed: AtomicUsize,
-    graph: Mutex<Option<Arc<Graph>>>,
+    pub(super) changed: AtomicUsize,
+    pub(super) graph: Mutex<Option<Arc<Graph>>>,
     /// What it refers to and is not there.
-    absent: Dependencies,
+    pub(super) absent: Dependencies,
     /// How many documents of each type it has.
-    types: Vec<(TypeIndex, u64)>,
-    weight: usize,
+    pub(super) types: Vec<(TypeIndex, u64)>,
+    pub(super) weight: usize,
 }
 
 /// Weighs graphs by the memory that they take without their documents, which the cache counts.
 #[derive(Clone)]
-struct ByBytes;
+pub(super) struct ByBytes;
 
 impl Weighter<CacheKey, KeptGraphs> for ByBytes {
     fn weight(&self, _: &CacheKey, graphs: &KeptGraphs) -> u64 {
@@ -105,7 +95,7 @@ impl Graphs {
         self.table.weight()
     }
 
-    fn keep(&self, key: CacheKey, kept: Arc<KeptGraph>) {
+    pub(super) fn keep(&self, key: CacheKey, kept: Arc<KeptGraph>) {
         let earlier = self.table.peek(&key);
         let others = earlier.iter().flat_map(|all| all.iter());
         let others =
@@ -147,91 +137,5 @@ impl KeyDependent for KeptGraph {
 
     fn invalidate(&self) {
         self.let_go();
-    }
-}
-
-impl Cache {
-    /// What an earlier preload of the same root has found, if it is of `min_epoch` or younger.
-    pub(crate) fn known_graph(
-        &self,
-        key: &CacheKey,
-        preload: &Preload,
-        min_epoch: u64,
-    ) -> Option<Known> {
-        let (entity_type, id) = key.key.parts();
-        let look_up = CacheKeyRef { space: &key.space, entity_type, id };
-        let all = self.graphs().table.get(&look_up)?;
-        let kept = all.iter().find(|kept| kept.preload.has_paths_of(preload))?;
-        if kept.min_epoch < min_epoch {
-            return None;
-        }
-        let is_valid = kept.is_valid.load(SeqCst);
-        let graph = kept.graph.lock().clone()?;
-        if !is_valid {
-            return Some(Known::Changed(graph));
-        }
-        let mut should_yield = false;
-        for &(counted, documents) in &kept.types {
-            should_yield |= self.counters().at(counted).hits_at_once(documents);
-        }
-        Some(Known::Unchanged(graph, should_yield))
-    }
-
-    /// Keeps a graph of documents that are of `min_epoch` or younger, if all of them are cached and
-    /// there is room for it.
-    pub(crate) fn keep_graph(
-        &self,
-        key: CacheKey,
-        preload: &Preload,
-        graph: &Arc<Graph>,
-        min_epoch: u64,
-    ) {
-        self.forget_unused_dependencies();
-        let mut absent = Dependencies::new(self.unused_dependencies());
-        for dangling in graph.dangling() {
-            absent.add(CacheKey { space: key.space.clone(), key: dangling.to.clone() });
-        }
-        absent.set_revisions(|_| None);
-        // Each document's note of this graph, in a list of its own, which may be half empty.
-        let note = 2 * size_of::<Weak<dyn Dependent>>() + size_of::<Vec<Weak<dyn Dependent>>>();
-        let notes = graph.documents().len() * size::allocation(note);
-        let weight = graph.weight()
-            + notes
-            + absent.weight()
-            + size::allocation(size_of::<KeptGraph>() + preload.to_string().len());
-        if weight as u64 > self.graphs().max_bytes / SHARDS as u64 / 2 {
-            return;
-        }
-        let mut types: Vec<(TypeIndex, u64)> = Vec::new();
-        for document in graph.documents() {
-            let index = self.counters().index(document.key().entity_type());
-            match types.iter_mut().find(|(counted, _)| *counted == index) {
-                Some((_, documents)) => *documents += 1,
-                None => types.push((index, 1)),
-            }
-        }
-        let kept = Arc::new(KeptGraph {
-            preload: preload.clone(),
-            min_epoch,
-            is_valid: AtomicBool::new(true),
-            changed: AtomicUsize::new(0),
-            graph: Mutex::new(Some(graph.clone())),
-            absent,
-            types,
-            weight,
-        });
-        for key in kept.absent.keys() {
-            let dependent: Weak<dyn KeyDependent> = Arc::<KeptGraph>::downgrade(&kept);
-            self.add_dependent(key, dependent);
-        }
-        let dependent: Weak<dyn Dependent> = Arc::<KeptGraph>::downgrade(&kept);
-        for document in graph.documents() {
-            document.add_dependent(dependent.clone());
-        }
-        let is_current = graph.documents().iter().all(|document| document.is_cached())
-            && kept.absent.keys().all(|key| self.knows_absence(key, min_epoch));
-        if is_current {
-            self.graphs().keep(key, kept);
-        }
     }
 }

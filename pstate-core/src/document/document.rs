@@ -82,7 +82,7 @@ impl Document {
         let read = references::validate_and_collect(&record.bytes, members);
         let Some((version, found)) = read else { return Self::load(key, record) };
         let document = Self::from_valid(key, record, version);
-        // Nobody holds the document yet who would have to know that it grows.
+        // No cache holds the document yet, which would have to know that it grows.
         _ = document.inner.learned.keep_references(members, &found, has_room);
         Ok(document)
     }
@@ -496,14 +496,14 @@ mod tests {
         document.decode::<Value>().unwrap();
         assert_eq!(document.weight(), before);
         let no_owner: Weak<dyn CacheOwner> = Weak::<Nowhere>::new();
-        document.attach_to(&no_owner, &Space::default());
+        document.enter_cache(&no_owner, &Space::default());
         let with_typed = document.weight();
         assert!(with_typed > before);
-        document.attach_to(&no_owner, &Space::default());
+        document.enter_cache(&no_owner, &Space::default());
         document.decode::<Value>().unwrap();
         assert_eq!(document.weight(), with_typed);
         let cached = load(r#"{"front":"hola"}"#).unwrap();
-        cached.attach_to(&no_owner, &Space::default());
+        cached.enter_cache(&no_owner, &Space::default());
         cached.decode::<Value>().unwrap();
         assert_eq!(cached.weight(), with_typed);
     }
