@@ -9,7 +9,7 @@ use super::graphs::{KeptGraph, SHARDS};
 use super::key::{CacheKey, CacheKeyRef};
 use super::pending::KeyDependent;
 use super::resolved::Dependencies;
-use crate::document::{Dependent, size};
+use crate::document::{Dependent, Document, size};
 use crate::preload::{Graph, Preload};
 use crate::runtime::Mutex;
 
@@ -100,7 +100,7 @@ impl Cache {
         for document in graph.documents() {
             document.add_dependent(dependent.clone());
         }
-        let is_current = graph.documents().iter().all(|document| document.is_cached())
+        let is_current = graph.documents().iter().all(Document::is_cached)
             && kept.absent.keys().all(|key| self.knows_absence(key, min_epoch));
         if is_current {
             self.graphs().keep(key, kept);

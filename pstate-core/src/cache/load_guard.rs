@@ -45,7 +45,7 @@ impl LoadGuard {
     }
 
     /// The same flight for a reader that is going to follow these members.
-    pub(crate) fn to_follow(mut self, members: Option<&Members>) -> Self {
+    pub(crate) fn following(mut self, members: Option<&Members>) -> Self {
         self.members = members.cloned();
         self
     }

@@ -28,10 +28,12 @@ pub(super) struct Learned {
     /// The rest, in a place of its own: of most documents nothing else is asked for.
     more: OnceLock<Box<More>>,
     /// What was made from this document and others, and is kept elsewhere.
-    dependents: OnceLock<Box<Mutex<Vec<Weak<dyn Dependent>>>>>,
+    dependents: OnceLock<Box<Mutex<Dependents>>>,
     /// How many bytes all of it takes, but for the notes of dependents, which count those.
     bytes: AtomicUsize,
 }
+
+type Dependents = Vec<Weak<dyn Dependent>>;
 
 #[derive(Default)]
 struct More {
@@ -164,7 +166,7 @@ impl Learned {
         dependents.push(dependent);
     }
 
-    pub(super) fn take_dependents(&self) -> Vec<Weak<dyn Dependent>> {
+    pub(super) fn take_dependents(&self) -> Dependents {
         self.dependents.get().map(|all| std::mem::take(&mut *all.lock())).unwrap_or_default()
     }
 

@@ -96,10 +96,7 @@ impl<'de, M: AsRef<str>> Visitor<'de> for Collector<'_, M> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Self { members } = self;
-        debug_assert!(
-            members.is_sorted_by_key(|member| member.as_ref()),
-            "members are searched by bisection"
-        );
+        debug_assert!(members.is_sorted_by_key(AsRef::as_ref), "members are searched by bisection");
         let (mut version, mut found) = (None, vec![MemberReferences::Absent; members.len()]);
         while let Some(MemberName(name)) = map.next_key()? {
             match members.binary_search_by(|member| member.as_ref().cmp(&name)) {

@@ -178,7 +178,7 @@ impl ReadBatcher {
                 Err(miss) => {
                     let own = own.get_or_insert_with(|| {
                         self.indeterminate.settle_old_ones();
-                        LoadGuard::new(&self.cache, space).to_follow(members)
+                        LoadGuard::new(&self.cache, space).following(members)
                     });
                     self.announce(own, key, policy, &miss, min_epoch)
                 }

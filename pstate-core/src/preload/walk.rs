@@ -153,13 +153,12 @@ impl<'a> Walk<'a> {
         if !node.leave(step, remaining) {
             return;
         }
-        match node.visit {
-            Some(visit) => self.visits[visit].others.push((step, remaining)),
-            None => {
-                node.visit = Some(self.visits.len());
-                let first = (step, remaining);
-                self.visits.push(Visit { from: at, first, others: Vec::new() });
-            }
+        if let Some(visit) = node.visit {
+            self.visits[visit].others.push((step, remaining));
+        } else {
+            node.visit = Some(self.visits.len());
+            let first = (step, remaining);
+            self.visits.push(Visit { from: at, first, others: Vec::new() });
         }
     }
 
@@ -330,8 +329,12 @@ impl<'a> Walk<'a> {
                 *at = moved[*at];
                 documents.get(*at).is_some_and(|document| document.key() == key)
             });
-            targets.iter_mut().for_each(|at| *at = moved[*at]);
-            follows.iter_mut().for_each(|(at, _)| *at = moved[*at]);
+            for at in &mut targets {
+                *at = moved[*at];
+            }
+            for (at, _) in &mut follows {
+                *at = moved[*at];
+            }
         }
         // Of one document, steps with the same choice choose the same: the first says it.
         follows.sort_by_key(|(at, _)| *at);
