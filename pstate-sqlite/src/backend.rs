@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pstate_core::{
     Adapter, Batch, Capabilities, ChangeFeed, ChangeSubscription, CountVersions, ErrorKind,
-    Extensions, GroupWriter, Key, Maintenance, Outcome, Page, Record, Result, Scan, Space,
-    VersionCounts,
+    Extensions, GroupWriter, Key, Maintenance, Outcome, Page, ReadMode, Record, Reply, Result,
+    Scan, Space, VersionCounts,
 };
 use tokio::task::spawn_blocking;
 
@@ -17,7 +17,7 @@ use crate::config::{SqliteConfig, TableLayout};
 use crate::error::Phase;
 use crate::multi_get::multi_get;
 use crate::store::{Readers, Store, stopped};
-use crate::writer::{self, Command, Commits};
+use crate::writer::{self, Command, Commits, Demand};
 use crate::{backup, scan};
 
 /// A store in one SQLite file.
@@ -40,6 +40,7 @@ pub struct SqliteAdapter {
     readers: Arc<Readers>,
     feed: Arc<Feed>,
     writer: GroupWriter<Command>,
+    demand: Arc<Demand>,
     store: Arc<Store>,
 }
 
@@ -69,9 +70,10 @@ impl SqliteAdapter {
             let store = Arc::new(store);
             let readers = Readers::open(Arc::clone(&store))?;
             let commits = Arc::new(Commits::default());
-            let writer = writer::start(&store, connection, &commits)?;
+            let demand = Arc::new(Demand::default());
+            let writer = writer::start(&store, connection, &commits, &demand)?;
             let feed = Feed::new(Arc::clone(&store), commits, writer.client());
-            Ok(Self { readers, feed: Arc::new(feed), writer, store })
+            Ok(Self { readers, feed: Arc::new(feed), writer, demand, store })
         };
         open().map_err(|error: pstate_core::Error| error.in_operation("open"))
     }
@@ -244,6 +246,10 @@ impl Adapter for SqliteAdapter {
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
+        if self.store.config.read_mode == ReadMode::InPlace && self.demand.count() {
+            // Nothing waits for it.
+            drop(self.writer.call(|_: Reply<()>| Command::Hold));
+        }
         let records = multi_get(&self.readers, space, keys).await;
         records.map_err(|error| error.in_operation("multi_get").in_space(space))
     }

@@ -12,6 +12,7 @@ mod failures;
 mod fixture;
 mod foreign_rows;
 mod full_disk;
+mod held_lock;
 mod lifecycle;
 mod log;
 mod moved;

@@ -3,10 +3,10 @@
 use std::pin::pin;
 use std::task::Poll;
 
-use pstate_core::{Adapter, CountVersions, ErrorKind, Space};
+use pstate_core::{Adapter, Batch, CountVersions, ErrorKind, Space, Write};
 use pstate_sqlite::{ReadMode, SqliteConfig};
 
-use crate::fixture::{Place, get, keys, poll_once, put, same, scan_all};
+use crate::fixture::{Place, get, keys, poll_once, put, put_write, same, scan_all};
 
 #[tokio::test]
 async fn forty_thousand_keys_are_read_at_once_and_in_order() {
@@ -17,14 +17,36 @@ async fn forty_thousand_keys_are_read_at_once_and_in_order() {
         let writes = keys
             .iter()
             .step_by(2)
-            .map(|key| pstate_core::Write::put(key.clone(), key.as_str().as_bytes()))
+            .map(|key| Write::put(key.clone(), key.as_str().as_bytes()))
             .collect();
-        store.write(&Space::default(), &pstate_core::Batch::atomic(writes)).await.unwrap();
+        store.write(&Space::default(), &Batch::atomic(writes)).await.unwrap();
         let records = store.multi_get(&Space::default(), &keys).await.unwrap();
         assert_eq!(records.len(), keys.len());
         for (n, (key, record)) in keys.iter().zip(&records).enumerate() {
             let bytes = record.as_ref().map(|record| &*record.bytes);
             assert_eq!(bytes, (n % 2 == 0).then_some(key.as_str().as_bytes()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_in_any_order_are_read_into_their_places() {
+    let place = Place::new();
+    let store = place.open();
+    let keys = keys(300);
+    let writes =
+        keys.iter().skip(1).step_by(2).map(|key| put_write(key.as_str(), key.as_str())).collect();
+    store.write(&Space::default(), &Batch::atomic(writes)).await.unwrap();
+    for count in [2, 100, 300] {
+        // Backwards, each third from the beginning, and twice.
+        let asked: Vec<_> = keys[..count].iter().rev().chain(keys.iter().step_by(3)).collect();
+        let asked: Vec<_> = asked.into_iter().cloned().collect();
+        let records = store.multi_get(&Space::default(), &asked).await.unwrap();
+        assert_eq!(records.len(), asked.len());
+        for (key, record) in asked.iter().zip(records) {
+            let is_stored = keys.iter().position(|other| other == key).unwrap() % 2 == 1;
+            let bytes = record.map(|record| record.bytes.to_vec());
+            assert_eq!(bytes, is_stored.then(|| key.as_str().as_bytes().to_vec()));
         }
     }
 }
@@ -43,7 +65,7 @@ async fn long_values_are_read_wholly() {
 async fn a_read_that_is_dropped_half_way_leaves_a_clean_connection() {
     let place = Place::new();
     let store = place.open_with(SqliteConfig::default().readers(1));
-    let keys = keys(200);
+    let keys = keys(500);
     store.write(&Space::default(), &same(&keys, "old")).await.unwrap();
     {
         let space = Space::default();
@@ -58,7 +80,7 @@ async fn a_read_that_is_dropped_half_way_leaves_a_clean_connection() {
 async fn a_read_that_is_kept_holds_neither_its_snapshot_nor_the_log() {
     let place = Place::new();
     let store = place.open();
-    let (space, keys) = (Space::default(), keys(200));
+    let (space, keys) = (Space::default(), keys(500));
     store.write(&space, &same(&keys, "old")).await.unwrap();
 
     let mut read = pin!(store.multi_get(&space, &keys));
@@ -79,7 +101,7 @@ async fn a_read_that_is_kept_holds_neither_its_snapshot_nor_the_log() {
 async fn reads_that_are_kept_hold_no_connection() {
     let place = Place::new();
     let store = place.open_with(SqliteConfig::default().readers(1));
-    let (space, keys) = (Space::default(), keys(200));
+    let (space, keys) = (Space::default(), keys(500));
     store.write(&space, &same(&keys, "{}")).await.unwrap();
     let mut kept: Vec<_> = (0..20).map(|_| store.multi_get(&space, &keys)).collect();
     // One or the other may be quick enough.
@@ -98,7 +120,7 @@ async fn reads_that_are_kept_hold_no_connection() {
 async fn a_store_closes_while_reads_are_kept() {
     let place = Place::new();
     let store = place.open_with(SqliteConfig::default().readers(1));
-    let (space, keys) = (Space::default(), keys(200));
+    let (space, keys) = (Space::default(), keys(500));
     store.write(&space, &same(&keys, "{}")).await.unwrap();
     let mut kept: Vec<_> = (0..4).map(|_| store.multi_get(&space, &keys)).collect();
     // One or the other may be quick enough.
@@ -117,7 +139,7 @@ async fn a_store_closes_while_reads_are_kept() {
 fn reads_of_a_runtime_that_has_ended_hold_no_connection() {
     let place = Place::new();
     let store = place.open_with(SqliteConfig::default().readers(1));
-    let (space, keys) = (Space::default(), keys(200));
+    let (space, keys) = (Space::default(), keys(500));
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let first = runtime();
     let mut kept: Vec<_> = (0..2000).map(|_| store.multi_get(&space, &keys)).collect();
