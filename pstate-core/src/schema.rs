@@ -3,11 +3,15 @@
 pub(crate) mod check;
 mod entity;
 mod field;
+mod fit;
+mod member_step;
 pub(crate) mod migrate;
 pub mod patterns;
+mod quick;
 mod schema;
 mod similar;
 mod step;
+pub(crate) mod written_text;
 
 pub use entity::Entity;
 pub use field::{

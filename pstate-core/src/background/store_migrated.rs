@@ -17,6 +17,8 @@ pub(crate) struct Stored {
     pub(crate) postponed: Vec<Document>,
     /// Why it could not.
     pub(crate) unavailable: Option<Error>,
+    /// How many calls of the store it took.
+    pub(crate) calls: u64,
     /// The documents that are not postponed.
     settled: Vec<Document>,
 }
@@ -54,6 +56,7 @@ pub(crate) async fn store_migrated(
             continue;
         }
         let items = group.iter().map(|document| write_back(document, cacheable)).collect();
+        result.calls += 1;
         let answer = tokio::select! {
             biased;
             answer = engine.write_back(space, items) => answer,

@@ -1,9 +1,11 @@
 //! Sweeps: migrating everything that is stored, without waiting for reads.
 
 mod checkpoint;
+mod counting;
 mod dry_run;
 mod lease;
 mod losses;
+mod page_len;
 mod report;
 mod settings;
 mod sweep;

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::document::Document;
+use crate::model::json::validate;
 use crate::model::{Error, Key, Record, Space};
 use crate::schema::{Entity, migrate};
 
@@ -12,8 +13,8 @@ pub(crate) enum Classification {
     Current,
     /// Newer than the declared version: of this one.
     Newer(u32),
-    /// Older, and what a migration makes of it.
-    Old { stored: Document, migrated: Document },
+    /// Older, of this version, and what a migration makes of it.
+    Old { stored: Record, version: u32, migrated: Document },
     /// Of this older version, and it cannot be migrated.
     Failed(u32, Error),
     /// It cannot be read.
@@ -28,23 +29,24 @@ pub(crate) fn classify(
     key: &Key,
     record: Record,
 ) -> Classification {
-    let revision = record.revision;
     let located = |error: Error| error.at_key(key).in_space(space);
-    let stored = match Document::load(key.clone(), record) {
-        Ok(stored) => stored,
+    let version = match validate(&record.bytes) {
+        Ok(version) => version.unwrap_or(0),
         Err(error) => return Classification::Unreadable(located(error)),
     };
-    let (version, current) = (stored.version(), entity.version());
+    let current = entity.version();
     match version.cmp(&current) {
         Ordering::Greater => return Classification::Newer(version),
         Ordering::Equal => return Classification::Current,
         Ordering::Less => {}
     }
-    match migrate::upgrade(entity, stored.as_str(), version) {
+    let text = std::str::from_utf8(&record.bytes).unwrap_or_default();
+    match migrate::upgrade(entity, text, version) {
         Ok(text) => {
-            let record = Record { bytes: text.into_bytes().into(), revision };
-            let migrated = Document::from_valid(key.clone(), record, Some(current));
-            Classification::Old { stored, migrated }
+            let revision = record.revision;
+            let migrated = Record { bytes: text.into_bytes().into(), revision };
+            let migrated = Document::from_valid(key.clone(), migrated, Some(current));
+            Classification::Old { stored: record, version, migrated }
         }
         Err(error) => Classification::Failed(version, located(error)),
     }

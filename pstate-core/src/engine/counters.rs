@@ -119,6 +119,11 @@ impl FlushCounters {
 }
 
 impl Counters {
+    /// How many calls the store has had of reads and writes.
+    pub(crate) fn calls(&self) -> u64 {
+        self.reads.get() + self.writes.get()
+    }
+
     /// What was counted so far, here and by the parts of a handle that count by themselves.
     pub(super) fn snapshot(
         &self,

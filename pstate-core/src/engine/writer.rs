@@ -137,6 +137,10 @@ impl Parts {
     /// Takes out the writes whose values are longer than the adapter takes, each with its place.
     fn take_too_long(&mut self, adapter: &ObservedAdapter) -> Vec<(usize, Error)> {
         let mut too_long = Vec::new();
+        let fits = |write: &Write| write.check_len(adapter.capabilities()).is_ok();
+        if self.batch.writes.iter().all(fits) {
+            return too_long;
+        }
         let (mut at, mut fits) = (0, Vec::with_capacity(self.stamps.len()));
         self.batch.writes.retain(|write| {
             let checked = write.check_len(adapter.capabilities());

@@ -6,13 +6,12 @@ use super::pstate::PState;
 use crate::document::Document;
 use crate::engine::StoreItem;
 use crate::model::json::{expect_object, unwritable};
-use crate::model::non_finite::non_finite;
-use crate::model::written::validate_written;
 use crate::model::{
     AsKey, BatchMode, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision,
     Write,
 };
 use crate::schema::migrate;
+use crate::schema::written_text::{WrittenText, expect_finite, written_text};
 use crate::telemetry::{Call, Operation};
 
 impl PState {
@@ -50,9 +49,8 @@ impl PState {
     ) -> Result<Revision> {
         let key = key.to_key().map_err(|error| error.in_operation("put_at"))?;
         let call = self.call("put_at", Some(key.borrow()));
-        let text = to_text(document)
-            .and_then(|text| validate_written(&text).map(|_| text))
-            .and_then(|text| migrate::stamp_at(version, text))
+        let text = written_text(document, None)
+            .and_then(|written| migrate::stamp_at(version, written.text, written.version))
             .map_err(|error| call.locate(error))?;
         let write = Write::put(key.clone(), text.into_bytes());
         let item = StoreItem { write, version: Some(version), cacheable: false };
@@ -110,10 +108,10 @@ impl PState {
         expect: Expect,
     ) -> Result<StoreItem> {
         let located = |error: Error| error.at_key(&key).in_space(&self.space);
-        let text = to_text(document).map_err(located)?;
-        let version = validate_written(&text).map_err(located)?;
         let schema = self.engine().schema();
-        if let Some(entity) = schema.and_then(|schema| schema.entity(key.entity_type()))
+        let entity = schema.and_then(|schema| schema.entity(key.entity_type()));
+        let written = written_text(document, entity).map_err(located)?;
+        if let Some(entity) = entity
             && expect != Expect::Absent
             && let Some(known) = self.engine().cache().peek(&self.space, key.borrow())
             && let Some(stored) = known.newer_than(entity.version())
@@ -121,7 +119,7 @@ impl PState {
             let why = migrate::newer_is_kept(stored, entity.version());
             return Err(located(Error::schema(why)));
         }
-        self.item(key, text, version, expect)
+        self.item(key, written, expect)
     }
 
     /// The write that stores the text of an edited document.
@@ -132,17 +130,11 @@ impl PState {
     pub(super) fn prepare_text(&self, key: Key, text: String, expect: Expect) -> Result<StoreItem> {
         let version = migrate::validate_input(&text)
             .map_err(|error| error.at_key(&key).in_space(&self.space))?;
-        self.item(key, text, version, expect)
+        self.item(key, WrittenText { text, version, fits: false }, expect)
     }
 
-    /// The write that stores a valid text, which says that it is of this version.
-    fn item(
-        &self,
-        key: Key,
-        text: String,
-        version: Option<u32>,
-        expect: Expect,
-    ) -> Result<StoreItem> {
+    /// The write that stores a valid text.
+    fn item(&self, key: Key, written: WrittenText, expect: Expect) -> Result<StoreItem> {
         let located = |error: Error| error.at_key(&key).in_space(&self.space);
         let entity = match self.engine().schema() {
             None => None,
@@ -150,10 +142,10 @@ impl PState {
         };
         let (text, version) = match entity {
             Some(entity) => {
-                let text = migrate::stamp(entity, text, version).map_err(located)?;
+                let text = migrate::stamp(entity, written).map_err(located)?;
                 (text, Some(entity.version()))
             }
-            None => (text, version),
+            None => (written.text, written.version),
         };
         let write = Write { key, expect, change: Change::Put(text.into_bytes().into()) };
         Ok(StoreItem { write, version, cacheable: true })
@@ -219,13 +211,8 @@ pub(super) fn done(outcome: Outcome, key: &Key) -> Result<()> {
 pub(super) fn to_text<T: Serialize + ?Sized>(document: &T) -> Result<String> {
     let text = serde_json::to_string(document).map_err(|error| unwritable(&error))?;
     expect_object(&text).map_err(|error| Error::invalid_input(error.message()))?;
-    if text.contains("null")
-        && let Some(place) = non_finite(document)
-    {
-        let member = place.trim_start_matches('.');
-        return Err(Error::invalid_input(format!(
-            "member `{member}`: NaN and infinity are no JSON numbers"
-        )));
+    if text.contains("null") {
+        expect_finite(document)?;
     }
     Ok(text)
 }

@@ -13,6 +13,7 @@
 //! | how a typed value is edited, and what makes sure that it can be read again | [`typed`] |
 //! | which parts of the stored text an edit replaces | [`merge`] |
 //! | which item of a list has become which | [`lists`] |
+//! | whether an edit has changed a member | [`same`] |
 //! | how a value keeps its text when it moves to another member | [`moved`] |
 //! | commas and whitespace | [`splice`] |
 
@@ -22,6 +23,7 @@ mod lists;
 mod merge;
 mod moved;
 mod parts;
+mod same;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -29,5 +31,5 @@ mod typed;
 
 pub(crate) use collection::{add_references, remove_references};
 pub(crate) use document_editor::DocumentEditor;
-pub(crate) use parts::{Kind, items, kind, members, unquoted};
+pub(crate) use parts::{Kind, Member, items, kind, members, unquoted};
 pub(crate) use typed::edit_typed;

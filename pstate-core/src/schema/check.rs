@@ -1,10 +1,9 @@
 //! Does a document fit its declaration? One pass over text or tree, whichever there is.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use serde_json::Value;
 
 use super::entity::Entity;
 use super::field::{Field, FieldType};
@@ -219,7 +218,7 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
-                    let Value::String(text) = map.next_value()? else {
+                    let RefText(Some(text)) = map.next_value()? else {
                         return self.mismatch("a `$ref` that is no text");
                     };
                     match KeyRef::parse(&text) {
@@ -234,5 +233,62 @@ impl<'de> Visitor<'de> for FieldCheck<'_> {
             }
             _ => self.mismatch("an object"),
         }
+    }
+}
+
+/// The text of a `$ref`, borrowed where it has no escapes; `None` if it is none.
+struct RefText<'de>(Option<Cow<'de, str>>);
+
+impl<'de> serde::Deserialize<'de> for RefText<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RefVisitor)
+    }
+}
+
+struct RefVisitor;
+
+impl<'de> Visitor<'de> for RefVisitor {
+    type Value = RefText<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(RefText(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(RefText(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(RefText(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(RefText(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(RefText(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(RefText(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(RefText(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(RefText(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(RefText(None))
     }
 }

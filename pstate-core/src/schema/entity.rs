@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::field::Field;
+use super::patterns;
 use super::step::{Step, StepError};
 use crate::model::key::{MAX_TYPE_LEN, is_entity_type};
 use crate::model::{Error, Object, REF_MEMBER, Result, VERSION_MEMBER};
@@ -34,7 +35,8 @@ impl Entity {
     /// [`Schema::new`](crate::Schema::new) refuses the names `""`, `"$v"` and `"$ref"`, and a
     /// reference whose target is most likely a misspelled type.
     pub fn field(mut self, field: Field) -> Self {
-        self.fields.push(field);
+        let by_value = field.migration_type().is_none_or(patterns::looks_at_its_value);
+        self.fields.push(field.migrating_by_value(by_value));
         self
     }
 
@@ -56,7 +58,8 @@ impl Entity {
         to: u32,
         run: impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static,
     ) -> Self {
-        self.up.push(Step::new(from, to, run));
+        let member_step = patterns::member_step(&run);
+        self.up.push(Step::new(from, to, run, member_step));
         self
     }
 
@@ -70,7 +73,7 @@ impl Entity {
         to: u32,
         run: impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static,
     ) -> Self {
-        self.down.push(Step::new(from, to, run));
+        self.down.push(Step::new(from, to, run, None));
         self
     }
 

@@ -1,5 +1,6 @@
 //! Fields: names, types, and how an old value becomes a new one.
 
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,11 +73,20 @@ pub struct Field {
     field_type: FieldType,
     required: bool,
     migrate: Option<Arc<Migrate>>,
+    migration_type: Option<TypeId>,
+    migrates_by_value: bool,
 }
 
 impl Field {
     fn new(name: &str, field_type: FieldType) -> Self {
-        Self { name: name.to_owned(), field_type, required: false, migrate: None }
+        Self {
+            name: name.to_owned(),
+            field_type,
+            required: false,
+            migrate: None,
+            migration_type: None,
+            migrates_by_value: false,
+        }
     }
 
     /// The field must be there and must not be null.
@@ -97,6 +107,7 @@ impl Field {
         mut self,
         migrate: impl Fn(&OldField<'_>) -> Result<Option<Value>, StepError> + Send + Sync + 'static,
     ) -> Self {
+        self.migration_type = Some(migrate.type_id());
         self.migrate = Some(Arc::new(migrate));
         self
     }
@@ -116,6 +127,21 @@ impl Field {
         self.required
     }
 
+    /// The type of its migration, which tells the patterns apart.
+    pub(super) fn migration_type(&self) -> Option<TypeId> {
+        self.migration_type
+    }
+
+    /// The same field, of which this is known of its migration.
+    pub(super) fn migrating_by_value(self, migrates_by_value: bool) -> Self {
+        Self { migrates_by_value, ..self }
+    }
+
+    /// Whether its migration, if it has one, looks at its value only, and makes a scalar of it.
+    pub(super) fn migrates_by_value(&self) -> bool {
+        self.migrates_by_value
+    }
+
     pub(crate) fn migration(&self) -> Option<&Migrate> {
         self.migrate.as_deref()
     }
@@ -128,7 +154,7 @@ impl fmt::Debug for Field {
             .field("type", &self.field_type)
             .field("required", &self.required)
             .field("migrated", &self.migrate.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

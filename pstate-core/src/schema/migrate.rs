@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::check::{DocumentCheck, FieldCheck};
 use super::entity::Entity;
 use super::field::OldField;
+use super::quick;
 use super::schema::Schema;
 use super::step::{Step, StepError, reason_text};
+use super::written_text::WrittenText;
 use crate::model::json::{validate, without_content};
 use crate::model::written::{MAX_DEPTH, is_too_deep};
 use crate::model::{DocumentEditor, Error, Result, VERSION_MEMBER};
@@ -104,7 +106,8 @@ impl Schema {
 ///
 /// A text whose `version` is older is migrated first, so that nothing is stamped as something that
 /// it is not. One that says it is newer is refused.
-pub(crate) fn stamp(entity: &Entity, text: String, version: Option<u32>) -> Result<String> {
+pub(crate) fn stamp(entity: &Entity, written: WrittenText) -> Result<String> {
+    let WrittenText { text, version, fits } = written;
     let current = entity.version();
     // A text of another version need not fit the declaration.
     match version {
@@ -115,10 +118,11 @@ pub(crate) fn stamp(entity: &Entity, text: String, version: Option<u32>) -> Resu
                  it is not overwritten with an older shape"
             )));
         }
+        _ if fits => {}
         _ => check(entity, &text)?,
     }
     if version.is_none() {
-        return Ok(with_version(current, &text));
+        return Ok(with_version(current, text));
     }
     let begins = format!("{{\"{VERSION_MEMBER}\":{current}");
     let rest = text.strip_prefix(&begins).unwrap_or_default();
@@ -136,10 +140,10 @@ pub(crate) fn newer_is_kept(stored: u32, current: u32) -> String {
     )
 }
 
-/// The text to store for a document of an older shape, which is not checked.
-pub(crate) fn stamp_at(version: u32, text: String) -> Result<String> {
-    match validate_input(&text)? {
-        None => Ok(with_version(version, &text)),
+/// The text to store for a document of an older shape, which is not checked against the schema.
+pub(crate) fn stamp_at(version: u32, text: String, found: Option<u32>) -> Result<String> {
+    match found {
+        None => Ok(with_version(version, text)),
         Some(found) if found == version => Ok(text),
         Some(found) => {
             Err(Error::invalid_input(format!("says it is version {found}, not {version}")))
@@ -153,10 +157,12 @@ pub(crate) fn validate_input(text: &str) -> Result<Option<u32>> {
 }
 
 /// Inserts `$v` in front of the first member. The text is an object without `$v`.
-fn with_version(version: u32, text: &str) -> String {
-    let members = text.trim_ascii_start().get(1..).unwrap_or_default();
-    let comma = if members.trim_ascii_start().starts_with('}') { "" } else { "," };
-    format!("{{\"{VERSION_MEMBER}\":{version}{comma}{members}")
+fn with_version(version: u32, mut text: String) -> String {
+    let begin = text.len() - text.trim_ascii_start().len();
+    let is_empty = text[begin + 1..].trim_ascii_start().starts_with('}');
+    let comma = if is_empty { "" } else { "," };
+    text.replace_range(..=begin, &format!("{{\"{VERSION_MEMBER}\":{version}{comma}"));
+    text
 }
 
 fn check(entity: &Entity, text: &str) -> Result<()> {
@@ -174,11 +180,17 @@ pub(crate) fn upgrade(entity: &Entity, text: &str, version: u32) -> Result<Strin
             entity.oldest_kept()
         )));
     };
-    let upgraded = migrate(entity, text, |editor| {
+    if let Some(text) = quick::upgrade(entity, steps, text) {
+        return Ok(text);
+    }
+    upgrade_as_tree(entity, steps, text).map_err(|error| between(version, entity, &error))
+}
+
+fn upgrade_as_tree(entity: &Entity, steps: &[Step], text: &str) -> Result<String> {
+    migrate(entity, text, |editor| {
         run_steps(editor, steps)?;
         migrate_fields(editor, entity)
-    });
-    upgraded.map_err(|error| between(version, entity, &error))
+    })
 }
 
 /// The error of a migration, with the versions that it was to lead from and to.
@@ -270,6 +282,94 @@ mod tests {
             Reading::AsStored | Reading::Unmigrated(_) => Ok(text.to_owned()),
             Reading::Migrated(text) | Reading::Downgraded(text) => Ok(text),
         }
+    }
+
+    /// Documents with what a migration by the text leaves to the tree, and without.
+    fn documents() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            "[0-9]{1,18}",
+            Just("1.50".to_owned()),
+            Just("1e3".to_owned()),
+            Just("1e999".to_owned()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            "\"[ 0-9e.]{0,4}\"",
+            Just(r#""\n\"""#.to_owned()),
+            Just(r#""\ud800""#.to_owned()),
+            Just(r#"{"b":1,"a":[2, 3]}"#.to_owned()),
+            Just(r#"[{"$ref":"card:1"},null]"#.to_owned()),
+        ];
+        let name = prop_oneof![
+            6 => "[abcd]",
+            1 => Just("$v".to_owned()),
+            1 => Just("\\u0061".to_owned()),
+            1 => Just("e\\n".to_owned()),
+        ];
+        let version = prop_oneof![4 => Just(r#""$v":1"#), 1 => Just("")];
+        let member = (name, value, prop_oneof![9 => Just(""), 1 => Just(" ")]);
+        (version, prop::collection::vec(member, 0..6)).prop_map(|(version, members)| {
+            let mut texts: Vec<String> = Vec::new();
+            if !version.is_empty() {
+                texts.push(version.to_owned());
+            }
+            texts.extend(
+                members
+                    .into_iter()
+                    .filter(|(name, ..)| name != "$v" || version.is_empty())
+                    .map(|(name, value, space)| format!("\"{name}\":{space}{value}")),
+            );
+            format!("{{{}}}", texts.join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_migration_by_the_text_gives_what_one_by_the_tree_gives(
+            text in documents(),
+            names in prop::collection::vec("[abcd]", 4),
+            required in any::<bool>(),
+        ) {
+            let [from, to, gone, field] = &names[..] else { unreachable!() };
+            let typed = [
+                integer(field).migrate(patterns::parse_integer),
+                float(field).migrate(patterns::parse_float),
+                string(field).migrate(patterns::to_text),
+                has_many(field, "card"),
+            ];
+            for field in typed {
+                let field = if required { field.required() } else { field };
+                let entity = Entity::new("deck", 4)
+                    .field(field)
+                    .step(1, 2, patterns::rename(from, to))
+                    .step(2, 3, patterns::remove(gone))
+                    .step(3, 4, patterns::rename(to, "z"));
+                let steps = entity.steps_up(1).unwrap();
+                if let Some(quick) = quick::upgrade(&entity, steps, &text) {
+                    let by_tree = upgrade_as_tree(&entity, steps, &text);
+                    prop_assert_eq!(by_tree.unwrap(), quick, "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_take_no_tree_and_closures_do() {
+        let text = r#"{"$v":1,"rank":"12","text":"a \"b\"","cards":[{"$ref":"card:1"}]}"#;
+        let card = || {
+            Entity::new("card", 2)
+                .field(integer("rank").required().migrate(patterns::parse_integer))
+                .field(has_many("cards", "card"))
+        };
+        let by_pattern = card().step(1, 2, patterns::rename("text", "front"));
+        assert_eq!(
+            quick::upgrade(&by_pattern, by_pattern.steps_up(1).unwrap(), text).unwrap(),
+            r#"{"$v":2,"rank":12,"cards":[{"$ref":"card:1"}],"front":"a \"b\""}"#
+        );
+        let by_closure = card().step(1, 2, |_| Ok(()));
+        assert_eq!(quick::upgrade(&by_closure, by_closure.steps_up(1).unwrap(), text), None);
+        let by_document = card().field(integer("size").migrate(|_| Ok(None)));
+        let by_document = by_document.step(1, 2, patterns::remove("text"));
+        assert_eq!(quick::upgrade(&by_document, by_document.steps_up(1).unwrap(), text), None);
     }
 
     fn schema(entity: Entity) -> Schema {
@@ -401,7 +501,10 @@ mod tests {
             patterns::rename("title", "name"),
         );
         let entity = schema(entity).entity("deck").unwrap().clone();
-        let stamp = |text: &str| stamp(&entity, text.to_owned(), validate_input(text).unwrap());
+        let stamp = |text: &str| {
+            let version = validate_input(text).unwrap();
+            stamp(&entity, WrittenText { text: text.to_owned(), version, fits: false })
+        };
         assert_eq!(stamp(r#"{"name":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
         assert_eq!(stamp(r#"{"name":"a","$v":2}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
         assert_eq!(stamp(r#"{"$v":1,"title":"a"}"#).unwrap(), r#"{"$v":2,"name":"a"}"#);
@@ -422,8 +525,8 @@ mod tests {
 
     #[test]
     fn an_empty_object_is_stamped_without_a_comma() {
-        assert_eq!(with_version(1, "{}"), r#"{"$v":1}"#);
-        assert_eq!(with_version(1, " { }"), r#"{"$v":1 }"#);
+        assert_eq!(with_version(1, "{}".to_owned()), r#"{"$v":1}"#);
+        assert_eq!(with_version(1, " { }".to_owned()), r#"{"$v":1 }"#);
     }
 
     proptest! {

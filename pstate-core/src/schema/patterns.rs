@@ -34,9 +34,12 @@
 //! # }
 //! ```
 
+use std::any::TypeId;
+
 use serde_json::{Value, json};
 
 use super::field::OldField;
+use super::member_step::{MemberStep, answer, ask};
 use super::step::StepError;
 use crate::model::editor::items;
 use crate::model::{Key, Object};
@@ -373,6 +376,9 @@ pub fn rename(
 ) -> impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static {
     let (from, to) = (from.to_owned(), to.to_owned());
     move |document| {
+        if answer(|| MemberStep::Rename { from: from.clone(), to: to.clone() }) {
+            return Ok(());
+        }
         if document.contains_key(&from) && document.contains_key(&to) {
             return Err(format!("both `{from}` and `{to}` are there").into());
         }
@@ -436,9 +442,34 @@ pub fn remove(
 ) -> impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static {
     let member = member.to_owned();
     move |document| {
-        document.remove(&member);
+        if !answer(|| MemberStep::Remove(member.clone())) {
+            document.remove(&member);
+        }
         Ok(())
     }
+}
+
+/// What a step does if it is one of the patterns that only name members.
+pub(super) fn member_step<F>(run: &F) -> Option<MemberStep>
+where
+    F: Fn(&mut Object) -> Result<(), StepError> + 'static,
+{
+    let patterns = [type_of(&rename("", "")), type_of(&remove(""))];
+    if !patterns.contains(&TypeId::of::<F>()) {
+        return None;
+    }
+    ask(|| _ = run(&mut Object::new()))
+}
+
+/// Whether the migration of a field is one of the patterns that look at nothing but its value, and
+/// make a scalar of it.
+pub(super) fn looks_at_its_value(migration: TypeId) -> bool {
+    [type_of(&parse_integer), type_of(&parse_float), type_of(&parse_boolean), type_of(&to_text)]
+        .contains(&migration)
+}
+
+fn type_of<T: 'static>(_: &T) -> TypeId {
+    TypeId::of::<T>()
 }
 
 fn parse<E>(

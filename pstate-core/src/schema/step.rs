@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::member_step::MemberStep;
 use crate::model::Object;
 use crate::model::json::foreign_problem;
 
@@ -19,6 +20,7 @@ pub(crate) struct Step {
     pub(crate) from: u32,
     pub(crate) to: u32,
     run: Arc<Run>,
+    member_step: Option<MemberStep>,
 }
 
 impl Step {
@@ -26,8 +28,14 @@ impl Step {
         from: u32,
         to: u32,
         run: impl Fn(&mut Object) -> Result<(), StepError> + Send + Sync + 'static,
+        member_step: Option<MemberStep>,
     ) -> Self {
-        Self { from, to, run: Arc::new(run) }
+        Self { from, to, run: Arc::new(run), member_step }
+    }
+
+    /// What it does, if that depends on no value.
+    pub(super) fn member_step(&self) -> Option<&MemberStep> {
+        self.member_step.as_ref()
     }
 
     pub(crate) fn run(&self, document: &mut Object) -> Result<(), StepError> {

@@ -23,6 +23,11 @@ pub(crate) struct Table {
     pub(crate) scan_after: String,
     /// `?1` space. In any order.
     pub(crate) records: String,
+    /// The same past the records of all spaces, in the order in which they are stored, if the table
+    /// has one that is not that of the keys.
+    pub(crate) records_as_stored: Option<String>,
+    /// `?1` space. How many records it has, and at most how many about there are in all spaces.
+    pub(crate) share: String,
     /// `?1` the space before.
     pub(crate) next_space: String,
 }
@@ -116,6 +121,12 @@ impl Table {
             scan_from: scan(">="),
             scan_after: scan(">"),
             records: format!("SELECT key, value FROM \"{name}\" WHERE space = ?1"),
+            records_as_stored: (layout == TableLayout::Rowid)
+                .then(|| format!("SELECT key, value FROM \"{name}\" NOT INDEXED WHERE space = ?1")),
+            share: format!(
+                "SELECT (SELECT count(*) FROM \"{name}\" WHERE space = ?1),
+                        (SELECT max(rowid) FROM \"{name}\")"
+            ),
             next_space: format!("SELECT min(space) FROM \"{name}\" WHERE space > ?1"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ use crate::schema::{Entity, Schema, migrate};
 
 /// How many documents are migrated, twice each, before other tasks get a turn.
 const DOCUMENTS_PER_YIELD: usize = 16;
+
+/// How many documents are read at once, if the program does not say.
+const PAGE_SIZE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What a sweep would do.
 #[derive(Debug, Clone, Default)]
@@ -162,7 +166,7 @@ pub(super) async fn run(
 ) -> Result<DryRun> {
     let mut report = DryRun::default();
     let mut limiter = RateLimiter::default();
-    let limit = settings.page_size;
+    let limit = settings.page_size.unwrap_or(PAGE_SIZE);
     for entity in schema.entities() {
         let fields = entity.without_steps();
         let mut after = None;
@@ -209,7 +213,8 @@ impl DryRun {
                 let reason = error.message().to_owned();
                 self.add_problem(Some(key.clone()), ProblemKind::Fails, reason, settings);
             }
-            Classification::Old { stored, migrated } => {
+            Classification::Old { stored, version, migrated } => {
+                let stored = Document::from_valid(key.clone(), stored, Some(version));
                 self.compare((entity, fields), &stored, &migrated, settings);
             }
         }

@@ -6,15 +6,17 @@
 //! second sweep takes the checkpoint over, again by compare-and-swap. An owner that was only slow
 //! finds out with its next change. Clocks of different processes are never compared.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::checkpoint::{Checkpoint, SweepCheckpoint};
+use super::counting::Counting;
 use crate::engine::Engine;
 use crate::model::{
     Batch, Change, Error, ErrorKind, Expect, Key, Outcome, Record, Result, Revision, Space, Write,
 };
-use crate::runtime::{Instant, sleep};
+use crate::runtime::{Instant, sleep, sleep_until};
 
 /// How often a second sweep looks whether the owner is alive, at least: the owner stores its
 /// checkpoint after each page, whatever its lease is.
@@ -73,9 +75,24 @@ impl Lease {
         }
     }
 
-    /// When the owner has to renew the lease.
-    pub(super) fn renewal(&self) -> Instant {
-        self.renew_at
+    /// Does some work, and renews the lease in the meantime.
+    pub(super) async fn keep<T>(
+        &mut self,
+        counting: &mut Counting,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                counted = counting.ended() => match counted {
+                    Ok(total) => self.checkpoint.total = Some(total),
+                    Err(error) => tracing::debug!(%error, "a sweep could not count"),
+                },
+                () = sleep_until(self.renew_at) => unless_transient(self.save().await)?,
+            }
+        }
     }
 
     /// Stores the checkpoint as it is.
@@ -126,6 +143,17 @@ pub(crate) async fn last_sweep(
 ) -> Result<Option<SweepCheckpoint>> {
     let found = Place::new(engine, swept)?.read().await?;
     Ok(found.map(|(checkpoint, _)| checkpoint.into()))
+}
+
+/// Takes an error that passes for none.
+pub(super) fn unless_transient(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::Conflict && error.is_transient() => {
+            tracing::debug!(%error, "a sweep could not store its checkpoint");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 impl Place {

@@ -8,7 +8,8 @@ use crate::storage::Scan;
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    pub(super) page_size: NonZeroUsize,
+    /// Fixed by the program, if it is.
+    pub(super) page_size: Option<NonZeroUsize>,
     pub(super) rate: Option<NonZeroU32>,
     pub(super) lease: Duration,
     pub(super) stop_on_failure: bool,
@@ -21,7 +22,7 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            page_size: NonZeroUsize::new(256).unwrap_or(NonZeroUsize::MIN),
+            page_size: None,
             rate: None,
             lease: Duration::from_secs(10),
             stop_on_failure: false,

@@ -9,7 +9,7 @@ use super::dry_run::{self, DryRun};
 use super::lease::Lease;
 use super::report::SweepReport;
 use super::settings::Settings;
-use super::task::Task;
+use super::task::{CountWhen, Task};
 use crate::background::job::Job;
 use crate::engine::Engine;
 use crate::model::{Error, ErrorKind, Result, Space};
@@ -32,10 +32,15 @@ impl Sweep {
         Self { engine, space, settings: Settings::default() }
     }
 
-    /// How many documents are read and written at once: 256 by default, at least 1. No more are
-    /// held in memory, and no more are looked at twice after a kill.
+    /// How many documents are written at once, at least 1. While these are written, as many are
+    /// read; no more are held in memory, and no more are looked at twice after a kill.
+    ///
+    /// By default a sweep decides for each page: at most 2,048, and 4 MiB. While this handle's
+    /// reads and writes need the store, no more than it writes in 2 ms, for which they may have to
+    /// wait; after a second without any, what it writes in 20 ms. What other processes do it does
+    /// not know: give it a smaller number if they have to wait for too long.
     pub fn page_size(mut self, size: usize) -> Self {
-        self.settings.page_size = NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
+        self.settings.page_size = Some(NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN));
         self
     }
 
@@ -74,8 +79,12 @@ impl Sweep {
     }
 
     /// Whether it counts the documents before it begins, so that progress knows a total and an
-    /// estimated end. By default if the adapter counts where the documents are stored
-    /// ([`CountVersions`](crate::CountVersions)); elsewhere it reads the space once more.
+    /// estimated end from the first page on.
+    ///
+    /// By default it counts while it is under way, from its first second on, and only if the
+    /// adapter counts where the documents are stored ([`CountVersions`](crate::CountVersions));
+    /// elsewhere it would have to read the space once more. A sweep that has finished knows its
+    /// total in any case.
     pub fn count_first(mut self, count: bool) -> Self {
         self.settings.count_first = Some(count);
         self
@@ -183,13 +192,21 @@ impl Sweep {
         } else if lease.checkpoint.looks_again {
             lease.checkpoint.look_at_all();
         }
-        let counts = restarts && self.counts_first();
+        let counts = match lease.checkpoint.total {
+            None => self.count_when(),
+            Some(_) => CountWhen::Never,
+        };
         Ok(Task::start(engine, space, self.settings.clone(), lease, counts))
     }
 
-    fn counts_first(&self) -> bool {
-        let cheap = self.engine.adapter().extensions().count_versions.is_some();
-        self.settings.count_first.unwrap_or(cheap)
+    fn count_when(&self) -> CountWhen {
+        match self.settings.count_first {
+            Some(true) => CountWhen::First,
+            None if self.engine.adapter().extensions().count_versions.is_some() => {
+                CountWhen::Beside
+            }
+            None | Some(false) => CountWhen::Never,
+        }
     }
 }
 

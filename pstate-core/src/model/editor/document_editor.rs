@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::merge::{MemberChange, Merge};
 use super::parts::{Member, members, quoted};
+use super::same::is_text_of;
 use crate::model::error::{Error, Result};
 use crate::model::json::{Object, VERSION_MEMBER, without_content};
 
@@ -18,7 +19,8 @@ use crate::model::json::{Object, VERSION_MEMBER, without_content};
 pub(crate) struct DocumentEditor<'a> {
     text: &'a str,
     members: Vec<Member<'a>>,
-    before: Object,
+    /// The members that the edit sees, each once: where it stands, sorted by name.
+    by_name: Vec<usize>,
     object: Object,
     /// The texts that values of members were made from.
     made_from: BTreeMap<String, Cow<'a, str>>,
@@ -44,14 +46,16 @@ impl<'a> DocumentEditor<'a> {
 
     fn open_members(text: &'a str, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let members = members(text)?;
-        let mut before = Object::new();
-        for member in members.iter().filter(|member| wanted(&member.name)) {
-            let value: Value = serde_json::from_str(member.value)
-                .map_err(|error| Error::corrupt(without_content(&error)))?;
-            before.insert(member.name.as_ref().to_owned(), value);
-        }
-        let object = before.clone();
-        Ok(Self { text, members, before, object, made_from: BTreeMap::new() })
+        let mut by_name: Vec<usize> =
+            (0..members.len()).filter(|at| wanted(&members[*at].name)).collect();
+        let member = |at: &usize| Ok((members[*at].name.to_string(), tree(members[*at].value)?));
+        let object = by_name.iter().map(member).collect::<Result<Object>>()?;
+        // Of several members with the same name the last one counts.
+        by_name.sort_by(|one, other| {
+            members[*one].name.cmp(&members[*other].name).then(other.cmp(one))
+        });
+        by_name.dedup_by(|later, kept| members[*later].name == members[*kept].name);
+        Ok(Self { text, members, by_name, object, made_from: BTreeMap::new() })
     }
 
     /// The document as the edit has left it so far.
@@ -75,11 +79,12 @@ impl<'a> DocumentEditor<'a> {
     /// [`Corrupt`](crate::ErrorKind::Corrupt) for text that is not JSON.
     pub(crate) fn text_of(&self, name: &str) -> Result<Option<Cow<'a, str>>> {
         let Some(value) = self.object.get(name) else { return Ok(None) };
-        if self.before.get(name) == Some(value) {
-            let stored = self.members.iter().rfind(|member| member.name == name);
-            return Ok(stored.map(|member| Cow::Borrowed(member.value)));
+        if let Some(stored) = self.stored(name)
+            && is_text_of(stored, value)
+        {
+            return Ok(Some(Cow::Borrowed(stored)));
         }
-        let edited = self.changed_members();
+        let edited = self.changed_members()?;
         let changes: Vec<_> = edited.iter().map(ChangedMember::as_change).collect();
         let place = edited.iter().position(|member| member.name == name);
         match place {
@@ -111,7 +116,7 @@ impl<'a> DocumentEditor<'a> {
 
     /// The edited text.
     pub(crate) fn finish(self) -> Result<String> {
-        let edited = self.changed_members();
+        let edited = self.changed_members()?;
         if edited.is_empty() {
             return Ok(self.text.to_owned());
         }
@@ -122,7 +127,7 @@ impl<'a> DocumentEditor<'a> {
     /// The edited text at a version, which stands first.
     pub(crate) fn finish_at(mut self, version: u32) -> Result<String> {
         self.remove_version();
-        let mut edited = self.changed_members();
+        let mut edited = self.changed_members()?;
         edited.push(ChangedMember {
             name: VERSION_MEMBER,
             written: quoted(VERSION_MEMBER),
@@ -134,22 +139,32 @@ impl<'a> DocumentEditor<'a> {
         Merge::new(self.text, None).finish(&self.members, &changes)
     }
 
-    fn changed_members(&self) -> Vec<ChangedMember<'_>> {
+    /// The text of a member that the edit has seen, as it is stored.
+    fn stored(&self, name: &str) -> Option<&'a str> {
+        let at = self.by_name.binary_search_by(|at| self.members[*at].name.as_ref().cmp(name));
+        at.ok().map(|at| self.members[self.by_name[at]].value)
+    }
+
+    fn changed_members(&self) -> Result<Vec<ChangedMember<'_>>> {
         let made_from = |name: &String| self.made_from.get(name).map(|text| &**text);
         let mut changed = Vec::new();
-        for (name, before) in &self.before {
-            if !self.object.contains_key(name) {
-                changed.push(ChangedMember::new(name, Some(before), None, None));
+        for member in self.by_name.iter().map(|at| &self.members[*at]) {
+            if !self.object.contains_key(&*member.name) {
+                changed.push(ChangedMember::new(&member.name, Some(member.value), None, None)?);
             }
         }
         for (name, after) in &self.object {
-            let before = self.before.get(name);
-            if before != Some(after) {
-                changed.push(ChangedMember::new(name, before, Some(after), made_from(name)));
+            let stored = self.stored(name);
+            if !stored.is_some_and(|stored| is_text_of(stored, after)) {
+                changed.push(ChangedMember::new(name, stored, Some(after), made_from(name))?);
             }
         }
-        changed
+        Ok(changed)
     }
+}
+
+fn tree(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| Error::corrupt(without_content(&error)))
 }
 
 /// A member that the edit has changed, as text.
@@ -165,12 +180,13 @@ struct ChangedMember<'e> {
 impl<'e> ChangedMember<'e> {
     fn new(
         name: &'e str,
-        before: Option<&Value>,
+        stored: Option<&str>,
         after: Option<&Value>,
         made_from: Option<&'e str>,
-    ) -> Self {
-        let (before, after) = (before.map(Value::to_string), after.map(Value::to_string));
-        Self { name, written: quoted(name), before, after, made_from }
+    ) -> Result<Self> {
+        let before = stored.map(tree).transpose()?.map(|before| before.to_string());
+        let after = after.map(Value::to_string);
+        Ok(Self { name, written: quoted(name), before, after, made_from })
     }
 
     fn as_change(&self) -> MemberChange<'_> {
