@@ -41,18 +41,18 @@ impl OnBackend for Operations<'_> {
     type Output = ();
 
     fn run<B: Backend>(self, backend: BackendName) {
-        let suite = Arc::new(Mutex::new(Suite::<B>::default()));
+        let suite = Arc::new(Mutex::new(Suite::<B>::new(backend)));
         for operation in Operation::ALL {
             if !operation.is_measured(backend, false) {
                 continue;
             }
             let name = format!("{}/{}", backend.name(), operation.name());
             let mut group = self.criterion.benchmark_group(name);
-            for &contender in operation.contenders() {
+            for &contender in operation.contenders(backend) {
                 let name = match contender {
                     Contender::PState => "pstate",
                     Contender::Baseline => "by_hand",
-                    Contender::Raw => "raw",
+                    Contender::Index => "by_index",
                     Contender::Plain => "plain",
                     Contender::Cache => "cache_crate",
                 };

@@ -1,24 +1,25 @@
 //! The same work without PState, as a careful program does it with a backend's own crate.
 //!
-//! Each backend has a file with the best way that its crate has. `graph` and `card` hold the parts
-//! that do not depend on the backend.
+//! Each backend has a file with the best way that its crate has. `graph`, `shape` and
+//! `look_up` hold the parts that do not depend on the backend.
 
-pub(crate) mod card;
 mod contract;
-pub(crate) mod graph;
+mod graph;
+#[cfg(any(feature = "sled", feature = "sqlite"))]
+mod look_up;
 mod memory;
-mod parse;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "redis", feature = "sled", feature = "sqlite"))]
+mod shape;
 #[cfg(feature = "sled")]
 mod sled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use contract::{Baseline, DeepDeck, Replacement};
+pub use contract::{Baseline, Depth, Replacement};
+pub use graph::Graph;
 pub use memory::Memory;
-pub use parse::Parse;
-pub(crate) use parse::{keep, parse};
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 #[cfg(feature = "redis")]

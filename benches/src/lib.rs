@@ -38,6 +38,7 @@ pub use backend::{Backend, BackendName, Memory, OnBackend};
 pub use bare_cache::{BareCache, Place};
 #[cfg(feature = "sqlite")]
 pub use documents::create_sqlite_file;
+pub use documents::plain;
 pub use error::{Error, Result};
 pub use json::Json;
 pub use report::{Columns, Machine, Results, draw, save};

@@ -2,6 +2,7 @@
 
 mod machine;
 mod plot;
+mod readme;
 mod results;
 mod save;
 

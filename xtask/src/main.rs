@@ -38,7 +38,7 @@ enum Command {
     /// suites.
     Bench(bench::Bench),
     /// Counts the instructions of the most frequent work, and fails if they have become more.
-    Instructions,
+    Instructions(instructions::Instructions),
     /// Runs everything random for longer; fails with the command that shows it again.
     Soak(soak::Soak),
     /// Runs the fuzz targets; findings are kept in fuzz/findings.
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test { filter } => test(filter.as_deref()),
         Command::Bench(bench) => bench.run(),
-        Command::Instructions => instructions::check(),
+        Command::Instructions(instructions) => instructions.run(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Fuzz(fuzz) => fuzz::run(&fuzz),
         Command::Lint => lint::check(),

@@ -13,11 +13,6 @@ pub trait Backend: fmt::Debug + Send + Sync + Sized + 'static {
     /// The same work without PState.
     type Baseline: Baseline;
 
-    /// Whether the [`baseline`](Self::baseline) reads and writes the documents of PState's store.
-    /// If not, it has a store of its own of the same kind, into which the same documents have to be
-    /// loaded.
-    const IS_SHARED: bool;
-
     /// Creates an empty store.
     ///
     /// # Errors
@@ -34,11 +29,19 @@ pub trait Backend: fmt::Debug + Send + Sync + Sized + 'static {
     /// The adapter for PState.
     fn adapter(&self) -> Arc<dyn Adapter>;
 
-    /// The same work without PState.
+    /// The same work without PState, on an empty store of its own of the same kind.
     ///
     /// # Errors
     /// What the store reports.
     fn baseline(&self) -> impl Future<Output = Result<Self::Baseline>> + Send;
+
+    /// Finishes what earlier writes have deferred, such as a checkpoint. Not measured.
+    ///
+    /// # Errors
+    /// What the store reports.
+    fn settle(&self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 
     /// The bytes that PState's documents take outside of this process; `None` if the store lies in
     /// this process.

@@ -9,7 +9,7 @@ use crate::baseline;
 
 use super::contract::Backend;
 
-/// PState's own store in memory; the baseline is a `BTreeMap` of texts behind a lock.
+/// PState's own store in memory; the baseline is a `BTreeMap` of structs behind a lock.
 #[derive(Debug)]
 pub struct Memory {
     adapter: Arc<MemoryAdapter>,
@@ -17,8 +17,6 @@ pub struct Memory {
 
 impl Backend for Memory {
     type Baseline = baseline::Memory;
-
-    const IS_SHARED: bool = false;
 
     async fn create() -> Result<Self> {
         Ok(Self { adapter: Arc::new(MemoryAdapter::new()) })

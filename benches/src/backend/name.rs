@@ -55,6 +55,11 @@ impl BackendName {
         }
     }
 
+    /// Whether its baseline can find documents by an index of parents.
+    pub fn has_index(self) -> bool {
+        self.name() == "sqlite"
+    }
+
     /// Does something on this backend.
     pub fn run<W: OnBackend>(self, work: W) -> W::Output {
         match self {

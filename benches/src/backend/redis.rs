@@ -32,8 +32,6 @@ impl Redis {
 impl Backend for Redis {
     type Baseline = baseline::Redis;
 
-    const IS_SHARED: bool = false;
-
     async fn create() -> Result<Self> {
         let server = Server::start();
         let mut connection = baseline::redis_connection(&Self::url(&server)).await?;

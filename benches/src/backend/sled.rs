@@ -33,8 +33,6 @@ impl Sled {
 impl Backend for Sled {
     type Baseline = baseline::Sled;
 
-    const IS_SHARED: bool = false;
-
     async fn create() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let adapter = Self::open(&directory.path().join("pstate"))?;

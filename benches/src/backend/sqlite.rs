@@ -16,11 +16,11 @@ use super::contract::Backend;
 /// The page cache of each connection, PState's and the baseline's.
 pub(crate) const PAGE_CACHE_BYTES: u64 = 16 << 20;
 
-/// A file that PState and the baseline share, each with connections of its own, `synchronous=FULL`.
+/// A file for PState and one for the baseline, with `synchronous=FULL`.
 #[derive(Debug)]
 pub struct Sqlite {
     adapter: Arc<SqliteAdapter>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Sqlite {
@@ -38,12 +38,10 @@ impl Sqlite {
 impl Backend for Sqlite {
     type Baseline = baseline::Sqlite;
 
-    const IS_SHARED: bool = true;
-
     async fn create() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let adapter = Self::open(&directory.path().join("bench.db"))?;
-        Ok(Self { adapter, _directory: directory })
+        Ok(Self { adapter, directory })
     }
 
     async fn reopen(&mut self) -> Result<bool> {
@@ -56,7 +54,11 @@ impl Backend for Sqlite {
     }
 
     async fn baseline(&self) -> Result<baseline::Sqlite> {
-        baseline::Sqlite::open(self.path(), PAGE_CACHE_BYTES)
+        baseline::Sqlite::create(&self.directory.path().join("by-hand.db"), PAGE_CACHE_BYTES)
+    }
+
+    async fn settle(&self) -> Result<()> {
+        Ok(self.adapter.checkpoint().await?)
     }
 
     async fn stored_bytes(&self) -> Result<Option<u64>> {

@@ -1,111 +1,154 @@
-//! The standard library alone: an ordered map of texts behind a lock.
+//! The standard library alone: an ordered map of parsed documents behind a lock.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use pstate::Key;
 use serde_json::Value;
 
 use crate::Result;
+use crate::documents::plain::{Card, Document, Record};
 
-use super::contract::{Baseline, DeepDeck, Replacement};
-use super::graph::LookUp;
-use super::parse::Parse;
+use super::contract::{Baseline, Depth, Replacement};
+use super::graph::Graph;
 
-type Texts = BTreeMap<String, String>;
+type Documents = BTreeMap<String, Arc<Document>>;
+type Shared = Graph<Arc<Document>, Arc<Document>, Arc<Document>>;
 
-/// An ordered map of texts; reads parse them.
+/// An ordered map of documents, which reads share.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    texts: Arc<RwLock<Texts>>,
+    documents: Arc<RwLock<Documents>>,
 }
 
 impl Memory {
-    fn read(&self) -> RwLockReadGuard<'_, Texts> {
-        self.texts.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Documents> {
+        self.documents.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Texts> {
-        self.texts.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Documents> {
+        self.documents.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl LookUp for RwLockReadGuard<'_, Texts> {
-    fn look_up<T>(&mut self, key: &str, parse: Parse<T>) -> Result<Option<T>> {
-        self.get(key).map(|text| parse(text)).transpose()
-    }
+fn card(card: &Card) -> Arc<Document> {
+    Arc::new(Document::Card(card.clone()))
 }
 
 impl Baseline for Memory {
-    async fn get<T: Send>(&mut self, key: &Key, parse: Parse<T>) -> Result<Option<T>> {
-        self.read().look_up(key.as_str(), parse)
+    type Card = Arc<Document>;
+    type Graph = Shared;
+    type Stored = Arc<Document>;
+
+    async fn get(&mut self, key: &Key) -> Result<Option<Arc<Document>>> {
+        Ok(self.read().get(key.as_str()).cloned())
     }
 
-    async fn multi_get<T: Send>(
-        &mut self,
-        keys: &[Key],
-        parse: Parse<T>,
-    ) -> Result<Vec<Option<T>>> {
-        let mut texts = self.read();
-        keys.iter().map(|key| texts.look_up(key.as_str(), parse)).collect()
+    async fn multi_get(&mut self, keys: &[Key]) -> Result<Vec<Option<Arc<Document>>>> {
+        let documents = self.read();
+        Ok(keys.iter().map(|key| documents.get(key.as_str()).cloned()).collect())
     }
 
-    async fn deck<T: Send>(&mut self, key: &Key, parse: Parse<T>) -> Result<(Value, Vec<T>)> {
-        self.read().deck(key.as_str(), parse)
+    async fn graph(&mut self, key: &Key, depth: Depth) -> Result<Shared> {
+        let documents = self.read();
+        let all = |keys: &[String]| -> Vec<Arc<Document>> {
+            keys.iter().filter_map(|key| documents.get(key).cloned()).collect()
+        };
+        let deck = documents.get(key.as_str()).ok_or("no deck")?.clone();
+        let Document::Deck(found) = &*deck else { return Err("not a deck".into()) };
+        let cards = all(&found.cards).into_iter().map(|card| {
+            let translations = match (&*card, depth) {
+                (Document::Card(card), Depth::Translations) => all(&card.translations),
+                _ => Vec::new(),
+            };
+            (card, translations)
+        });
+        let cards = cards.collect();
+        Ok(Graph { deck, cards })
     }
 
-    async fn deep_deck<T: Send>(&mut self, key: &Key, parse: Parse<T>) -> Result<DeepDeck<T>> {
-        self.read().deep_deck(key.as_str(), parse)
+    async fn tree(&mut self, key: &Key) -> Result<Value> {
+        let Graph { deck, cards } = self.graph(key, Depth::Translations).await?;
+        let trees = |documents: &[Arc<Document>]| -> Result<Vec<Value>> {
+            documents.iter().map(|document| Ok(serde_json::to_value(document.as_ref())?)).collect()
+        };
+        let cards = cards.iter().map(|(card, translations)| {
+            Ok((serde_json::to_value(card.as_ref())?, trees(translations)?))
+        });
+        let deck = serde_json::to_value(deck.as_ref())?;
+        Ok(Graph { deck, cards: cards.collect::<Result<_>>()? }.into_tree())
     }
 
-    async fn scan<T: Send>(&mut self, prefix: &str, parse: Parse<T>) -> Result<Vec<(String, T)>> {
-        let texts = self.read();
-        let matching = texts.range(prefix.to_owned()..);
+    async fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Arc<Document>)>> {
+        let documents = self.read();
+        let matching = documents.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         let matching = matching.take_while(|(key, _)| key.starts_with(prefix));
-        matching.map(|(key, text)| Ok((key.clone(), parse(text)?))).collect()
+        Ok(matching.map(|(key, document)| (key.clone(), document.clone())).collect())
     }
 
-    async fn put(&mut self, key: &Key, document: &Value) -> Result<()> {
-        let text = serde_json::to_string(document)?;
-        self.write().insert(key.as_str().to_owned(), text);
+    async fn put(&mut self, key: &Key, new: &Card) -> Result<()> {
+        let new = card(new);
+        self.write().insert(key.as_str().to_owned(), new);
         Ok(())
     }
 
-    async fn multi_put(&mut self, documents: &[(Key, Value)]) -> Result<()> {
-        let mut new = Vec::with_capacity(documents.len());
-        for (key, document) in documents {
-            new.push((key.as_str().to_owned(), serde_json::to_string(document)?));
-        }
+    async fn multi_put(&mut self, cards: &[(Key, Card)]) -> Result<()> {
+        let new: Vec<_> =
+            cards.iter().map(|(key, new)| (key.as_str().to_owned(), card(new))).collect();
         self.write().extend(new);
         Ok(())
     }
 
-    async fn replace(&mut self, replacements: &[Replacement]) -> Result<()> {
-        let mut texts = self.write();
+    async fn update(&mut self, key: &Key, rank: u64) -> Result<()> {
+        let mut documents = self.write();
+        let document = documents.get_mut(key.as_str()).ok_or("a card is missing")?;
+        let Document::Card(card) = Arc::make_mut(document) else {
+            return Err("not a card".into());
+        };
+        card.rank = rank;
+        Ok(())
+    }
+
+    async fn load(&mut self, records: &[Record]) -> Result<()> {
+        let documents = records.iter().map(|Record { key, document, .. }| {
+            (key.as_str().to_owned(), Arc::new(document.clone()))
+        });
+        self.write().extend(documents);
+        Ok(())
+    }
+
+    async fn migrate(&mut self, keys: &[Key]) -> Result<Vec<Replacement<Arc<Document>>>> {
+        let documents = self.read();
+        let migrated = keys.iter().map(|key| {
+            let old = documents.get(key.as_str()).ok_or("a card is missing")?.clone();
+            let Document::OldCard(found) = &*old else { return Err("not an old card".into()) };
+            let new = Arc::new(Document::Card(found.clone().migrate()?));
+            Ok(Replacement { key: key.clone(), old, new })
+        });
+        migrated.collect()
+    }
+
+    async fn replace(&mut self, replacements: Vec<Replacement<Arc<Document>>>) -> Result<()> {
+        let mut documents = self.write();
         for Replacement { key, old, new } in replacements {
-            match texts.get_mut(key.as_str()) {
-                Some(text) if text == old => text.clone_from(new),
+            match documents.get_mut(key.as_str()) {
+                Some(document) if Arc::ptr_eq(document, &old) => *document = new,
                 _ => return Err(format!("{key} has changed since it was read").into()),
             }
         }
         Ok(())
     }
 
-    async fn load(&mut self, texts: &[(Key, String)]) -> Result<()> {
-        self.write()
-            .extend(texts.iter().map(|(key, text)| (key.as_str().to_owned(), text.clone())));
-        Ok(())
+    async fn touch(&mut self, keys: &[Key]) -> Result<()> {
+        self.multi_get(keys).await.map(drop)
     }
 
     async fn remove(&mut self, keys: &[Key]) -> Result<()> {
-        let mut texts = self.write();
+        let mut documents = self.write();
         for key in keys {
-            texts.remove(key.as_str());
+            documents.remove(key.as_str());
         }
-        Ok(())
-    }
-
-    async fn settle(&mut self) -> Result<()> {
         Ok(())
     }
 

@@ -6,14 +6,17 @@
 
 use pstate::{Key, KeyRef};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, Client, Pipeline, ProtocolVersion};
+use redis::{AsyncCommands, Client, Pipeline, ProtocolVersion, Value as Reply};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::Result;
+use crate::documents::plain::{Card, Record};
 
-use super::contract::{Baseline, DeepDeck, Replacement};
-use super::graph::references;
-use super::parse::{Parse, parse};
+use super::contract::{Baseline, Depth, Replacement};
+use super::graph::Graph;
+use super::shape::{GraphOf, Shape, Structs, Trees, migrate};
 
 /// Stores texts where the old ones are still there; returns how many those are.
 const REPLACE: &str = r"
@@ -26,6 +29,9 @@ for i, key in ipairs(KEYS) do
 end
 return replaced
 ";
+
+/// How many documents one command stores: the server serves no one else meanwhile.
+const LOADED_AT_ONCE: usize = 1_000;
 
 /// A connection to the server that PState uses, with keys that PState does not use.
 #[derive(Debug, Clone)]
@@ -52,32 +58,83 @@ impl Redis {
         Ok(Self { connection, replace })
     }
 
-    async fn read<T>(&mut self, names: &[String], parse: Parse<T>) -> Result<Vec<Option<T>>> {
-        if names.is_empty() {
+    /// The documents under keys, in their order.
+    async fn read<T: DeserializeOwned>(&mut self, keys: &[&str]) -> Result<Vec<Option<T>>> {
+        if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let texts: Vec<Option<String>> = self.connection.mget(names).await?;
-        texts.into_iter().map(|text| text.map(|text| parse(&text)).transpose()).collect()
+        // Not as strings: that would copy each text.
+        let texts: Vec<Reply> = self.connection.mget(keys).await?;
+        texts.iter().map(parse).collect()
     }
 
-    /// The documents under keys, in their order, without the missing ones.
-    async fn level<'a, T>(
-        &mut self,
-        keys: impl Iterator<Item = &'a str>,
-        parse: Parse<T>,
-    ) -> Result<Vec<T>> {
-        let names: Vec<String> = keys.map(named).collect();
-        Ok(self.read(&names, parse).await?.into_iter().flatten().collect())
+    /// The same without the missing ones.
+    async fn level<T: DeserializeOwned>(&mut self, keys: &[&str]) -> Result<Vec<T>> {
+        Ok(self.read(keys).await?.into_iter().flatten().collect())
     }
 
-    async fn write(&mut self, texts: &[(&Key, impl AsRef<str>)]) -> Result<()> {
+    async fn graph_of<S: Shape>(&mut self, key: &Key, depth: Depth) -> Result<GraphOf<S>> {
+        let deck: Reply = self.connection.get(key.as_str()).await?;
+        let deck: S::Deck = parse(&deck)?.ok_or("no deck")?;
+        let keys: Vec<&str> = S::cards(&deck).collect();
+        let cards: Vec<S::Card> = self.level(&keys).await?;
+        let mut translations = match depth {
+            Depth::Cards => Vec::new(),
+            Depth::Translations => {
+                let keys: Vec<&str> = cards.iter().flat_map(|card| S::translations(card)).collect();
+                self.level(&keys).await?
+            }
+        }
+        .into_iter();
+        let cards = cards.into_iter().map(|card| {
+            let own = match depth {
+                Depth::Cards => Vec::new(),
+                Depth::Translations => {
+                    translations.by_ref().take(S::translations(&card).count()).collect()
+                }
+            };
+            (card, own)
+        });
+        let cards = cards.collect();
+        Ok(Graph { deck, cards })
+    }
+
+    async fn write<T: Serialize>(&mut self, documents: &[(&Key, &T)]) -> Result<()> {
+        let mut texts = Vec::with_capacity(documents.len());
+        for (key, document) in documents {
+            texts.push((key.as_str(), serde_json::to_vec(document)?));
+        }
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        let named: Vec<_> =
-            texts.iter().map(|(key, text)| (named(key.as_str()), text.as_ref())).collect();
-        pipeline.mset(&named).ignore();
-        add_to_indexes(&mut pipeline, texts.iter().map(|(key, _)| *key));
+        pipeline.mset(&texts).ignore();
+        add_to_indexes(&mut pipeline, documents.iter().map(|(key, _)| *key));
         Ok(pipeline.query_async(&mut self.connection).await?)
+    }
+
+    /// Stores texts where the old ones are still there.
+    async fn replace_texts(&mut self, replacements: &[Replacement<String>]) -> Result<()> {
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.replace).arg(replacements.len());
+        for replacement in replacements {
+            call.arg(replacement.key.as_str());
+        }
+        for Replacement { old, new, .. } in replacements {
+            call.arg(old).arg(new);
+        }
+        let replaced: usize = call.query_async(&mut self.connection).await?;
+        match replacements.len() - replaced {
+            0 => Ok(()),
+            others => Err(format!("{others} documents have changed since they were read").into()),
+        }
+    }
+}
+
+/// The document that a reply holds; `None` if there is none.
+fn parse<T: DeserializeOwned>(reply: &Reply) -> Result<Option<T>> {
+    match reply {
+        Reply::Nil => Ok(None),
+        Reply::BulkString(text) => Ok(Some(serde_json::from_slice(text)?)),
+        other => Err(format!("{other:?} is no document").into()),
     }
 }
 
@@ -95,109 +152,97 @@ fn add_to_indexes<'a>(pipeline: &mut Pipeline, keys: impl Iterator<Item = &'a Ke
     }
 }
 
-fn named(key: &str) -> String {
-    format!("by-hand:{key}")
-}
-
 fn index(entity_type: &str) -> String {
     format!("by-hand/keys:{entity_type}")
 }
 
 impl Baseline for Redis {
-    async fn get<T: Send>(&mut self, key: &Key, parse: Parse<T>) -> Result<Option<T>> {
-        let text: Option<String> = self.connection.get(named(key.as_str())).await?;
-        text.map(|text| parse(&text)).transpose()
+    type Card = Card;
+    type Graph = Graph;
+    type Stored = String;
+
+    async fn get(&mut self, key: &Key) -> Result<Option<Card>> {
+        let text: Reply = self.connection.get(key.as_str()).await?;
+        parse(&text)
     }
 
-    async fn multi_get<T: Send>(
-        &mut self,
-        keys: &[Key],
-        parse: Parse<T>,
-    ) -> Result<Vec<Option<T>>> {
-        let names: Vec<String> = keys.iter().map(|key| named(key.as_str())).collect();
-        self.read(&names, parse).await
+    async fn multi_get(&mut self, keys: &[Key]) -> Result<Vec<Option<Card>>> {
+        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        self.read(&keys).await
     }
 
-    async fn deck<T: Send>(&mut self, key: &Key, keep: Parse<T>) -> Result<(Value, Vec<T>)> {
-        let deck = self.get(key, parse::<Value>).await?.ok_or("no deck")?;
-        let cards = self.level(references(&deck, "cards"), keep).await?;
-        Ok((deck, cards))
+    async fn graph(&mut self, key: &Key, depth: Depth) -> Result<Graph> {
+        self.graph_of::<Structs>(key, depth).await
     }
 
-    async fn deep_deck<T: Send>(&mut self, key: &Key, keep: Parse<T>) -> Result<DeepDeck<T>> {
-        let deck = self.get(key, parse::<Value>).await?.ok_or("no deck")?;
-        let cards = self.level(references(&deck, "cards"), parse::<Value>).await?;
-        let of_each = cards.iter().flat_map(|card| references(card, "translations"));
-        let mut translations = self.level(of_each, keep).await?.into_iter();
-        let cards = cards.into_iter().map(|card| {
-            let count = references(&card, "translations").count();
-            let own = translations.by_ref().take(count).collect();
-            (card, own)
-        });
-        Ok((deck, cards.collect()))
+    async fn tree(&mut self, key: &Key) -> Result<Value> {
+        Ok(self.graph_of::<Trees>(key, Depth::Translations).await?.into_tree())
     }
 
-    async fn scan<T: Send>(&mut self, prefix: &str, parse: Parse<T>) -> Result<Vec<(String, T)>> {
+    async fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Card)>> {
         let beginning = KeyRef::parse(prefix)?;
         let (least, most) = (format!("[{}", beginning.id()), format!("[{}\u{ff}", beginning.id()));
         let index = index(beginning.entity_type());
         let ids: Vec<String> = self.connection.zrangebylex(index, least, most).await?;
         let keys: Vec<String> =
             ids.iter().map(|id| format!("{}:{id}", beginning.entity_type())).collect();
-        let names: Vec<String> = keys.iter().map(|key| named(key)).collect();
-        let found = self.read(&names, parse).await?;
-        Ok(keys.into_iter().zip(found).filter_map(|(key, text)| Some((key, text?))).collect())
+        let found = self.read(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        Ok(keys.into_iter().zip(found).filter_map(|(key, card)| Some((key, card?))).collect())
     }
 
-    async fn put(&mut self, key: &Key, document: &Value) -> Result<()> {
-        self.write(&[(key, serde_json::to_string(document)?)]).await
+    async fn put(&mut self, key: &Key, card: &Card) -> Result<()> {
+        self.write(&[(key, card)]).await
     }
 
-    async fn multi_put(&mut self, documents: &[(Key, Value)]) -> Result<()> {
-        let mut texts = Vec::with_capacity(documents.len());
-        for (key, document) in documents {
-            texts.push((key, serde_json::to_string(document)?));
-        }
-        self.write(&texts).await
+    async fn multi_put(&mut self, cards: &[(Key, Card)]) -> Result<()> {
+        let cards: Vec<_> = cards.iter().map(|(key, card)| (key, card)).collect();
+        self.write(&cards).await
     }
 
-    async fn replace(&mut self, replacements: &[Replacement]) -> Result<()> {
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(&self.replace).arg(replacements.len());
-        for replacement in replacements {
-            call.arg(named(replacement.key.as_str()));
-        }
-        for Replacement { old, new, .. } in replacements {
-            call.arg(old).arg(new);
-        }
-        let replaced: usize = call.query_async(&mut self.connection).await?;
-        match replacements.len() - replaced {
-            0 => Ok(()),
-            others => Err(format!("{others} documents have changed since they were read").into()),
-        }
+    async fn update(&mut self, key: &Key, rank: u64) -> Result<()> {
+        let old: String = self.connection.get(key.as_str()).await?;
+        let mut card: Card = serde_json::from_str(&old)?;
+        card.rank = rank;
+        let new = serde_json::to_string(&card)?;
+        self.replace_texts(&[Replacement { key: key.clone(), old, new }]).await
     }
 
-    async fn load(&mut self, texts: &[(Key, String)]) -> Result<()> {
-        for texts in texts.chunks(1_000) {
-            let texts: Vec<(&Key, &str)> =
-                texts.iter().map(|(key, text)| (key, text.as_str())).collect();
-            self.write(&texts).await?;
+    async fn load(&mut self, records: &[Record]) -> Result<()> {
+        for records in records.chunks(LOADED_AT_ONCE) {
+            let records: Vec<_> =
+                records.iter().map(|Record { key, document, .. }| (key, document)).collect();
+            self.write(&records).await?;
         }
         Ok(())
+    }
+
+    async fn migrate(&mut self, keys: &[Key]) -> Result<Vec<Replacement<String>>> {
+        let names: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        let found: Vec<String> = self.connection.mget(&names).await?;
+        let migrated = keys.iter().zip(found).map(|(key, old)| {
+            let new = migrate(&old)?;
+            Ok(Replacement { key: key.clone(), old, new })
+        });
+        migrated.collect()
+    }
+
+    async fn replace(&mut self, replacements: Vec<Replacement<String>>) -> Result<()> {
+        self.replace_texts(&replacements).await
+    }
+
+    async fn touch(&mut self, keys: &[Key]) -> Result<()> {
+        let names: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        self.read::<IgnoredAny>(&names).await.map(drop)
     }
 
     async fn remove(&mut self, keys: &[Key]) -> Result<()> {
         let mut pipeline = redis::pipe();
         pipeline.atomic();
         for key in keys {
-            pipeline.del(named(key.as_str())).ignore();
+            pipeline.del(key.as_str()).ignore();
             pipeline.zrem(index(key.entity_type()), key.id()).ignore();
         }
         Ok(pipeline.query_async(&mut self.connection).await?)
-    }
-
-    async fn settle(&mut self) -> Result<()> {
-        Ok(())
     }
 
     fn for_task(&self, _task: usize) -> Self {

@@ -5,10 +5,10 @@
 pub enum Contender {
     /// PState.
     PState,
-    /// The backend's own crate, and `serde_json` to parse what it reads.
+    /// The backend's own crate, by the keys that PState uses.
     Baseline,
-    /// The backend's own crate alone: what it reads stays text.
-    Raw,
+    /// The backend's own crate, with an index of parents.
+    Index,
     /// PState without the step that is measured: it migrates nothing, or queues nothing.
     Plain,
     /// The cache crate alone.

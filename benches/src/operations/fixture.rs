@@ -1,20 +1,19 @@
 //! A store with its documents, and reads of what is not cached.
 
-use std::hint::black_box;
-
 use futures_util::TryStreamExt;
 use pstate::{Document, Key, PState};
-use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::baseline::{Baseline, Parse, graph, keep, parse};
+use crate::baseline::{Baseline, Depth};
+use crate::documents::card::CARDS;
 use crate::documents::{BATCH, Dataset, ELEVEN};
 use crate::measure::timed;
 use crate::{Error, Result};
 
 use super::contender::Contender;
-use super::operation::Operation;
+use super::operation::{Operation, Want};
 use super::store::Store;
+use super::structs::{DEEP, typed, typed_cards};
 use super::tasks;
 
 /// How many single documents a run reads, each a sample.
@@ -36,9 +35,12 @@ pub(super) struct Fixture<B: Backend> {
 }
 
 impl<B: Backend> Fixture<B> {
-    /// A new store with these documents.
-    pub(super) async fn new((dataset, texts): (Dataset, Vec<(Key, String)>)) -> Result<Self> {
-        let store = Store::new(&texts).await?;
+    /// A new store with these documents; `has_index` if its baseline finds children by an index.
+    pub(super) async fn new(
+        (dataset, texts): (Dataset, Vec<(Key, String)>),
+        has_index: bool,
+    ) -> Result<Self> {
+        let store = Store::new(&texts, has_index).await?;
         let missing = dataset.keys(0, dataset.cards.len().min(10_000)).into_iter();
         let missing = missing.map(|key| Key::new(key.entity_type(), &format!("{}-none", key.id())));
         let missing = missing.collect::<Result<_, _>>()?;
@@ -53,11 +55,8 @@ impl<B: Backend> Fixture<B> {
         round: usize,
     ) -> Result<Vec<f64>> {
         match contender {
-            Contender::Raw => self.by_baseline(operation, round, keep).await,
-            Contender::Baseline if operation.is_resolving() => {
-                self.resolve_by_baseline(round).await
-            }
-            Contender::Baseline => self.by_baseline(operation, round, parse::<Value>).await,
+            Contender::Baseline => self.by_baseline(operation, round).await,
+            Contender::Index => self.by_index(operation, round).await,
             _ => self.by_pstate(operation, round).await,
         }
     }
@@ -76,23 +75,23 @@ impl<B: Backend> Fixture<B> {
     }
 
     async fn by_pstate(&mut self, operation: Operation, round: usize) -> Result<Vec<f64>> {
-        let values = operation.wants_values();
+        let want = operation.wants();
         match operation {
-            Operation::GetMissing => self.get_each(self.missing(round), false).await,
-            Operation::MultiGet10 => self.multi_get(round, 10, false).await,
-            Operation::MultiGet100 | Operation::MultiGet100Values | Operation::MultiGet380K => {
-                self.multi_get(round, BATCH, values).await
-            }
+            Operation::GetMissing => self.get_each(self.missing(round), want).await,
+            Operation::MultiGet10 => self.multi_get(round, 10, want).await,
+            Operation::MultiGet100
+            | Operation::MultiGet100Typed
+            | Operation::MultiGet100Values
+            | Operation::MultiGet380K => self.multi_get(round, BATCH, want).await,
             Operation::Get64Tasks => {
                 let pstate = self.cold().await?;
                 tasks::get_by_pstate(&pstate, self.task_keys(round)).await
             }
-            Operation::Preload | Operation::PreloadValues | Operation::Preload380K => {
-                self.preload(round, "cards", values).await
-            }
-            Operation::PreloadDeep | Operation::PreloadDeepValues => {
-                self.preload(round, "cards.translations", values).await
-            }
+            Operation::Preload
+            | Operation::PreloadTyped
+            | Operation::Preload380K
+            | Operation::PreloadDeep
+            | Operation::PreloadDeepTyped => self.preload(operation, round).await,
             Operation::ResolveCold => {
                 // The cache keeps no value that takes more than a 32nd of it.
                 let pstate = self.cold_with(32 * CACHE_BYTES).await?;
@@ -108,113 +107,136 @@ impl<B: Backend> Fixture<B> {
                 };
                 Ok(vec![timed(scan).await?])
             }
-            _ => self.get_each(self.dataset.keys(round, COLD_GETS), values).await,
+            _ => self.get_each(self.dataset.keys(round, COLD_GETS), want).await,
         }
     }
 
-    async fn get_each(&self, keys: Vec<Key>, values: bool) -> Result<Vec<f64>> {
+    async fn get_each(&self, keys: Vec<Key>, want: Want) -> Result<Vec<f64>> {
         let pstate = self.cold().await?;
         let mut samples = Vec::with_capacity(keys.len());
         for key in &keys {
-            let load = async {
-                let document = pstate.get(key).await?;
-                if values {
-                    open(&document)?;
+            samples.push(match want {
+                Want::Nothing => timed(pstate.get(key)).await?,
+                Want::Struct => timed(CARDS.get(&pstate, key.id())).await?,
+                Want::Tree => {
+                    let load = async {
+                        let document = pstate.get(key).await?;
+                        open(&document)?;
+                        Ok::<_, Error>(document)
+                    };
+                    timed(load).await?
                 }
-                Ok::<_, Error>(document)
-            };
-            samples.push(timed(load).await?);
+            });
         }
         Ok(samples)
     }
 
-    async fn multi_get(&self, round: usize, count: usize, values: bool) -> Result<Vec<f64>> {
+    async fn multi_get(&self, round: usize, count: usize, want: Want) -> Result<Vec<f64>> {
         let pstate = self.cold().await?;
         let keys = self.dataset.keys(round, count);
-        let load = async {
-            let documents = pstate.multi_get(&keys).await?;
-            if values {
-                open(documents.iter().flatten())?;
+        let nanos = match want {
+            Want::Nothing => timed(pstate.multi_get(&keys)).await?,
+            Want::Struct => {
+                let ids: Vec<&str> = keys.iter().map(Key::id).collect();
+                timed(CARDS.multi_get(&pstate, &ids)).await?
             }
-            Ok::<_, Error>(documents)
+            Want::Tree => {
+                let load = async {
+                    let documents = pstate.multi_get(&keys).await?;
+                    open(documents.iter().flatten())?;
+                    Ok::<_, Error>(documents)
+                };
+                timed(load).await?
+            }
         };
-        Ok(vec![timed(load).await?])
+        Ok(vec![nanos])
     }
 
-    async fn preload(&self, round: usize, paths: &str, values: bool) -> Result<Vec<f64>> {
+    async fn preload(&self, operation: Operation, round: usize) -> Result<Vec<f64>> {
         let pstate = self.cold().await?;
         let deck = self.dataset.deck(round);
-        let load = async {
-            let loaded = pstate.preload(deck, paths).await?;
-            if values && let Some(loaded) = &loaded {
-                open(loaded.documents())?;
+        let nanos = match operation {
+            Operation::PreloadTyped => {
+                let load =
+                    async { typed_cards(&pstate.preload(deck, "cards").await?.ok_or("no deck")?) };
+                timed(load).await?
             }
-            Ok::<_, Error>(loaded)
+            Operation::PreloadDeepTyped => {
+                let load = async { typed(&pstate.preload(deck, DEEP).await?.ok_or("no deck")?) };
+                timed(load).await?
+            }
+            Operation::PreloadDeep => timed(pstate.preload(deck, DEEP)).await?,
+            _ => timed(pstate.preload(deck, "cards")).await?,
         };
-        Ok(vec![timed(load).await?])
+        Ok(vec![nanos])
     }
 
-    async fn by_baseline<T: Send + 'static>(
-        &mut self,
-        operation: Operation,
-        round: usize,
-        parse: Parse<T>,
-    ) -> Result<Vec<f64>> {
+    async fn by_baseline(&mut self, operation: Operation, round: usize) -> Result<Vec<f64>> {
         // PState's handle has just read these to fill its cache, so the baseline reads them as
         // well.
-        black_box(self.store.baseline.multi_get(&self.dataset.filling, parse).await?);
+        self.touch_pages(operation).await?;
         let baseline = &mut self.store.baseline;
         let deck = self.dataset.deck(round);
         let sample = match operation {
             Operation::MultiGet10 => {
                 let keys = self.dataset.keys(round, 10);
-                timed(baseline.multi_get(&keys, parse)).await?
+                timed(baseline.multi_get(&keys)).await?
             }
-            Operation::MultiGet100 | Operation::MultiGet100Values | Operation::MultiGet380K => {
+            Operation::MultiGet100
+            | Operation::MultiGet100Typed
+            | Operation::MultiGet100Values
+            | Operation::MultiGet380K => {
                 let keys = self.dataset.keys(round, BATCH);
-                timed(baseline.multi_get(&keys, parse)).await?
+                timed(baseline.multi_get(&keys)).await?
             }
             Operation::Get64Tasks => {
-                return tasks::get_by_baseline(&self.store.baseline, self.task_keys(round), parse)
-                    .await;
+                return tasks::get_by_baseline(&self.store.baseline, self.task_keys(round)).await;
             }
-            Operation::Preload | Operation::PreloadValues | Operation::Preload380K => {
-                timed(baseline.deck(deck, parse)).await?
-            }
-            Operation::PreloadDeep | Operation::PreloadDeepValues => {
-                timed(baseline.deep_deck(deck, parse)).await?
-            }
+            Operation::Resolve | Operation::ResolveCold => timed(baseline.tree(deck)).await?,
             Operation::Scan11Of380K => {
                 let scan = async {
-                    let found = baseline.scan(ELEVEN, parse).await?;
+                    let found = baseline.scan(ELEVEN).await?;
                     expect_eleven(found.len())?;
                     Ok::<_, Error>(found)
                 };
                 timed(scan).await?
             }
             _ => {
-                let keys = match operation {
-                    Operation::GetMissing => self.missing(round),
-                    _ => self.dataset.keys(round, COLD_GETS),
-                };
-                let mut samples = Vec::with_capacity(keys.len());
-                for key in &keys {
-                    samples.push(timed(self.store.baseline.get(key, parse)).await?);
+                if let Some(depth) = operation.depth() {
+                    timed(baseline.graph(deck, depth)).await?
+                } else {
+                    let keys = match operation {
+                        Operation::GetMissing => self.missing(round),
+                        _ => self.dataset.keys(round, COLD_GETS),
+                    };
+                    let mut samples = Vec::with_capacity(keys.len());
+                    for key in &keys {
+                        samples.push(timed(self.store.baseline.get(key)).await?);
+                    }
+                    return Ok(samples);
                 }
-                return Ok(samples);
             }
         };
         Ok(vec![sample])
     }
 
-    async fn resolve_by_baseline(&mut self, round: usize) -> Result<Vec<f64>> {
-        black_box(self.store.baseline.multi_get(&self.dataset.filling, parse::<Value>).await?);
-        let resolve = async {
-            let deck =
-                self.store.baseline.deep_deck(self.dataset.deck(round), parse::<Value>).await?;
-            Ok::<_, Error>(graph::expand(deck))
+    async fn by_index(&mut self, operation: Operation, round: usize) -> Result<Vec<f64>> {
+        self.touch_pages(operation).await?;
+        let baseline = &mut self.store.baseline;
+        let deck = self.dataset.deck(round);
+        let sample = match operation.depth() {
+            Some(depth) => timed(baseline.indexed_graph(deck, depth)).await?,
+            None => timed(baseline.indexed_tree(deck)).await?,
         };
-        Ok(vec![timed(resolve).await?])
+        Ok(vec![sample])
+    }
+
+    /// Reads what a new handle of PState has read to fill its cache.
+    async fn touch_pages(&mut self, operation: Operation) -> Result<()> {
+        if !operation.is_preloaded_before() {
+            self.store.baseline.touch(&self.dataset.filling).await?;
+        }
+        Ok(())
     }
 
     fn missing(&self, round: usize) -> Vec<Key> {
@@ -230,8 +252,13 @@ impl<B: Backend> Fixture<B> {
 }
 
 impl Operation {
-    fn is_resolving(self) -> bool {
-        matches!(self, Self::Resolve | Self::ResolveCold)
+    /// How much of a graph of structs it reads; `None` if it reads none.
+    fn depth(self) -> Option<Depth> {
+        match self {
+            Self::Preload | Self::PreloadTyped | Self::Preload380K => Some(Depth::Cards),
+            Self::PreloadDeep | Self::PreloadDeepTyped => Some(Depth::Translations),
+            _ => self.is_preloaded_before().then_some(Depth::Translations),
+        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use pstate::{Key, MigrationWriter, PState, Schema};
 use pstate_testkit::workload::schema;
-use serde_json::Value;
 
 use crate::Result;
 use crate::backend::Backend;
-use crate::baseline::{Baseline, Replacement, card, keep, parse};
-use crate::documents::{BATCH, OldCards, store};
+use crate::baseline::Baseline;
+use crate::documents::{BATCH, OldCards, plain, store};
 use crate::measure::timed;
 
 use super::backlog::Backlog;
@@ -32,7 +31,7 @@ pub(super) struct Migrations<B: Backend> {
 impl<B: Backend> Migrations<B> {
     pub(super) async fn new() -> Result<Self> {
         let (cards, texts) = OldCards::new()?;
-        let store = Store::new(&texts).await?;
+        let store = Store::new(&texts, false).await?;
         let backlogs = [Backlog::new(1_000, 2_000), Backlog::new(100_000, 10_000)];
         Ok(Self { cards, schema: schema()?, store, backlogs })
     }
@@ -49,27 +48,31 @@ impl<B: Backend> Migrations<B> {
             Operation::QueueWriteBack => Ok(vec![self.backlogs[0].read(is_pstate).await?]),
             Operation::QueueWriteBack100K => Ok(vec![self.backlogs[1].read(is_pstate).await?]),
             Operation::ReadFirstMigrated => self.get_cold(round, is_pstate).await,
-            Operation::ReadSecond => match contender {
-                Contender::PState => self.get_cold(round, false).await,
-                Contender::Raw => self.get_by_baseline(round, keep).await,
-                _ => self.get_by_baseline(round, parse::<Value>).await,
-            },
+            Operation::ReadSecond if is_pstate => self.get_cold(round, false).await,
+            Operation::ReadSecond => self.get_by_baseline(round).await,
             _ => {
                 // Each contender stores the old documents itself, so that it finds their pages
                 // cached.
                 let old = self.cards.old(round, (BATCHES + 1) * BATCH);
                 let with_reads = operation == Operation::FlushMigrated;
+                self.make_old(&old, is_pstate).await?;
                 if is_pstate {
-                    store(&*self.store.adapter, &old).await?;
-                    self.store.baseline.settle().await?;
                     self.flush(&old, with_reads).await
                 } else {
-                    self.store.baseline.load(&old).await?;
-                    self.store.baseline.settle().await?;
                     self.flush_by_baseline(&old, with_reads).await
                 }
             }
         }
+    }
+
+    /// Stores old documents over migrated ones.
+    async fn make_old(&mut self, old: &[(Key, String)], is_pstate: bool) -> Result<()> {
+        if is_pstate {
+            store(&*self.store.adapter, old).await?;
+        } else {
+            self.store.baseline.load(&plain::records(old)?).await?;
+        }
+        self.store.settle().await
     }
 
     /// Reads documents of version 1, or of version 2, which need nothing.
@@ -90,15 +93,11 @@ impl<B: Backend> Migrations<B> {
         Ok(samples)
     }
 
-    async fn get_by_baseline<T: Send>(
-        &mut self,
-        round: usize,
-        parse: fn(&str) -> Result<T>,
-    ) -> Result<Vec<f64>> {
-        self.store.baseline.multi_get(&self.cards.filling, parse).await?;
+    async fn get_by_baseline(&mut self, round: usize) -> Result<Vec<f64>> {
+        self.store.baseline.touch(&self.cards.filling).await?;
         let mut samples = Vec::with_capacity(COLD_GETS);
         for key in &self.cards.current_keys(round, COLD_GETS) {
-            samples.push(timed(self.store.baseline.get(key, parse)).await?);
+            samples.push(timed(self.store.baseline.get(key)).await?);
         }
         Ok(samples)
     }
@@ -138,14 +137,13 @@ impl<B: Backend> Migrations<B> {
             let baseline = &mut self.store.baseline;
             samples.push(if with_reads {
                 timed(async {
-                    let replacements = migrated(baseline, &keys).await?;
-                    baseline.replace(&replacements).await?;
-                    Ok::<_, crate::Error>(replacements)
+                    let replacements = baseline.migrate(&keys).await?;
+                    baseline.replace(replacements).await
                 })
                 .await?
             } else {
-                let replacements = migrated(baseline, &keys).await?;
-                timed(baseline.replace(&replacements)).await?
+                let replacements = baseline.migrate(&keys).await?;
+                timed(baseline.replace(replacements)).await?
             });
         }
         Ok(samples.split_off(1))
@@ -161,14 +159,4 @@ impl<B: Backend> Migrations<B> {
         pstate.multi_get(&self.cards.filling).await?;
         Ok(pstate)
     }
-}
-
-/// Reads and migrates cards.
-async fn migrated(baseline: &mut impl Baseline, keys: &[Key]) -> Result<Vec<Replacement>> {
-    let found = baseline.multi_get(keys, keep).await?;
-    let cards = keys.iter().zip(found).map(|(key, old)| {
-        let old = old.ok_or("a card is missing")?;
-        Ok(Replacement { key: key.clone(), new: card::migrate(&old)?, old })
-    });
-    cards.collect()
 }

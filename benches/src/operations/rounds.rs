@@ -41,7 +41,7 @@ impl OnBackend for Operations<'_> {
         // In a task, as in a server: the runtime wakes a future that the main thread blocks on in
         // another way.
         runtime.block_on(runtime.spawn(async move {
-            let mut suite = Suite::<B>::default();
+            let mut suite = Suite::<B>::new(backend);
             let mut rows = Vec::new();
             for operation in Operation::ALL {
                 if !operation.is_measured(backend, effort == Effort::LONG)
@@ -50,7 +50,7 @@ impl OnBackend for Operations<'_> {
                     continue;
                 }
                 eprintln!("{} on {}", operation.name(), backend.name());
-                let measured = rounds(&mut suite, operation, effort).await?;
+                let measured = rounds(&mut suite, operation, backend, effort).await?;
                 rows.push(Row::new(operation, backend, &measured));
             }
             Ok(rows)
@@ -63,9 +63,10 @@ impl OnBackend for Operations<'_> {
 async fn rounds<B: Backend>(
     suite: &mut Suite<B>,
     operation: Operation,
+    backend: BackendName,
     effort: Effort,
 ) -> Result<Vec<Measured>> {
-    let contenders = operation.contenders();
+    let contenders = operation.contenders(backend);
     let mut measured = vec![Measured::default(); contenders.len()];
     let mut begin = Instant::now();
     for round in 0..Effort::WARM_UP + effort.most_rounds {

@@ -6,7 +6,6 @@ use crate::backend::BackendName;
 use crate::measure::Measured;
 
 use super::operation::Operation;
-use super::targets::Aim;
 
 /// The figures of one operation on one backend; times in nanoseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +20,7 @@ pub struct Row {
     pub p99_ns: f64,
     /// What PState is compared with: [`Operation::compared_with`].
     pub baseline: String,
-    /// The median of what PState is compared with; by hand, with parsing.
+    /// The median of what PState is compared with; by hand, by key.
     pub baseline_ns: f64,
     /// Its 99th percentile.
     pub baseline_p99_ns: f64,
@@ -31,14 +30,21 @@ pub struct Row {
     pub ratio_of_rounds: f64,
     /// The median of the rounds' differences: how much longer PState takes.
     pub difference_ns: f64,
-    /// The ratio of PState's median to the median by hand without parsing; `None` where nothing is
-    /// measured without parsing.
-    pub ratio_raw: Option<f64>,
+    /// The median of the work by hand with an index of parents; `None` where there is no such
+    /// contender.
+    #[serde(default)]
+    pub index_ns: Option<f64>,
+    /// The ratio of PState's median to it.
+    #[serde(default)]
+    pub ratio_to_index: Option<f64>,
     /// How many rounds there were.
     pub rounds: usize,
-    /// [`Operation::aim`], if it limits the ratio.
+    /// `Aims::ratio`.
     pub aim_ratio: Option<f64>,
-    /// [`Operation::aim`], if it limits the median.
+    /// [`Aims::ratio_to_index`](super::Aims::ratio_to_index).
+    #[serde(default)]
+    pub aim_ratio_to_index: Option<f64>,
+    /// `Aims::nanos`.
     pub aim_ns: Option<f64>,
     /// [`Operation::target_ns`].
     pub target_ns: Option<f64>,
@@ -55,13 +61,10 @@ impl Row {
     ///
     /// # Panics
     /// With fewer than two contenders.
-    pub(super) fn new(operation: Operation, backend: BackendName, measured: &[Measured]) -> Self {
+    pub(crate) fn new(operation: Operation, backend: BackendName, measured: &[Measured]) -> Self {
         let (ours, baseline) = (&measured[0], &measured[1]);
-        let (aim_ratio, aim_ns) = match operation.aim(backend) {
-            Some(Aim::Ratio(ratio)) => (Some(ratio), None),
-            Some(Aim::Time(nanos)) => (None, Some(nanos)),
-            None => (None, None),
-        };
+        let aims = operation.aims(backend);
+        let index = measured.get(2);
         let mut row = Self {
             operation: operation.name().to_owned(),
             backend: backend.name().to_owned(),
@@ -73,10 +76,12 @@ impl Row {
             ratio: ours.ratio_to(baseline),
             ratio_of_rounds: ours.ratio_of_rounds_to(baseline),
             difference_ns: ours.difference_to(baseline),
-            ratio_raw: measured.get(2).map(|raw| ours.ratio_to(raw)),
+            index_ns: index.map(Measured::median),
+            ratio_to_index: index.map(|index| ours.ratio_to(index)),
             rounds: ours.rounds(),
-            aim_ratio,
-            aim_ns,
+            aim_ratio: aims.ratio,
+            aim_ratio_to_index: aims.ratio_to_index,
+            aim_ns: aims.nanos,
             target_ns: operation.target_ns(),
             expectation_ns: operation.expectation_ns(),
             reference_ns: operation.reference_ns(backend),
@@ -89,8 +94,14 @@ impl Row {
     fn what_is_missed(&self, about_the_difference: bool) -> Vec<String> {
         let nanos = if about_the_difference { self.difference_ns } else { self.median_ns };
         let above = |bound: Option<f64>| bound.is_some_and(|bound| nanos > bound);
+        let misses_aim = self.aim_ratio.is_some_and(|aim| self.ratio > aim)
+            || self
+                .ratio_to_index
+                .zip(self.aim_ratio_to_index)
+                .is_some_and(|(ratio, aim)| ratio > aim)
+            || above(self.aim_ns);
         let missed = [
-            ("aim", self.aim_ratio.is_some_and(|aim| self.ratio > aim) || above(self.aim_ns)),
+            ("aim", misses_aim),
             ("target", above(self.target_ns)),
             ("expected", above(self.expectation_ns)),
             ("reference", above(self.reference_ns)),

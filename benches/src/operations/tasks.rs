@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use pstate::{Key, PState};
-use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::baseline::{Baseline, Parse};
+use crate::baseline::Baseline;
+use crate::documents::card::Card;
+use crate::documents::plain;
 use crate::measure::nanos_since;
 use crate::{Error, Result};
 
@@ -30,16 +31,15 @@ pub(super) async fn get_by_pstate(pstate: &PState, keys: Vec<Vec<Key>>) -> Resul
     together(tasks, TASKS * GETS).await
 }
 
-pub(super) async fn get_by_baseline<B: Baseline, T: Send + 'static>(
+pub(super) async fn get_by_baseline<B: Baseline>(
     baseline: &B,
     keys: Vec<Vec<Key>>,
-    parse: Parse<T>,
 ) -> Result<Vec<f64>> {
     let tasks = keys.into_iter().enumerate().map(|(task, keys)| {
         let mut baseline = baseline.for_task(task);
         async move {
             for key in &keys {
-                std::hint::black_box(baseline.get(key, parse).await?);
+                std::hint::black_box(baseline.get(key).await?);
             }
             Ok(())
         }
@@ -49,7 +49,7 @@ pub(super) async fn get_by_baseline<B: Baseline, T: Send + 'static>(
 
 pub(super) async fn put_by_pstate(
     pstate: &PState,
-    documents: Vec<Vec<(Key, Value)>>,
+    documents: Vec<Vec<(Key, Card)>>,
 ) -> Result<Vec<f64>> {
     let tasks = documents.into_iter().map(|documents| {
         let pstate = pstate.clone();
@@ -65,7 +65,7 @@ pub(super) async fn put_by_pstate(
 
 pub(super) async fn put_by_baseline<B: Baseline>(
     baseline: &B,
-    documents: Vec<Vec<(Key, Value)>>,
+    documents: Vec<Vec<(Key, plain::Card)>>,
 ) -> Result<Vec<f64>> {
     let tasks = documents.into_iter().enumerate().map(|(task, documents)| {
         let mut baseline = baseline.for_task(task);

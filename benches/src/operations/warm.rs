@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
-use pstate::{Collection, Document, Key, PState, Space};
+use pstate::{Document, Key, PState, Space};
 
 use crate::Result;
 use crate::backend::Backend;
 use crate::bare_cache::{BareCache, Place};
-use crate::documents::Card;
+use crate::documents::card::{CARDS, Card};
 use crate::measure::nanos_since;
 
 use super::contender::Contender;
@@ -22,8 +22,6 @@ use super::operation::Operation;
 const KEYS: usize = 1_000;
 /// How often a run reads a resolved deck; the sample is the mean as well.
 const RESOLVED: usize = 100;
-
-const CARDS: Collection<Card> = Collection::new("base_card");
 
 /// Handles and caches that hold everything.
 #[derive(Debug)]

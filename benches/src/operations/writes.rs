@@ -1,12 +1,12 @@
 //! Users' writes.
 
 use pstate::{Key, PState};
-use serde_json::Value;
 
 use crate::Result;
 use crate::backend::Backend;
 use crate::baseline::Baseline;
-use crate::documents::{BATCH, edited, new_keys, remove};
+use crate::documents::card::{CARDS, Card};
+use crate::documents::{BATCH, edited, new_keys, plain, remove};
 use crate::measure::timed;
 
 use super::contender::Contender;
@@ -42,14 +42,16 @@ impl Writes {
         match operation {
             Operation::Put64Tasks => {
                 let keys = fixture.dataset.keys(round, TASKS * PUTS);
-                let documents = self.documents(keys);
-                let tasks = documents.chunks(PUTS).map(<[_]>::to_vec).collect();
-                match contender {
-                    Contender::PState => tasks::put_by_pstate(&self.writer, tasks).await,
-                    _ => tasks::put_by_baseline(&fixture.store.baseline, tasks).await,
+                let cards = self.cards(keys)?;
+                if contender == Contender::PState {
+                    let tasks = cards.chunks(PUTS).map(<[_]>::to_vec).collect();
+                    tasks::put_by_pstate(&self.writer, tasks).await
+                } else {
+                    let tasks = plain(&cards).chunks(PUTS).map(<[_]>::to_vec).collect();
+                    tasks::put_by_baseline(&fixture.store.baseline, tasks).await
                 }
             }
-            Operation::PutNew | Operation::PutOverwrite => {
+            Operation::PutNew | Operation::PutOverwrite | Operation::Update => {
                 self.batches(fixture, operation, contender, round, (SINGLE, 1)).await
             }
             _ => self.batches(fixture, operation, contender, round, (BATCHES, BATCH)).await,
@@ -75,12 +77,12 @@ impl Writes {
             } else {
                 fixture.dataset.keys(round * (batches + 1) + batch, len)
             };
-            let documents = self.documents(keys);
+            let cards = self.cards(keys)?;
             samples.push(match contender {
-                Contender::PState => self.put(&documents).await?,
-                _ => put_by_baseline(&mut fixture.store.baseline, &documents).await?,
+                Contender::PState => self.write(operation, &cards).await?,
+                _ => write_by_baseline(&mut fixture.store.baseline, operation, &cards).await?,
             });
-            written.extend(documents.into_iter().map(|(key, _)| key));
+            written.extend(cards.into_iter().map(|(key, _)| key));
         }
         if is_new {
             // Otherwise the store would grow during the measurement.
@@ -92,25 +94,52 @@ impl Writes {
         Ok(samples.split_off(1))
     }
 
-    async fn put(&self, documents: &[(Key, Value)]) -> Result<f64> {
-        if let [(key, document)] = documents {
-            return timed(self.writer.put(key, document)).await;
+    async fn write(&self, operation: Operation, cards: &[(Key, Card)]) -> Result<f64> {
+        match (operation, cards) {
+            (Operation::Update, [(key, card)]) => {
+                let update = CARDS.update(&self.writer, key.id(), |stored| {
+                    stored.rank = card.rank;
+                    Ok(())
+                });
+                timed(update).await
+            }
+            (_, [(key, card)]) => timed(self.writer.put(key, card)).await,
+            (Operation::BatchOverwrite, _) => {
+                let write = async {
+                    let batch = cards
+                        .iter()
+                        .fold(self.writer.batch(), |batch, (key, card)| batch.put(key, card));
+                    batch.commit().await
+                };
+                timed(write).await
+            }
+            _ => timed(self.writer.multi_put(cards.iter().map(|(key, card)| (key, card)))).await,
         }
-        let documents = documents.iter().map(|(key, document)| (key, document));
-        timed(self.writer.multi_put(documents)).await
     }
 
-    /// Documents for these keys, whose content differs from all earlier ones.
-    fn documents(&mut self, keys: Vec<Key>) -> Vec<(Key, Value)> {
+    /// Cards for these keys, whose content differs from all earlier ones.
+    fn cards(&mut self, keys: Vec<Key>) -> Result<Vec<(Key, Card)>> {
         self.editions += 1;
         let edition = self.editions;
-        keys.into_iter().enumerate().map(|(card, key)| (key, edited(card, edition))).collect()
+        let cards = keys.into_iter().enumerate();
+        cards.map(|(card, key)| Ok((key, edited(card, edition)?))).collect()
     }
 }
 
-async fn put_by_baseline(baseline: &mut impl Baseline, documents: &[(Key, Value)]) -> Result<f64> {
-    match documents {
-        [(key, document)] => timed(baseline.put(key, document)).await,
-        _ => timed(baseline.multi_put(documents)).await,
+async fn write_by_baseline(
+    baseline: &mut impl Baseline,
+    operation: Operation,
+    cards: &[(Key, Card)],
+) -> Result<f64> {
+    let cards = plain(cards);
+    match (operation, &cards[..]) {
+        (Operation::Update, [(key, card)]) => timed(baseline.update(key, card.rank)).await,
+        (_, [(key, card)]) => timed(baseline.put(key, card)).await,
+        _ => timed(baseline.multi_put(&cards)).await,
     }
+}
+
+/// The cards as they are written by hand.
+fn plain(cards: &[(Key, Card)]) -> Vec<(Key, plain::Card)> {
+    cards.iter().map(|(key, card)| (key.clone(), card.into())).collect()
 }

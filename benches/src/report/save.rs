@@ -7,14 +7,16 @@ use crate::operations::{self, REFERENCE};
 use crate::{Result, scale, throughput};
 
 use super::plot::draw;
+use super::readme;
 use super::results::Results;
 
-/// The tables stand between these lines of the README.
+/// The tables stand between these lines of `benches/README.md`.
 const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --save` -->";
 const END: &str = "<!-- end of figures -->";
 
 /// Writes results to a file in `benches/results/` named after date and machine, the plots beside
-/// it, and the tables into `benches/README.md`. Returns the written files.
+/// it, and the tables into `benches/README.md` and the project's `README.md`. Returns the written
+/// files.
 ///
 /// # Errors
 /// If they cannot be written.
@@ -25,13 +27,25 @@ pub fn save(results: &Results) -> Result<Vec<PathBuf>> {
     let file = directory.join(results.machine.file_name() + ".json");
     fs::write(&file, serde_json::to_string_pretty(results)? + "\n")?;
     let plots = draw(results, &directory)?;
-    let readme = benches.join("README.md");
-    let text = fs::read_to_string(&readme)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("README.md has no place for figures")?;
-    let (_, after) = rest.split_once(END).ok_or("README.md has no end of figures")?;
-    let figures = markdown(results, &plots);
-    fs::write(&readme, format!("{before}{BEGIN}\n\n{figures}\n{END}{after}"))?;
-    Ok([file, readme].into_iter().chain(plots).collect())
+    let details = benches.join("README.md");
+    insert(&details, &markdown(results, &plots))?;
+    let mut written = vec![file, details];
+    if let Some(table) = readme::table(&results.operations) {
+        let readme = benches.join("../README.md");
+        insert(&readme, &format!("{table}\n<sub>{}.</sub>\n", results.machine.describe()))?;
+        written.push(readme);
+    }
+    written.extend(plots);
+    Ok(written)
+}
+
+/// Replaces what a text has between the two lines.
+fn insert(path: &Path, figures: &str) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let missing = || format!("{} has no place for figures", path.display());
+    let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok(fs::write(path, format!("{before}{BEGIN}\n\n{figures}\n{END}{after}"))?)
 }
 
 fn markdown(results: &Results, plots: &[PathBuf]) -> String {

@@ -39,8 +39,9 @@ impl Line {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-const LINES: [Line; 10] = [
-    Line::time("seeding, a document", |figures| Some(figures.seed_ns)),
+const LINES: [Line; 11] = [
+    Line::time("seeding in order, a document", |figures| Some(figures.seed_ns)),
+    Line::time("seeding at random, a document", |figures| figures.seed_random_ns),
     Line::time("get, not cached", |figures| Some(figures.get_cold_ns)),
     Line::time("multi_get of 100, not cached", |figures| Some(figures.multi_get_100_ns)),
     Line::time("scan of 11", |figures| Some(figures.scan_11_ns)),

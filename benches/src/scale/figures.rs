@@ -9,8 +9,11 @@ pub struct Figures {
     pub backend: String,
     /// How many documents it has.
     pub documents: usize,
-    /// Writing a document, in batches of 500.
+    /// Writing a document, in batches of 500, keys in ascending order.
     pub seed_ns: f64,
+    /// The same, keys in random order.
+    #[serde(default)]
+    pub seed_random_ns: Option<f64>,
     /// The median of reading a document that is not cached.
     pub get_cold_ns: f64,
     /// The median of reading 100 documents that are not cached.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use fastrand::Rng;
 use futures_util::TryStreamExt;
 use pstate::{Adapter, Key, PState};
 use pstate_testkit::workload::{Deck, schema};
@@ -19,7 +20,7 @@ use crate::{Error, Result, runtime};
 use super::figures::{Figures, documents_f64};
 
 /// How many documents the stores have.
-pub const SIZES: [usize; 5] = [1_000, 10_000, 100_000, 380_000, 1_000_000];
+pub const SIZES: [usize; 6] = [1_000, 10_000, 100_000, 380_000, 1_000_000, 3_000_000];
 
 /// How many documents a write stores while seeding.
 const SEED_BATCH: usize = 500;
@@ -34,15 +35,27 @@ const ROUNDS: usize = 41;
 pub struct Task {
     backend: String,
     documents: usize,
+    part: Part,
 }
 
-/// Measures a store of one size, in a process of its own.
+/// What a process measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Part {
+    /// Everything on a store whose keys were written in ascending order.
+    InOrder,
+    /// Only writing the same documents, their keys in random order.
+    SeedAtRandom,
+}
+
+/// Measures a store of one size, in processes of its own.
 ///
 /// # Errors
 /// If that process fails.
 pub fn measure(backend: BackendName, documents: usize) -> Result<Figures> {
-    let task = Task { backend: backend.name().to_owned(), documents };
-    ChildProcess::start("scale", &task)?.report()
+    let task = |part| Task { backend: backend.name().to_owned(), documents, part };
+    let figures = ChildProcess::start("scale", &task(Part::InOrder))?.report()?;
+    let seed_random_ns = ChildProcess::start("scale", &task(Part::SeedAtRandom))?.report()?;
+    Ok(Figures { seed_random_ns: Some(seed_random_ns), ..figures })
 }
 
 /// What that process does: measures, and prints the figures.
@@ -53,29 +66,37 @@ pub fn child(task: &Task) -> Result<()> {
     let backend = BackendName::from_str(&task.backend, false)?;
     // Not the grown runtime of the other benchmarks, whose heaps would count as memory.
     let runtime = runtime()?;
-    let figures = backend.run(Scale { runtime: &runtime, documents: task.documents })?;
-    println!("{}", serde_json::to_string(&figures)?);
+    let report = backend.run(Scale { runtime: &runtime, task })?;
+    println!("{report}");
     Ok(())
 }
 
 struct Scale<'a> {
     runtime: &'a Runtime,
-    documents: usize,
+    task: &'a Task,
 }
 
 impl OnBackend for Scale<'_> {
-    type Output = Result<Figures>;
+    type Output = Result<String>;
 
-    fn run<B: Backend>(self, name: BackendName) -> Result<Figures> {
-        let Self { runtime, documents } = self;
-        runtime.block_on(runtime.spawn(grown::<B>(name, documents)))?
+    fn run<B: Backend>(self, name: BackendName) -> Result<String> {
+        let Self { runtime, task: &Task { documents, part, .. } } = self;
+        runtime.block_on(runtime.spawn(async move {
+            Ok(match part {
+                Part::InOrder => serde_json::to_string(&grown::<B>(name, documents).await?)?,
+                Part::SeedAtRandom => {
+                    serde_json::to_string(&seeded_at_random::<B>(documents).await?)?
+                }
+            })
+        }))?
     }
 }
 
 async fn grown<B: Backend>(name: BackendName, documents: usize) -> Result<Figures> {
     let deck = Deck { id: "many", cards: documents, translations: 3 };
     let mut backend = B::create().await?;
-    let seeding = seed(&*backend.adapter(), deck).await?;
+    let in_order: Vec<usize> = (0..documents).collect();
+    let seeding = seed(&*backend.adapter(), deck, &in_order).await?;
     let stored_bytes = backend.stored_bytes().await?;
     let key = |card| deck.card_key(card).parse::<Key>();
 
@@ -87,8 +108,9 @@ async fn grown<B: Backend>(name: BackendName, documents: usize) -> Result<Figure
     if reopened {
         pstate.get(key(0)?).await?;
     } else {
-        seed(&*adapter, deck).await?;
+        seed(&*adapter, deck, &in_order).await?;
     }
+    drop(in_order);
     let cold_start_ns = reopened.then(|| nanos_since(begin));
 
     let mut gets = Vec::with_capacity(GETS);
@@ -112,6 +134,7 @@ async fn grown<B: Backend>(name: BackendName, documents: usize) -> Result<Figure
         backend: name.name().to_owned(),
         documents,
         seed_ns: each(seeding),
+        seed_random_ns: None,
         get_cold_ns: median(gets),
         multi_get_100_ns: median(batches),
         scan_11_ns: median(scans),
@@ -125,11 +148,21 @@ async fn grown<B: Backend>(name: BackendName, documents: usize) -> Result<Figure
     })
 }
 
-/// Writes all cards in the shape of version 1; how many nanoseconds the store took.
-async fn seed(adapter: &dyn Adapter, deck: Deck) -> Result<f64> {
+/// The time for a document of a new store, in nanoseconds.
+async fn seeded_at_random<B: Backend>(documents: usize) -> Result<f64> {
+    let deck = Deck { id: "many", cards: documents, translations: 3 };
+    let mut order: Vec<usize> = (0..documents).collect();
+    Rng::with_seed(documents as u64).shuffle(&mut order);
+    let backend = B::create().await?;
+    let nanos = seed(&*backend.adapter(), deck, &order).await?;
+    Ok(nanos / documents_f64(documents))
+}
+
+/// Writes cards in the shape of version 1, in this order; how many nanoseconds the store took.
+async fn seed(adapter: &dyn Adapter, deck: Deck, order: &[usize]) -> Result<f64> {
     let mut nanos = 0.0;
-    for first in (0..deck.cards).step_by(SEED_BATCH) {
-        let cards = cards_at(1, deck, first..deck.cards.min(first + SEED_BATCH))?;
+    for cards in order.chunks(SEED_BATCH) {
+        let cards = cards_at(1, deck, cards.iter().copied())?;
         nanos += timed(store(adapter, &cards)).await?;
     }
     store(adapter, &eleven()?).await?;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use pstate::{Key, PState};
 use pstate_testkit::workload::Zipf;
-use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::task::coop::consume_budget;
 
 use crate::Result;
 use crate::backend::{Backend, BackendName, OnBackend};
+use crate::documents::card::Card;
 use crate::documents::{Dataset, edited, store};
 use crate::measure::quantiles;
 
@@ -73,7 +73,9 @@ async fn all<B: Backend>(name: BackendName, time: Duration) -> Result<Vec<Figure
             let work = Arc::new(Work {
                 pstate,
                 zipf: Zipf::new(keys.len()),
-                documents: (0..100).map(|edition| edited(edition, edition)).collect(),
+                documents: (0..100)
+                    .map(|edition| edited(edition, edition))
+                    .collect::<Result<_>>()?,
                 keys: keys.clone(),
                 mix,
                 counts: AtomicBool::new(false),
@@ -90,7 +92,7 @@ struct Work {
     pstate: PState,
     keys: Arc<[Key]>,
     zipf: Zipf,
-    documents: Vec<Value>,
+    documents: Vec<Card>,
     mix: Mix,
     /// Whether operations count now.
     counts: AtomicBool,
@@ -118,7 +120,7 @@ impl Work {
             let begin = Instant::now();
             if writes {
                 let mut document = self.documents[random.usize(..self.documents.len())].clone();
-                document["rank"] = random.u32(..).into();
+                document.rank = random.u32(..).into();
                 self.pstate.put(key, &document).await?;
             } else {
                 std::hint::black_box(self.pstate.get(key).await?);

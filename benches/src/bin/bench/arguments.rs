@@ -6,7 +6,7 @@ use pstate_benches::Result;
 #[cfg(feature = "moving")]
 use crate::moving;
 #[cfg(feature = "sqlite")]
-use crate::{cache, concurrent, staleness, sweep};
+use crate::{cache, concurrent, staleness, starts, sweep};
 use crate::{compare, hits};
 
 /// Measures PState, and prints the figures as a table.
@@ -52,6 +52,9 @@ enum Command {
     /// How long a process reads what another one has overwritten
     #[cfg(feature = "sqlite")]
     Staleness(staleness::Arguments),
+    /// The same reads in many processes: how much their speed differs from start to start
+    #[cfg(feature = "sqlite")]
+    Starts(starts::Arguments),
     /// Copies from store to store and back, each killed half-way and resumed
     #[cfg(feature = "moving")]
     Moving(moving::Arguments),
@@ -74,6 +77,8 @@ pub(crate) fn run() -> Result<()> {
         Command::Concurrent(arguments) => concurrent::run(&arguments),
         #[cfg(feature = "sqlite")]
         Command::Staleness(arguments) => staleness::run(&arguments),
+        #[cfg(feature = "sqlite")]
+        Command::Starts(arguments) => starts::run(&arguments),
         #[cfg(feature = "moving")]
         Command::Moving(arguments) => moving::run(&arguments),
     }

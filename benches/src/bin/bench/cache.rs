@@ -24,6 +24,9 @@ const UNBOUNDED: u64 = 64 << 30;
 /// A bound that holds neither all trees nor all texts.
 const BOUND: u64 = 128 << 20;
 
+/// How much a document may take that is held as bytes.
+const MOST_BYTES: f64 = 400.0;
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// How many cards are cached.
@@ -167,8 +170,13 @@ fn show(figures: &Figures) {
     let bound = if *bound == UNBOUNDED { "none".to_owned() } else { mebibytes(*bound) };
     let each = *resident as f64 / *documents as f64;
     let ratio = *resident as f64 / *counted as f64;
+    let target = match held {
+        Held::Bytes if each > MOST_BYTES => format!("  target {MOST_BYTES:.0} B, missed"),
+        Held::Bytes => format!("  target {MOST_BYTES:.0} B"),
+        Held::Trees | Held::Typed => String::new(),
+    };
     println!(
-        "{:<7}{bound:>9}{documents:>11}{:>14}{:>14}{each:>12.0} B{ratio:>11.2}",
+        "{:<7}{bound:>9}{documents:>11}{:>14}{:>14}{each:>12.0} B{ratio:>11.2}{target}",
         held.name(),
         mebibytes(*counted),
         mebibytes(*resident)

@@ -18,7 +18,7 @@ struct Options {
     /// Measure for seconds instead of minutes.
     #[arg(long)]
     quick: bool,
-    /// Measure for longer, and 1,000,000 documents as well.
+    /// Measure for longer, and 1,000,000 and 3,000,000 documents as well.
     #[arg(long, conflicts_with = "quick")]
     long: bool,
     /// Only on this backend: sqlite, redis, sled or memory; may be given several times.

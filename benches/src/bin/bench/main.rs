@@ -13,6 +13,8 @@ mod moving;
 #[cfg(feature = "sqlite")]
 mod staleness;
 #[cfg(feature = "sqlite")]
+mod starts;
+#[cfg(feature = "sqlite")]
 mod sweep;
 
 fn main() -> pstate_benches::Result<()> {

@@ -10,13 +10,15 @@ use super::svg::{Anchor, Axis, Style, Svg};
 type Facet<F> = (&'static str, fn(&F) -> Option<f64>, fn(f64) -> String);
 
 pub(super) fn growth(figures: &[scale::Figures]) -> Option<String> {
-    let facets: [Facet<scale::Figures>; 6] = [
+    let facets: [Facet<scale::Figures>; 8] = [
         ("get, not cached", |figures| Some(figures.get_cold_ns), short_time),
         ("multi_get of 100, not cached", |figures| Some(figures.multi_get_100_ns), short_time),
         ("scan of 11 rows", |figures| Some(figures.scan_11_ns), short_time),
         ("scan of all, a document", |figures| Some(figures.full_scan_ns), short_time),
         ("sweep of all, a document", |figures| Some(figures.sweep_ns), short_time),
         ("cold start", |figures| figures.cold_start_ns, short_time),
+        ("seeding in order, a document", |figures| Some(figures.seed_ns), short_time),
+        ("seeding at random, a document", |figures| figures.seed_random_ns, short_time),
     ];
     let x = |figures: &scale::Figures| figures.documents;
     let backend = |figures: &scale::Figures| figures.backend.clone();

@@ -8,7 +8,13 @@ use serde::Serialize;
 
 use super::child::{Beside, Swept};
 use super::settings::Settings;
-use super::users::Latency;
+use super::users::{Latency, Seen};
+
+/// How long a sweep may take for a document, in microseconds.
+const MOST_MICROS: f64 = 5.0;
+
+/// How many times as long the users' 99th percentile may be while a sweep runs.
+const MOST_P99: f64 = 1.3;
 
 /// All figures; times in seconds unless the name says something else, memory in bytes.
 #[derive(Debug, Serialize)]
@@ -71,12 +77,11 @@ impl fmt::Display for Figures {
         write_latency(f, "reads before", &before.reads)?;
         write_latency(f, "reads during", &during.reads)?;
         write_latency(f, "reads after", &after.reads)?;
-        let ratio = |to: &Latency| during.reads.p99_ns / to.p99_ns;
-        let (to_before, to_after) = (ratio(&before.reads), ratio(&after.reads));
-        writeln!(f, "  p99 of reads during, to before: {to_before:.2}, to after: {to_after:.2}")?;
         write_latency(f, "writes before", &before.writes)?;
         write_latency(f, "writes during", &during.writes)?;
         write_latency(f, "writes after", &after.writes)?;
+        write_ratios(f, "reads", |seen| &seen.reads, beside)?;
+        write_ratios(f, "writes", |seen| &seen.writes, beside)?;
         writeln!(f, "  {cards_written} cards written by users, {lost} lost")?;
         writeln!(f, "  {not_current} cards not at version 2 afterwards")?;
         let Killed { migrated, done_twice, not_current, resumed } = killed;
@@ -91,14 +96,38 @@ impl fmt::Display for Figures {
 fn write_sweep(f: &mut fmt::Formatter<'_>, swept: &Swept) -> fmt::Result {
     let Swept { seconds, start_seconds, done, done_before, stored, conflicts, failed, .. } = swept;
     let done = done - done_before;
-    let rate = done as f64 / seconds;
+    let (rate, micros) = (done as f64 / seconds, seconds * 1e6 / done as f64);
     writeln!(
         f,
         "  {done} documents in {seconds:.1} s, {rate:.0}/s, begun after {start_seconds:.1} s"
     )?;
+    writeln!(f, "  {micros:.1} us a document{}", against(micros, MOST_MICROS))?;
     writeln!(f, "  {stored} stored in all, {conflicts} conflicts, {failed} failed")?;
     let [resident, peak] = [swept.resident_before, swept.peak].map(|bytes| mebibytes(bytes as f64));
     writeln!(f, "  memory: {resident} before, at most {peak}")
+}
+
+/// The users' 99th percentile during the sweep, as a multiple of that without it.
+fn write_ratios(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    of: fn(&Seen) -> &Latency,
+    beside: &Beside,
+) -> fmt::Result {
+    let Beside { before, during, after, .. } = beside;
+    let during = of(during).p99_ns;
+    let (to_before, to_after) = (during / of(before).p99_ns, during / of(after).p99_ns);
+    let target = against(to_after, MOST_P99);
+    writeln!(
+        f,
+        "  p99 of {name} during, to before: {to_before:.2}, to after: {to_after:.2}{target}"
+    )
+}
+
+/// The target of a figure, and whether it is missed.
+fn against(figure: f64, most: f64) -> String {
+    let missed = if figure > most { ", missed" } else { "" };
+    format!(" (target {most:.1}{missed})")
 }
 
 fn write_latency(f: &mut fmt::Formatter<'_>, name: &str, latency: &Latency) -> fmt::Result {
