@@ -49,7 +49,7 @@ async fn a_read_of_the_cache_allocates_nothing() {
     assert!(allocations(async || uncached.get(&key).await) >= 50);
 }
 
-/// What a cache counts for a typed value is about what it takes: it is told by the text's marks.
+/// A cache estimates the memory of a typed value from its text's marks. The estimate is close.
 #[tokio::test(start_paused = true)]
 async fn a_typed_value_counts_for_about_what_it_takes() {
     #[derive(Deserialize)]

@@ -5,7 +5,7 @@
 //! | what is cached when, and why it is never older than a write | [`cache`] |
 //! | which entries are evicted (the cache crate decides, set up in `Cache::new`), what they weigh | [`entry`], [`cache`] |
 //! | how others' changes reach the cache, and how long a read waits for them | [`freshness`], [`epochs`] |
-//! | which preloads find their graph unchanged, and how that is known | [`graphs`], [`known_graph`] |
+//! | which preloads find their graph unchanged | [`graphs`], [`known_graph`] |
 //! | how several readers share a load | [`flight`], [`load_guard`] |
 //! | loads and writes under way, by key | [`pending`] |
 //! | what a handle's reads do with the cache (`CachePolicy`) | [`policy`] |

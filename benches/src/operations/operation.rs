@@ -9,9 +9,9 @@ pub(super) const BY_HAND: &str = "by hand";
 
 /// One kind of work that is measured.
 ///
-/// In the names, `typed` means that the caller gets structs, and `values` that it asks each document
-/// for its tree (`Document::value`). Without either, PState has validated the documents and holds
-/// their bytes. What PState is compared with builds structs in any case.
+/// In the names, `typed` means that the caller gets structs, and `values` that it asks each
+/// document for its tree (`Document::value`). Without either, PState has validated the documents
+/// and holds their bytes. What PState is compared with builds structs in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// A cached document by its `Key`.

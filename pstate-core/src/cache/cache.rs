@@ -33,10 +33,8 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Weak};
 
-use quick_cache::OptionsBuilder;
-
 use super::counters::{CacheCounters, HITS_PER_YIELD};
-use super::entry::{ByBytes, CountEvictions, Entry, Eviction};
+use super::entry::{ByBytes, CountEvictions, Entry, Eviction, table_options};
 use super::epochs::Epochs;
 use super::flight::Flight;
 use super::graphs::Graphs;
@@ -44,7 +42,7 @@ use super::key::{CacheKey, CacheKeyRef};
 use super::pending::{KeyDependent, Shard};
 use super::resolved::UnusedDependencies;
 use crate::document::{CacheOwner, Document};
-use crate::model::{Error, ErrorKind, KeyRef, Result, Space};
+use crate::model::{KeyRef, Result, Space};
 use crate::runtime::{Mutex, MutexGuard, RandomState};
 use crate::storage::ChangedTo;
 use crate::telemetry::{CacheChange, Telemetry};
@@ -139,12 +137,7 @@ impl Cache {
         let max_bytes = max_bytes - for_graphs;
         // A few hundred bytes a document is the usual case; the estimate only sizes the tables.
         let items = usize::try_from(max_bytes / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(max_bytes)
-            .shards(CACHE_SHARDS)
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Config, "the cache").caused_by(error))?;
+        let options = table_options(items, max_bytes, CACHE_SHARDS)?;
         let hasher = RandomState::default();
         let counters = Arc::new(CacheCounters::default());
         let evictions = CountEvictions(counters.clone());

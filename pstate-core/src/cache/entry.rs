@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use quick_cache::{Lifecycle, Weighter};
+use quick_cache::{Lifecycle, Options, OptionsBuilder, Weighter};
 
 use super::counters::{CacheCounters, TypeIndex};
 use super::key::CacheKey;
 use crate::document::Document;
+use crate::model::{Error, ErrorKind, Result};
 
 /// A document, or the knowledge that there is none.
 #[derive(Clone)]
@@ -42,6 +43,16 @@ impl Weighter<CacheKey, Entry> for ByBytes {
         let text = key.key.as_str().len() + 3 * size_of::<usize>();
         (table + text) as u64 + u64::from(entry.weight)
     }
+}
+
+/// A table for about so many entries, which weigh at most `max_bytes` altogether.
+pub(super) fn table_options(items: usize, max_bytes: u64, shards: usize) -> Result<Options> {
+    OptionsBuilder::new()
+        .estimated_items_capacity(items)
+        .weight_capacity(max_bytes)
+        .shards(shards)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Config, "the cache").caused_by(error))
 }
 
 /// The entries that leave the cache for one that comes.

@@ -17,15 +17,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
+use quick_cache::Weighter;
 use quick_cache::sync::DefaultLifecycle;
-use quick_cache::{OptionsBuilder, Weighter};
 
 use super::counters::TypeIndex;
+use super::entry::table_options;
 use super::key::CacheKey;
 use super::pending::KeyDependent;
 use super::resolved::Dependencies;
 use crate::document::Dependent;
-use crate::model::{Error, ErrorKind, Result};
+use crate::model::Result;
 use crate::preload::{Graph, Preload};
 use crate::runtime::{Mutex, RandomState};
 use crate::storage::ChangedTo;
@@ -79,12 +80,7 @@ impl Graphs {
     /// A table of graphs that take at most `max_bytes` altogether.
     pub(super) fn new(max_bytes: u64, hasher: RandomState) -> Result<Self> {
         let items = usize::try_from(max_bytes / 4_096).unwrap_or(usize::MAX).clamp(16, 1 << 16);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(max_bytes)
-            .shards(SHARDS)
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Config, "the cache").caused_by(error))?;
+        let options = table_options(items, max_bytes, SHARDS)?;
         let lifecycle = DefaultLifecycle::default();
         let table = quick_cache::sync::Cache::with_options(options, ByBytes, hasher, lifecycle);
         Ok(Self { table, max_bytes })

@@ -74,14 +74,6 @@ impl Cache {
         if weight as u64 > self.graphs().max_bytes / SHARDS as u64 / 2 {
             return;
         }
-        let mut types: Vec<(TypeIndex, u64)> = Vec::new();
-        for document in graph.documents() {
-            let index = self.counters().index(document.key().entity_type());
-            match types.iter_mut().find(|(counted, _)| *counted == index) {
-                Some((_, documents)) => *documents += 1,
-                None => types.push((index, 1)),
-            }
-        }
         let kept = Arc::new(KeptGraph {
             preload: preload.clone(),
             min_epoch,
@@ -89,7 +81,7 @@ impl Cache {
             changed: AtomicUsize::new(0),
             graph: Mutex::new(Some(graph.clone())),
             absent,
-            types,
+            types: self.types(graph),
             weight,
         });
         for key in kept.absent.keys() {
@@ -105,5 +97,21 @@ impl Cache {
         if is_current {
             self.graphs().keep(key, kept);
         }
+    }
+
+    /// How many documents of each type a graph has.
+    fn types(&self, graph: &Graph) -> Vec<(TypeIndex, u64)> {
+        let mut types: Vec<(TypeIndex, u64)> = Vec::new();
+        // Those of a level come one after the other, and are looked up once.
+        let of_type =
+            |one: &Document, other: &Document| one.key().entity_type() == other.key().entity_type();
+        for documents in graph.documents().chunk_by(of_type) {
+            let index = self.counters().index(documents[0].key().entity_type());
+            match types.iter_mut().find(|(counted, _)| *counted == index) {
+                Some((_, count)) => *count += documents.len() as u64,
+                None => types.push((index, documents.len() as u64)),
+            }
+        }
+        types
     }
 }

@@ -24,11 +24,11 @@ pub(crate) async fn load_graph(
     let place = CacheKey { space: call.space().clone(), key: key.clone() };
     // Observers and the detector of single reads see each document; a closure may decide otherwise
     // each time.
-    let is_known = min_epoch != ALL_STALE
+    let may_share = min_epoch != ALL_STALE
         && !engine.telemetry().is_observed()
         && !engine.detects_single_reads()
         && !preload.has_closures();
-    let known = is_known.then(|| engine.cache().known_graph(&place, preload, min_epoch)).flatten();
+    let known = may_share.then(|| engine.cache().known_graph(&place, preload, min_epoch)).flatten();
     let changed = match known {
         Some(Known::Unchanged(graph, should_yield)) => {
             engine.check_open()?;
@@ -66,7 +66,7 @@ pub(crate) async fn load_graph(
     let loaded = loaded?;
     if let Some(loaded) = &loaded {
         // What was read from the store is not likely to be asked for again before it changes.
-        if is_known && loaded.round_trips() == 0 && loaded.failures().is_empty() {
+        if may_share && loaded.round_trips() == 0 && loaded.failures().is_empty() {
             engine.cache().keep_graph(place, preload, loaded.graph(), min_epoch);
         }
         warn_of_unmatched(call, key, loaded);
@@ -74,7 +74,7 @@ pub(crate) async fn load_graph(
     Ok(loaded)
 }
 
-/// Loads what has changed of a graph; `None` if the rest of it is not what a preload would find.
+/// Loads what has changed of a graph; `None` if the documents that it leads to have to be found again.
 async fn update(
     engine: &Engine,
     operation: &OperationSpan<'_>,

@@ -104,3 +104,103 @@ impl PState {
         Ok(plan.explain(&key, max_batch))
     }
 }
+
+#[cfg(all(test, not(feature = "_shuttle")))]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cache::{CacheKey, Known, MOST_CHANGED};
+    use crate::model::Key;
+    use crate::storage::MemoryAdapter;
+
+    /// More than may change in a kept graph.
+    const CARDS: usize = MOST_CHANGED + 2;
+
+    /// A handle on a deck that was preloaded from the cache.
+    async fn preloaded(cache_bytes: u64, preloads: &[&str]) -> PState {
+        let adapter = Arc::new(MemoryAdapter::new());
+        let pstate = PState::builder(adapter).cache_bytes(cache_bytes).build().unwrap();
+        for card in 0..CARDS {
+            pstate.put(format!("card:{card}"), &json!({})).await.unwrap();
+        }
+        let card = |card: usize| json!({ "$ref": format!("card:{card}") });
+        let cards: Vec<Value> = (0..CARDS).map(card).collect();
+        pstate.put("deck:1", &json!({ "cards": cards, "cover": card(0) })).await.unwrap();
+        for &preload in preloads {
+            let loaded = pstate.preload("deck:1", preload).await.unwrap().unwrap();
+            assert_eq!(loaded.round_trips(), 0);
+        }
+        pstate
+    }
+
+    /// How many documents have changed in the graph that is kept of a preload, if one is.
+    fn kept(pstate: &PState, preload: &str) -> Option<usize> {
+        let key: Key = "deck:1".parse().unwrap();
+        let key = CacheKey { space: pstate.space.clone(), key };
+        let preload = preload.parse().unwrap();
+        let min_epoch = pstate.cache.epochs().min_epoch();
+        Some(match pstate.cache.known_graph(&key, &preload, min_epoch)? {
+            Known::Unchanged(..) => 0,
+            Known::Changed(graph) => graph.changed(CARDS).unwrap().len(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_graph_is_kept_until_more_than_eight_documents_have_changed() {
+        assert_eq!(MOST_CHANGED, 8, "as the docs of `preload` say");
+        let pstate = preloaded(1 << 20, &["cards"]).await;
+        for changed in 0..=MOST_CHANGED {
+            assert_eq!(kept(&pstate, "cards"), Some(changed));
+            pstate.put(format!("card:{changed}"), &json!({"n": 1})).await.unwrap();
+        }
+        assert_eq!(kept(&pstate, "cards"), None);
+        pstate.preload("deck:1", "cards").await.unwrap().unwrap();
+        assert_eq!(kept(&pstate, "cards"), Some(0));
+    }
+
+    #[tokio::test]
+    async fn the_last_four_preloads_of_a_root_are_kept() {
+        let preloads = ["cards", "cover", "cards(limit: 1)", "cards(limit: 2)", "cards, cover"];
+        let pstate = preloaded(1 << 20, &preloads).await;
+        let kept = preloads.map(|preload| kept(&pstate, preload));
+        assert_eq!(kept, [None, Some(0), Some(0), Some(0), Some(0)]);
+    }
+
+    #[tokio::test]
+    async fn a_graph_is_let_go_when_one_of_its_documents_is_evicted() {
+        let pstate = preloaded(256 << 10, &["cards"]).await;
+        assert_eq!(kept(&pstate, "cards"), Some(0));
+        let card: Key = "card:3".parse().unwrap();
+        let is_cached = || pstate.cache.peek(&pstate.space, card.borrow()).is_some();
+        let mut others = 0..10_000;
+        while is_cached() {
+            let other = others.next().expect("it is never evicted");
+            let text = "x".repeat(1_000);
+            pstate.put(format!("other:{other}"), &json!({ "text": text })).await.unwrap();
+        }
+        assert_eq!(kept(&pstate, "cards"), None);
+    }
+
+    #[tokio::test]
+    async fn a_graph_is_let_go_when_what_was_absent_is_stored() {
+        let pstate = preloaded(1 << 20, &["cards"]).await;
+        pstate.delete("card:3").await.unwrap();
+        // The second one finds the absence in the cache.
+        for _ in 0..2 {
+            pstate.preload("deck:1", "cards").await.unwrap().unwrap();
+        }
+        assert_eq!(kept(&pstate, "cards"), Some(0));
+        pstate.put("card:3", &json!({})).await.unwrap();
+        assert_eq!(kept(&pstate, "cards"), None);
+    }
+
+    #[tokio::test]
+    async fn no_graph_is_used_that_is_older_than_a_read_accepts() {
+        let pstate = preloaded(1 << 20, &["cards"]).await;
+        pstate.cache.epochs().expire_all();
+        assert_eq!(kept(&pstate, "cards"), None);
+    }
+}

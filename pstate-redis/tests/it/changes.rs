@@ -11,7 +11,7 @@ use pstate_redis::{Placement, RedisAdapter};
 use pstate_testkit::CountingLayer;
 use pstate_testkit::redis::{Proxy, Reply, Server, ServerOptions};
 
-use crate::fixture::{SHORT, config, connect, key, many, open, page, put, put_write, write};
+use crate::fixture::{SHORT, config, connect, key, many, open, page, pass, put, put_write, write};
 
 type Subscription = Box<dyn ChangeSubscription>;
 
@@ -248,8 +248,7 @@ async fn what_expires_is_served_until_the_server_removes_it() {
     // Long enough for the read that caches the document.
     server.command(&["PEXPIRE", name, "1000"]);
     assert_eq!(number(&one).await, 1);
-    // By the server's clock.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    pass(&server, Duration::from_millis(1100));
     assert_eq!(number(&one).await, 1, "the server has not removed it");
     // A client that comes across it makes the server remove it.
     assert_eq!(server.command(&["EXISTS", name]), Reply::Number(0));

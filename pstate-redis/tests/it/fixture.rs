@@ -5,13 +5,24 @@ use std::time::Duration;
 
 use pstate_core::{Adapter, Batch, Error, Key, Outcome, Page, Result, Scan, Space, Write};
 use pstate_redis::{RedisAdapter, RedisConfig};
-use pstate_testkit::redis::Server;
+use pstate_testkit::redis::{Reply, Server};
 
 /// Long enough for a slow machine, short enough for a test that waits for it.
 pub(crate) const SHORT: Duration = Duration::from_millis(500);
 
 pub(crate) fn config(server: &Server) -> RedisConfig {
     RedisConfig::default().host("127.0.0.1", server.port())
+}
+
+/// Waits until so much time has passed by the server's clock.
+pub(crate) fn pass(server: &Server, time: Duration) {
+    let micros = |reply: &Reply| {
+        let Reply::List(parts) = reply else { panic!("{reply:?} is no time") };
+        let part = |at: usize| parts[at].text().parse::<u128>().unwrap();
+        part(0) * 1_000_000 + part(1)
+    };
+    let end = micros(&server.command(&["TIME"])) + time.as_micros();
+    server.wait_for(&["TIME"], |reply| micros(reply) > end);
 }
 
 pub(crate) async fn open(server: &Server) -> RedisAdapter {

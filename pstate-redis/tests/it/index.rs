@@ -6,7 +6,7 @@ use pstate_core::{Adapter, Batch, Space, Write};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
 use pstate_testkit::redis::{Proxy, Reply, Server};
 
-use crate::fixture::{config, connect, key, put, put_write, scan_all, try_put};
+use crate::fixture::{config, connect, key, pass, put, put_write, scan_all, try_put};
 
 const INDEX: &str = "pstate:/keys:{default:card}";
 const NEW: &str = "pstate:/new:{default:card}";
@@ -82,8 +82,7 @@ async fn a_record_that_comes_too_late_for_its_entry_begins_again() {
     // The entry is gone, as after the grace.
     server.command(&["ZREM", INDEX, "1"]);
     server.command(&["ZREM", NEW, "1"]);
-    // By the server's clock.
-    tokio::time::sleep(grace).await;
+    pass(&server, grace);
     proxy.hold_answers(false);
     let store = writing.await.unwrap().unwrap();
     assert_eq!(scan_all(&store).await, ["card:0", "card:1"]);

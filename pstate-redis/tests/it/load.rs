@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pstate_core::{Adapter, PState, Staleness};
@@ -22,7 +22,11 @@ const STUCK: Duration = Duration::from_secs(60);
 
 /// Puts a new record and overwrites one of its own, until it has acknowledged all. Returns the last
 /// acknowledged value and the new records.
-async fn write_all(store: Arc<RedisAdapter>, writer: usize) -> (usize, BTreeSet<String>) {
+async fn write_all(
+    store: Arc<RedisAdapter>,
+    writer: usize,
+    acknowledged: Arc<AtomicUsize>,
+) -> (usize, BTreeSet<String>) {
     let (mut last, mut new) = (0, BTreeSet::new());
     let mut attempt = 0;
     while new.len() < WRITES {
@@ -30,6 +34,7 @@ async fn write_all(store: Arc<RedisAdapter>, writer: usize) -> (usize, BTreeSet<
         let own = format!("count:{writer}");
         if timeout(STUCK, try_put(&store, &own, &attempt.to_string())).await.unwrap().is_ok() {
             last = attempt;
+            acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         let name = format!("card:{writer}-{attempt}");
         if timeout(STUCK, try_put(&store, &name, "{}")).await.unwrap().is_ok() {
@@ -57,14 +62,19 @@ async fn disturbed(placement: Placement, disturb: impl Fn(&Server, usize)) {
     let ended = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> =
         (0..2).map(|_| tokio::spawn(read_all(store.clone(), ended.clone()))).collect();
-    let writers: Vec<_> =
-        (0..WRITERS).map(|writer| tokio::spawn(write_all(store.clone(), writer))).collect();
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let write = |writer| write_all(store.clone(), writer, acknowledged.clone());
+    let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(write(writer))).collect();
     let mut round = 0;
-    while !writers.iter().all(JoinHandle::is_finished) {
+    let have_ended = || writers.iter().all(JoinHandle::is_finished);
+    while !have_ended() {
         tokio::task::block_in_place(|| disturb(&server, round));
         round += 1;
-        // Writers get a connection for a moment.
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        // A few writes get through before the next round.
+        let enough = acknowledged.load(Ordering::Relaxed) + WRITERS;
+        while acknowledged.load(Ordering::Relaxed) < enough && !have_ended() {
+            tokio::task::yield_now().await;
+        }
     }
     ended.store(true, Ordering::Relaxed);
     for reader in readers {
@@ -72,15 +82,15 @@ async fn disturbed(placement: Placement, disturb: impl Fn(&Server, usize)) {
     }
     // The connection of the last round may be met once more.
     while store.spaces().await.is_err() {}
-    let mut acknowledged = BTreeSet::new();
+    let mut new_keys = BTreeSet::new();
     for (writer, handle) in writers.into_iter().enumerate() {
         let (last, new) = handle.await.unwrap();
         let stored: usize = get(&store, &format!("count:{writer}")).await.unwrap().parse().unwrap();
         assert!(stored >= last, "{placement:?}: {stored} < {last}");
-        acknowledged.extend(new);
+        new_keys.extend(new);
     }
     let found: BTreeSet<String> = scan_all(&store).await.into_iter().collect();
-    let lost: Vec<&String> = acknowledged.difference(&found).collect();
+    let lost: Vec<&String> = new_keys.difference(&found).collect();
     assert!(lost.is_empty(), "{placement:?}: {lost:?}");
     assert_eq!(store.spaces().await.unwrap().len(), 1);
 }

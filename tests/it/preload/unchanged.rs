@@ -203,7 +203,7 @@ on_each_store! {
 }
 
 #[tokio::test]
-async fn graphs_count_in_the_bound_and_hold_nothing_that_was_evicted() {
+async fn graphs_count_in_the_bound_of_the_cache() {
     let store = Store::memory();
     let pstate = {
         let builder = store.builder().staleness(Staleness::Unbounded);
