@@ -12,11 +12,14 @@
 //! # Records that are placed by key
 //!
 //! Index and record lie in different slots, so no step changes both. The index may have entries
-//! without a record, but must never lack one. A new record is written in two steps:
+//! without a record, but must never lack one. A new record is written in three steps:
 //!
 //! 1. `ADD` puts the id into the index, and into the list of recent additions with the time `s`;
 //! 2. `WRITE_ONE` writes the record, unless it is later than `s` + grace/2 by its server's clock.
-//!    Then the write starts again.
+//!    Then the write starts again;
+//! 3. `ADD` puts the id into the index again if it is missing. If the index was lost after the
+//!    first step, a rebuild may have missed the record, which was not there yet. If it is lost
+//!    after this one, a rebuild finds the record.
 //!
 //! An overwrite needs the second step only: `SET XX`, or an expected revision, does nothing where
 //! there is no record. A delete removes the record alone. A scan removes entries in passing: it

@@ -74,7 +74,8 @@ pub(crate) async fn load_graph(
     Ok(loaded)
 }
 
-/// Loads what has changed of a graph; `None` if the documents that it leads to have to be found again.
+/// Loads what has changed of a graph; `None` if the documents that it leads to have to be found
+/// again.
 async fn update(
     engine: &Engine,
     operation: &OperationSpan<'_>,

@@ -12,7 +12,7 @@ pub enum Placement {
     #[default]
     PerSpace,
     /// Each record in the slot of its own key, so that one space can fill a Cluster. One key at a
-    /// time is atomic: [`Atomicity::Key`](pstate_core::Atomicity::Key). A new record takes two
+    /// time is atomic: [`Atomicity::Key`](pstate_core::Atomicity::Key). A new record takes three
     /// round trips.
     PerKey,
 }

@@ -92,12 +92,20 @@ impl Store {
         Ok(())
     }
 
-    /// Adds the records among these keys to their indexes, and their types to `places`.
+    /// Adds the records among these keys to their indexes, and their types to `places`. Also the
+    /// places of lists among them: writers do not list again what they have listed, although
+    /// another list is lost and there is no record at the time.
     async fn add_all(&self, names: &[Vec<u8>], places: &mut Places, score: i64) -> Result<u64> {
         let mut found: BTreeMap<Space, BTreeMap<String, Vec<Key>>> = BTreeMap::new();
         for (space, key) in names.iter().filter_map(|name| self.layout.parse_record(name)) {
             let types = found.entry(space).or_default();
             types.entry(key.entity_type().to_owned()).or_default().push(key);
+        }
+        for (space, entity_type) in names.iter().filter_map(|name| self.layout.parse_list(name)) {
+            let types = found.entry(space).or_default();
+            if let Some(entity_type) = entity_type {
+                types.entry(entity_type).or_default();
+            }
         }
         let failed = |failure: Failure| failure.into_error(Effect::Write);
         let mut added = 0;
@@ -109,6 +117,7 @@ impl Store {
                     self.call_for(&self.scripts.claim, score, &space, &new).await?;
                 }
                 added += match self.layout.placement {
+                    _ if keys.is_empty() => 0,
                     Placement::PerSpace => self.add_in_space(&space, &entity_type, &keys).await?,
                     Placement::PerKey => {
                         let ids = keys.iter().enumerate().map(|(n, key)| (n, true, key.id()));

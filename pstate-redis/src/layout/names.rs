@@ -104,6 +104,29 @@ impl Layout {
         }
     }
 
+    /// The space, and the type if it is an index, of a list; `None` for any other key.
+    pub(crate) fn parse_list(&self, name: &[u8]) -> Option<(Space, Option<String>)> {
+        let rest = str::from_utf8(name).ok()?.strip_prefix(&self.record_prefix())?;
+        let (space, entity_type) = match self.placement {
+            Placement::PerSpace => {
+                let (space, list) = rest.split_once("}:/")?;
+                (space, if list == "types" { None } else { Some(list.strip_prefix("keys:")?) })
+            }
+            Placement::PerKey => {
+                let (list, place) = rest.strip_suffix('}')?.split_once(":{")?;
+                match list {
+                    "/types" => (place, None),
+                    "/keys" => {
+                        let (space, entity_type) = place.split_once(':')?;
+                        (space, Some(entity_type))
+                    }
+                    _ => return None,
+                }
+            }
+        };
+        Some((space.parse().ok()?, entity_type.map(str::to_owned)))
+    }
+
     /// The space and the key of a record; `None` for any other key.
     pub(crate) fn parse_record(&self, name: &[u8]) -> Option<(Space, Key)> {
         let rest = str::from_utf8(name).ok()?.strip_prefix(&self.record_prefix())?;
@@ -144,6 +167,7 @@ mod tests {
                 let key = Key::new("card", id).expect("a key");
                 let name = layout.record(&space, &key);
                 assert_eq!(layout.parse_record(name.as_bytes()), Some((space.clone(), key)));
+                assert_eq!(layout.parse_list(name.as_bytes()), None, "{name}");
             }
             for other in [
                 layout.index(&space, "card"),
@@ -153,6 +177,15 @@ mod tests {
                 layout.format(),
             ] {
                 assert_eq!(layout.parse_record(other.as_bytes()), None, "{other}");
+            }
+            for (list, entity_type) in [
+                (layout.index(&space, "card"), Some("card".to_owned())),
+                (layout.types(&space), None),
+            ] {
+                assert_eq!(layout.parse_list(list.as_bytes()), Some((space.clone(), entity_type)));
+            }
+            for other in [layout.added(&space, "card"), layout.spaces(), layout.format()] {
+                assert_eq!(layout.parse_list(other.as_bytes()), None, "{other}");
             }
         }
     }

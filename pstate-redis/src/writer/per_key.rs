@@ -136,6 +136,8 @@ impl Store {
         }
     }
 
+    /// Writes the records whose keys are in the index. Then makes sure that these still are: an
+    /// index that was lost in between may have been rebuilt from the records that there were.
     async fn write_indexed(
         &self,
         space: &Space,
@@ -156,8 +158,19 @@ impl Store {
             self.one(&self.layout.record(space, &writes[n].key), writes[n], until, form).on(lane)
         };
         let answers = call_all(&self.servers, Effect::Write, indexed.len(), unit).await;
+        let mut additions = Additions::new();
         for ((n, _), answer) in indexed.into_iter().zip(answers) {
             stages[n] = result(writes[n], answer).map_or(Stage::New, Stage::Done);
+            if matches!(stages[n], Stage::Done(Ok(Outcome::Stored(_)))) {
+                let ids = additions.entry(writes[n].key.entity_type()).or_default();
+                ids.push((n, false, writes[n].key.id()));
+            }
+        }
+        for (n, confirmed) in self.add_to_index(space, &additions).await {
+            if let Err(failure) = confirmed {
+                // The record is stored.
+                stages[n] = Stage::failed(failure.with_effect());
+            }
         }
     }
 }

@@ -88,6 +88,29 @@ async fn a_record_that_comes_too_late_for_its_entry_begins_again() {
     assert_eq!(scan_all(&store).await, ["card:0", "card:1"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_in_the_index_although_that_was_rebuilt_while_the_record_was_written() {
+    for lost in [&[INDEX][..], &[INDEX, NEW], &["pstate:/types:{default}"], &["pstate:/spaces"]] {
+        let server = Server::start();
+        let proxy = Proxy::start(server.port());
+        let through = by_key(&server).host("127.0.0.1", proxy.port());
+        let store = connect(through).await.unwrap();
+        let other = connect(by_key(&server)).await.unwrap();
+        put(&store, "card:0", "{}").await;
+        proxy.hold_answers(true);
+        let writing = tokio::spawn(async move { try_put(&store, "card:1", "{}").await });
+        server.wait_for(&["ZSCORE", INDEX, "1"], |score| *score != Reply::Nil);
+        let mut delete = vec!["DEL"];
+        delete.extend(lost);
+        server.command(&delete);
+        assert_eq!(scan_all(&other).await, ["card:0"]);
+        assert_eq!(other.spaces().await.unwrap().len(), 1);
+        proxy.hold_answers(false);
+        writing.await.unwrap().unwrap();
+        assert_eq!(scan_all(&other).await, ["card:0", "card:1"], "{lost:?}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_removed_while_it_is_not_known_what_was_added_lately() {
     let server = Server::start();

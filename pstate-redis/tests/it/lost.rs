@@ -84,6 +84,33 @@ async fn whatever_list_is_lost_is_rebuilt_by_the_next_call_that_needs_it() {
     }
 }
 
+/// The store knows the places of its writes, and does not list them again. So a rebuild has to list
+/// those that hold no record at the time.
+#[tokio::test]
+async fn places_without_records_are_listed_again_by_a_rebuild() {
+    for placement in PLACEMENTS {
+        for lost in 1..own_keys(placement).len() {
+            let server = Server::start();
+            let store = connect(config(&server).placement(placement)).await.unwrap();
+            put(&store, "card:1", "{}").await;
+            put(&store, "deck:1", "{}").await;
+            let deletes = vec![Write::delete("card:1".parse().unwrap())];
+            write(&store, deletes).await.unwrap();
+            server.command(&["DEL", own_keys(placement)[lost]]);
+            assert_eq!(scan_all(&store).await, ["deck:1"], "{placement:?}");
+            assert_eq!(page(&store, "card:", 9).await.records, []);
+            assert_eq!(store.spaces().await.unwrap().len(), 1);
+            write(&store, vec![Write::delete("deck:1".parse().unwrap())]).await.unwrap();
+            server.command(&["DEL", own_keys(placement)[lost]]);
+            assert_eq!(store.spaces().await.unwrap(), []);
+            assert_eq!(scan_all(&store).await, Vec::<String>::new());
+            put(&store, "card:1", "{}").await;
+            assert_eq!(scan_all(&store).await, ["card:1"], "{placement:?} {lost}");
+            assert_eq!(store.spaces().await.unwrap().len(), 1, "{placement:?} {lost}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_index_that_was_lost_and_written_to_is_known_to_lack_records() {
     for placement in PLACEMENTS {
