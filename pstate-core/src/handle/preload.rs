@@ -106,6 +106,7 @@ impl PState {
 }
 
 #[cfg(all(test, not(feature = "_shuttle")))]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, and says where")]
 mod tests {
     use std::sync::Arc;
 
