@@ -54,9 +54,9 @@ impl Store {
         let names = self.members(&self.layout.types(space)).await?;
         let mut types: Vec<String> =
             names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
-        let listed = types.len();
-        types.retain(|name| name != TYPES_MARK);
-        let is_complete = types.len() < listed;
+        let is_complete = types.iter().any(|name| name == TYPES_MARK);
+        // Neither a mark nor the claim of a rebuild is a type.
+        types.retain(|name| !name.starts_with('/'));
         Ok((types, is_complete))
     }
 

@@ -12,6 +12,9 @@ use crate::layout::{TYPES_MARK, spaces_mark};
 use crate::server::{Form, Script, Unit, call_all, call_one, integer, only};
 use crate::store::{START, Store};
 
+/// How often a walk reads all names at most. Places that it has met last are listed and not marked.
+const PASSES: usize = 3;
+
 /// Types of records by their space.
 type Places = BTreeMap<Space, BTreeSet<String>>;
 
@@ -52,8 +55,10 @@ impl Store {
     /// Adds all records to the indexes, then marks the lists of their places and of `places` as
     /// complete. Returns how many records there are.
     ///
-    /// An index that is lost again meanwhile loses the score that this walk has given to its mark,
-    /// and is not marked.
+    /// The walk claims a list before it reads the names that belong there: an index by the score of
+    /// its mark, other lists by an entry. What is written from then on adds itself to the list, and
+    /// a list that is lost again loses its claim and is not marked. Where the walk meets a place
+    /// that it has not claimed, it claims it and begins again.
     async fn walk(&self, mut places: Places) -> Result<u64> {
         let failed = |failure: Failure| failure.into_error(Effect::Read);
         self.ensure_note(None).await.map_err(failed)?;
@@ -61,22 +66,39 @@ impl Store {
         let seed = RandomState::new().build_hasher().finish() >> 12;
         let score = -1 - i64::try_from(seed).unwrap_or_default();
         self.add_listed(&mut places).await?;
+        self.claim_list(&self.layout.spaces(), score).await?;
         for (space, types) in &places {
+            self.claim_list(&self.layout.types(space), score).await?;
             self.call_for(&self.scripts.claim, score, space, types).await?;
         }
+        let mut passes = 0;
+        loop {
+            let claimed = places.clone();
+            let records = self.pass(&mut places, score).await?;
+            passes += 1;
+            if places == claimed || passes == PASSES {
+                self.mark(&places, &claimed, score).await?;
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Adds all records to the indexes, and their places to `places`. Returns how many records
+    /// there are.
+    async fn pass(&self, places: &mut Places, score: i64) -> Result<u64> {
+        let failed = |failure: Failure| failure.into_error(Effect::Read);
         let mut records = 0;
         for place in self.servers.primaries().await.map_err(failed)? {
             let mut cursor = START.to_vec();
             loop {
                 let step = self.scan_keys(&place, &cursor).await.map_err(failed)?;
-                records += self.add_all(&step.names, &mut places, score).await?;
+                records += self.add_all(&step.names, places, score).await?;
                 if step.is_last() {
                     break;
                 }
                 cursor = step.next;
             }
         }
-        self.mark(&places, score).await?;
         Ok(records)
     }
 
@@ -110,6 +132,9 @@ impl Store {
         let failed = |failure: Failure| failure.into_error(Effect::Write);
         let mut added = 0;
         for (space, types) in found {
+            if !places.contains_key(&space) {
+                self.claim_list(&self.layout.types(&space), score).await?;
+            }
             let listed = places.entry(space.clone()).or_default();
             for (entity_type, keys) in types {
                 if !listed.contains(&entity_type) {
@@ -152,27 +177,50 @@ impl Store {
         Ok(u64::try_from(integer(&there)?).unwrap_or_default())
     }
 
-    /// Lists places, and marks their lists as complete. From the indexes up, so that no list is
-    /// complete before what it leads to.
-    async fn mark(&self, places: &Places, score: i64) -> Result<()> {
-        let set = |name: &str, mark: &str| {
-            let mut command = redis::cmd("SADD");
-            command.arg(name).arg(mark);
-            command
-        };
+    /// Lists places, and marks the lists of those that were claimed as complete. From the indexes
+    /// up, so that no list is complete before what it leads to.
+    async fn mark(&self, places: &Places, claimed: &Places, score: i64) -> Result<()> {
         for (space, types) in places {
-            self.call_for(&self.scripts.complete, score, space, types).await?;
             let name = self.layout.types(space);
-            let mut command = set(&name, TYPES_MARK);
-            command.arg(types);
-            self.change(Unit::new(&name, vec![command])).await?;
+            if let Some(claimed) = claimed.get(space) {
+                self.call_for(&self.scripts.complete, score, space, claimed).await?;
+                self.complete_list(&name, TYPES_MARK, types, score).await?;
+            } else {
+                let mut command = redis::cmd("SADD");
+                command.arg(&name).arg(types);
+                self.change(Unit::new(&name, vec![command])).await?;
+            }
         }
-        let name = self.layout.spaces();
-        let mut command = set(&name, spaces_mark(self.layout.placement));
-        for space in places.keys() {
-            command.arg(space.as_str());
-        }
-        self.change(Unit::new(&name, vec![command])).await
+        let mark = spaces_mark(self.layout.placement);
+        let spaces = places.keys().map(Space::as_str);
+        self.complete_list(&self.layout.spaces(), mark, spaces, score).await
+    }
+
+    /// Puts an entry into a list, so that its loss is noticed.
+    async fn claim_list(&self, name: &str, score: i64) -> Result<()> {
+        let mut command = redis::cmd("SADD");
+        command.arg(name).arg(claim_of(score));
+        self.change(Unit::new(name, vec![command])).await
+    }
+
+    /// Adds entries to a list, and its mark if it has kept its claim.
+    async fn complete_list(
+        &self,
+        name: &str,
+        mark: &str,
+        entries: impl IntoIterator<Item = impl AsRef<str>>,
+        score: i64,
+    ) -> Result<()> {
+        let entries: Vec<String> =
+            entries.into_iter().map(|entry| entry.as_ref().to_owned()).collect();
+        let unit = |form: Form| {
+            let mut call = self.scripts.complete_list.call(form, 1);
+            call.arg(name).arg(claim_of(score)).arg(mark).arg(&entries);
+            Unit::new(name, vec![call])
+        };
+        let answer = call_one(&self.servers, Effect::Write, unit).await;
+        answer.map_err(|failure| failure.without_effect().into_error(Effect::Write))?;
+        Ok(())
     }
 
     /// Calls a script about the index of each type.
@@ -201,4 +249,9 @@ impl Store {
         answer.map_err(|failure| failure.without_effect().into_error(Effect::Write))?;
         Ok(())
     }
+}
+
+/// The entry by which a walk claims a list: no space or type has such a name.
+fn claim_of(score: i64) -> String {
+    format!("/claim{score}")
 }

@@ -221,6 +221,19 @@ end
 return 1
 ";
 
+/// Adds entries to a list, and its mark if it was not lost since it was claimed.
+///
+/// Key: the list. Arguments: the claim; the mark; then entries.
+const COMPLETE_LIST: &str = r"
+for i = 3, #ARGV do
+  redis.call('SADD', KEYS[1], ARGV[i])
+end
+if redis.call('SREM', KEYS[1], ARGV[1]) == 1 then
+  redis.call('SADD', KEYS[1], ARGV[2])
+end
+return 1
+";
+
 /// The scripts, with their digests.
 #[derive(Debug)]
 pub(crate) struct Scripts {
@@ -230,6 +243,7 @@ pub(crate) struct Scripts {
     pub(crate) mark_new: Script,
     pub(crate) claim: Script,
     pub(crate) complete: Script,
+    pub(crate) complete_list: Script,
     pub(crate) add: Script,
     pub(crate) add_in_space: Script,
     pub(crate) forget: Script,
@@ -245,6 +259,7 @@ impl Default for Scripts {
             mark_new: Script::new(MARK_NEW),
             claim: Script::new(CLAIM),
             complete: Script::new(COMPLETE),
+            complete_list: Script::new(COMPLETE_LIST),
             add: Script::new(ADD),
             add_in_space: Script::new(ADD_IN_SPACE),
             forget: Script::new(FORGET),
