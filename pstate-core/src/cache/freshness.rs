@@ -20,8 +20,9 @@ use crate::storage::{Adapter, ChangeSubscription, ChangedRecord, Changes};
 /// causes at most 20 polls per bound.
 const POLLS_PER_BOUND: u32 = 20;
 
-/// How late a timer may be: its own millisecond, and another until its task runs.
-const TIMER_LATENESS: Duration = Duration::from_millis(2);
+/// Readers leave the cache `bound / 8` before the bound has passed: a timer is late by its own
+/// millisecond, and on a busy machine by as long as the runtime's thread waits for a processor.
+const MARGINS_PER_BOUND: u32 = 8;
 
 /// How long a read waits for the change feed before it asks the store instead of the cache.
 const FEED_TIMEOUT: Duration = Duration::from_secs(1);
@@ -347,7 +348,8 @@ impl Freshness {
                 () = sleep_until(due) => {}
                 () = self.wanted.notified() => {}
             }
-            let left = bound.saturating_sub(TIMER_LATENESS + state.polled.elapsed());
+            let margin = bound / MARGINS_PER_BOUND;
+            let left = bound.saturating_sub(margin + state.polled.elapsed());
             let answer = {
                 let mut poll = pin!(self.poll(state));
                 if let Ok(answer) = timeout(left, poll.as_mut()).await {
