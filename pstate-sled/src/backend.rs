@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pstate_core::{
-    Adapter, Batch, BatchMode, Capabilities, CountVersions, ErrorKind, Extensions, GroupWriter,
-    Key, Maintenance, Outcome, Page, Record, Result, Scan, Space, VersionCounts, Write,
+    Adapter, Batch, BatchMode, Capabilities, ChangeFeed, ChangeSubscription, CountVersions,
+    ErrorKind, Extensions, GroupWriter, Key, Maintenance, Outcome, Page, Record, Result, Scan,
+    Space, VersionCounts, Write,
 };
 
 use crate::backup;
@@ -144,8 +145,7 @@ impl Adapter for SledAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        // No other handle can write, so the hub has all changes.
-        Extensions::none().count_versions(self).change_feed(&self.store.changes).maintenance(self)
+        Extensions::none().count_versions(self).change_feed(self).maintenance(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -199,6 +199,15 @@ impl Adapter for SledAdapter {
 }
 
 /// Reads the values where they are, on a thread for blocking work.
+/// No other handle can write, so the hub has all changes.
+#[async_trait]
+impl ChangeFeed for SledAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        self.writer.check_open().map_err(|error| error.in_operation("subscribe"))?;
+        Ok(Box::new(self.store.changes.subscribe()))
+    }
+}
+
 #[async_trait]
 impl CountVersions for SledAdapter {
     async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 
 use super::adapter::Adapter;
 use super::capabilities::{Atomicity, Capabilities, Durability};
-use super::change_feed::ChangeHub;
+use super::change_feed::{ChangeFeed, ChangeHub, ChangeSubscription};
 use super::extensions::{CountVersions, Extensions};
 use super::page::{Page, Scan};
 use crate::model::{
@@ -117,7 +117,7 @@ impl Adapter for MemoryAdapter {
     }
 
     fn extensions(&self) -> Extensions<'_> {
-        Extensions::none().count_versions(self).change_feed(&self.changes)
+        Extensions::none().count_versions(self).change_feed(self)
     }
 
     async fn multi_get(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
@@ -193,6 +193,14 @@ impl Adapter for MemoryAdapter {
     async fn close(&self) -> Result<()> {
         self.state.write().closed = true;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for MemoryAdapter {
+    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
+        self.state.read().check_open("subscribe")?;
+        Ok(Box::new(self.changes.subscribe()))
     }
 }
 
