@@ -8,7 +8,7 @@ use std::{env, fs, process};
 use async_trait::async_trait;
 use pstate_core::{Adapter, Key, Result, Space};
 use pstate_redis::{Placement, RedisAdapter, RedisConfig};
-use pstate_testkit::conformance::Harness;
+use pstate_testkit::conformance::{Harness, is_child_process};
 #[cfg(feature = "cluster")]
 use pstate_testkit::redis::{Cluster, Reply};
 use pstate_testkit::redis::{Server, ServerOptions};
@@ -72,7 +72,7 @@ fn address<T>(
     let file = |process: u32| {
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{name}-{process}"))
     };
-    if env::var_os("PSTATE_TESTKIT_CHILD").is_some() {
+    if is_child_process() {
         return fs::read_to_string(file(parent_id())).expect("the address of the parent's server");
     }
     let started = started.get_or_init(|| {

@@ -24,4 +24,4 @@ pub mod workload;
 pub use counting::{CountingLayer, Counts};
 pub use fault::{Call, FaultLayer, FaultRates, Hold, Moment};
 pub use recording::{Operation, OperationLog, RecordingLayer, Request, Response};
-pub use settings::Settings;
+pub use settings::{Level, Settings};

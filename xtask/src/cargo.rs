@@ -7,6 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+/// The environment variable with the level of the conformance suite. Unless it is set, the cases
+/// that take long run only where a command asks for them.
+pub(crate) const SUITE_LEVEL: &str = "PSTATE_TESTKIT_LEVEL";
+
 /// Why a command ended.
 #[derive(Debug)]
 pub(crate) struct Failed(pub(crate) String);
@@ -106,5 +110,6 @@ pub(crate) fn target_directory() -> Result<String, Failed> {
 fn command() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.env(SUITE_LEVEL, env::var_os(SUITE_LEVEL).unwrap_or_else(|| "quick".into()));
     command
 }

@@ -116,9 +116,29 @@ fn test(filter: Option<&str>) -> Result<(), Failed> {
     for package in ["pstate-sqlite", "pstate-sled"] {
         kill(package)?;
     }
+    for (package, suite) in [
+        ("pstate-testkit", "memory"),
+        ("pstate-sqlite", "conformance"),
+        ("pstate-sled", "conformance"),
+    ] {
+        long_cases(package, suite)?;
+    }
     sqlite_range::check()?;
     fuzz::run_briefly()?;
     cargo(["test", "--workspace", "--features", ADDITIVE, "--tests"])
+}
+
+/// Runs the cases of the suite that the quick level leaves out: they are named by their size.
+fn long_cases(package: &str, suite: &str) -> Result<(), Failed> {
+    for size in ["32767", "65537"] {
+        let full = [(cargo::SUITE_LEVEL, "full".to_owned())];
+        let test = ["test", "--package", package, "--test", suite, "--", size];
+        let (passed, _) = cargo_captured(&full, &test)?;
+        if !passed {
+            return Err(Failed(format!("{package} breaks a promise with {size} items")));
+        }
+    }
+    Ok(())
 }
 
 /// Kills processes that write to a store, more often than the suite does by itself.

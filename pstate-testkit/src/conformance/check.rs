@@ -5,7 +5,7 @@ use std::fmt;
 use super::case_error::{CaseError, CaseResult};
 
 /// Checks that two values are equal. `what` names them in the report.
-pub(super) fn ensure_eq<T: PartialEq + fmt::Debug>(
+pub(super) fn ensure_eq<T: PartialEq + fmt::Debug + ?Sized>(
     what: &str,
     expected: &T,
     got: &T,

@@ -2,13 +2,31 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use pstate_core::{Capabilities, Result};
+use pstate_core::{Atomicity, Capabilities, Durability, Result};
 
 use super::case_error::{CaseError, CaseResult};
 use super::harness::Harness;
+use super::peer::{PeerAdapter, PeerTask};
+use super::sizes::SIZES;
 use super::store::{Store, up_to_max_batch};
 use crate::recording::{OperationLog, RecordingLayer};
 use crate::settings::Settings;
+
+/// What is found out once, and holds for every case.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    capabilities: OnceLock<Capabilities>,
+    /// Why the store cannot be opened twice.
+    no_second_handle: OnceLock<String>,
+    /// Why a second process cannot open the store.
+    no_second_process: OnceLock<String>,
+}
+
+/// A handle in another process.
+pub(super) struct Peer {
+    pub(super) adapter: Arc<PeerAdapter>,
+    pub(super) store: Store,
+}
 
 /// The context of one run of one case: its stores, its log, and the settings.
 pub(super) struct Context {
@@ -16,8 +34,8 @@ pub(super) struct Context {
     pub(super) settings: Settings,
     /// The name of the store in the suite. A child process finds the harness by it.
     pub(super) store: &'static str,
-    /// The capabilities that the adapter declares.
-    pub(super) capabilities: OnceLock<Capabilities>,
+    /// What other cases have found out about the adapter.
+    known: Arc<Known>,
     id: String,
     stores: AtomicUsize,
     log: Mutex<Arc<OperationLog>>,
@@ -29,12 +47,13 @@ impl Context {
         settings: Settings,
         store: &'static str,
         id: String,
+        known: Arc<Known>,
     ) -> Self {
         Self {
             harness,
             settings,
             store,
-            capabilities: OnceLock::new(),
+            known,
             id,
             stores: AtomicUsize::new(1),
             log: Mutex::default(),
@@ -63,12 +82,56 @@ impl Context {
         Ok(self.open_recorded().await?)
     }
 
+    /// What the adapter declares.
+    pub(super) async fn read_capabilities(&self) -> CaseResult<Capabilities> {
+        if let Some(known) = self.known.capabilities.get() {
+            return Ok(*known);
+        }
+        let store = self.open().await?;
+        let capabilities = *self.known.capabilities.get_or_init(|| store.capabilities());
+        store.close().await?;
+        self.reset().await?;
+        Ok(capabilities)
+    }
+
+    /// What the adapter declares, known before the case begins.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let unlimited = Capabilities::new(Atomicity::Key, Durability::None);
+        self.known.capabilities.get().copied().unwrap_or(unlimited)
+    }
+
     /// Opens a store that is open already, or ignores the case.
     pub(super) async fn open_second_handle(&self) -> CaseResult<Store> {
-        let ignored = |error| {
-            CaseError::ignored(format!("the store cannot be opened while it is open: {error}"))
-        };
-        self.open_recorded().await.map_err(ignored)
+        if let Some(reason) = self.known.no_second_handle.get() {
+            return Err(CaseError::ignored(reason));
+        }
+        self.open_recorded().await.map_err(|error| {
+            let reason = format!("the store cannot be opened while it is open: {error}");
+            CaseError::ignored(self.known.no_second_handle.get_or_init(|| reason))
+        })
+    }
+
+    /// Opens the store, which is open already, in a second process, or ignores the case.
+    pub(super) async fn open_in_second_process(&self) -> CaseResult<Peer> {
+        if let Some(reason) = self.known.no_second_process.get() {
+            return Err(CaseError::ignored(reason));
+        }
+        self.start_peer().await.map_err(|error| {
+            let reason = format!("a second process cannot open the store: {error}");
+            CaseError::ignored(self.known.no_second_process.get_or_init(|| reason))
+        })
+    }
+
+    /// Opens the store, which is not open in this process, in another one.
+    pub(super) async fn open_in_another_process(&self) -> CaseResult<Peer> {
+        Ok(self.start_peer().await?)
+    }
+
+    async fn start_peer(&self) -> Result<Peer> {
+        let task = PeerTask { store: self.store.to_owned(), id: self.id() };
+        let adapter = Arc::new(PeerAdapter::start(&task, self.capabilities()).await?);
+        let recorded = RecordingLayer::with_log(adapter.clone(), self.log());
+        Ok(Peer { adapter, store: Store::new(Arc::new(recorded)) })
     }
 
     async fn open_recorded(&self) -> Result<Store> {
@@ -80,9 +143,21 @@ impl Context {
         self.log.lock().clone()
     }
 
+    /// So many writes, or as many as one call may hold. Ignores the case if a smaller size tries as
+    /// many.
+    pub(super) fn size_of_batch(&self, size: usize) -> CaseResult<usize> {
+        let possible = self.up_to_max_batch(size);
+        let smaller = SIZES.into_iter().rev().find(|&other| other < size).unwrap_or(4);
+        if possible > smaller {
+            Ok(possible)
+        } else {
+            Err(CaseError::ignored(format!("a batch of {size} is more than its max_batch")))
+        }
+    }
+
     /// `count`, or as much of it as one call may hold.
     pub(super) fn up_to_max_batch(&self, count: usize) -> usize {
-        self.capabilities.get().map_or(count, |declared| up_to_max_batch(declared, count))
+        up_to_max_batch(&self.capabilities(), count)
     }
 
     /// The seeds of the rounds of a random case.

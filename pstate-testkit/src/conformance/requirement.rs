@@ -3,7 +3,6 @@ use pstate_core::{Atomicity, Capabilities, Durability};
 /// The capability that an adapter must declare for a case to apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requirement {
-    Nothing,
     BatchAtomicity,
     KeyAtomicity,
     Durability,
@@ -15,7 +14,6 @@ impl Requirement {
     /// Why the case does not apply; `None` if it does.
     pub(super) fn unmet(self, capabilities: &Capabilities) -> Option<&'static str> {
         let (is_met, reason) = match self {
-            Self::Nothing => (true, ""),
             Self::BatchAtomicity => {
                 (capabilities.atomicity == Atomicity::Batch, "it declares Atomicity::Key")
             }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use super::case::Case;
 use super::case_error::{CaseError, CaseResult};
-use super::context::Context;
+use super::context::{Context, Known};
 use super::harness::Harness;
 use super::replay::replay;
 use super::runtime::runtime;
 use super::verdict::Verdict;
 use super::violation::Violation;
-use crate::settings::Settings;
+use crate::settings::{Level, Settings};
 
 /// Runs cases against one store.
 #[derive(Clone)]
@@ -23,13 +23,14 @@ pub(super) struct Runner {
     /// The name of the store in the suite.
     pub(super) store: &'static str,
     pub(super) harness: Arc<dyn Harness>,
+    pub(super) known: Arc<Known>,
 }
 
 impl Runner {
     /// The name of a case with the store.
     pub(super) fn full_name(&self, case: &Case) -> String {
         if self.store.is_empty() {
-            case.name.to_owned()
+            case.name.clone()
         } else {
             format!("{}::{}", self.store, case.name)
         }
@@ -40,12 +41,13 @@ impl Runner {
     pub(super) fn check(&self, case: &'static Case, settings: &Settings) -> Verdict {
         static STORES: AtomicU64 = AtomicU64::new(0);
         let id = format!("{:x}-{:x}", process::id(), STORES.fetch_add(1, Relaxed));
-        let context = Context::new(self.harness.clone(), settings.clone(), self.store, id);
+        let known = self.known.clone();
+        let context = Context::new(self.harness.clone(), settings.clone(), self.store, id, known);
         let context = Arc::new(context);
         let (done, result) = mpsc::sync_channel(1);
         let thread = {
             let context = context.clone();
-            thread::Builder::new().name(case.name.to_owned()).spawn(move || {
+            thread::Builder::new().name(case.name.clone()).spawn(move || {
                 // Fails if the time limit has passed: then the receiver is gone.
                 let _ = done.send(run(&context, case));
             })
@@ -64,7 +66,7 @@ impl Runner {
             Err(CaseError::Violated(mismatch)) => {
                 let seed = mismatch.seed.unwrap_or(settings.seed);
                 Verdict::Failed(Box::new(Violation {
-                    case: case.name,
+                    case: &case.name,
                     clause: case.clause,
                     expected: mismatch.expected,
                     got: mismatch.got,
@@ -96,11 +98,11 @@ fn run(context: &Context, case: &'static Case) -> CaseResult {
 }
 
 async fn run_if_applicable(context: &Context, case: &'static Case) -> CaseResult {
-    let store = context.open().await?;
-    let capabilities = context.capabilities.get_or_init(|| store.capabilities());
-    let unmet = case.requirement.unmet(capabilities);
-    store.close().await?;
-    context.reset().await?;
+    if case.long && context.settings.level == Level::Quick {
+        return Err(CaseError::ignored("it takes long: PSTATE_TESTKIT_LEVEL=full runs it"));
+    }
+    let capabilities = context.read_capabilities().await?;
+    let unmet = case.requirements.iter().find_map(|required| required.unmet(&capabilities));
     match unmet {
         Some(reason) => Err(CaseError::ignored(reason)),
         None => (case.run)(context).await,

@@ -7,6 +7,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use super::case::Case;
 use super::cases;
 use super::harness::Harness;
+use super::peer;
 use super::runner::Runner;
 use super::verdict::Verdict;
 use super::writer_process;
@@ -29,7 +30,11 @@ impl Suite {
 
     /// Adds a store. Its cases are called `name::area::what`, or `area::what` if the name is empty.
     pub fn store(mut self, name: &'static str, harness: impl Harness) -> Self {
-        self.runners.push(Runner { store: name, harness: Arc::new(harness) });
+        self.runners.push(Runner {
+            store: name,
+            harness: Arc::new(harness),
+            known: Arc::default(),
+        });
         self
     }
 
@@ -62,10 +67,14 @@ impl Suite {
     /// [`run`](Self::run) begins with this call. A program that uses [`check`](Self::check) instead
     /// calls it first in `main`.
     pub fn serve_as_child(&self) {
-        if let Some(task) = writer_process::task() {
-            let done = self.runner(&task.store).is_some_and(|runner| task.run(&*runner.harness));
-            process::exit(i32::from(!done));
-        }
+        let done = if let Some(task) = writer_process::task() {
+            self.runner(&task.store).is_some_and(|runner| task.run(&*runner.harness))
+        } else if let Some(task) = peer::task() {
+            self.runner(&task.store).is_some_and(|runner| task.run(&*runner.harness))
+        } else {
+            return;
+        };
+        process::exit(i32::from(!done));
     }
 
     /// Checks one store against one case.
@@ -81,7 +90,7 @@ impl Suite {
 
     /// All cases, in the order in which they run.
     pub fn cases() -> impl Iterator<Item = &'static Case> {
-        cases::all()
+        cases::all().iter()
     }
 
     fn runner(&self, store: &str) -> Option<&Runner> {

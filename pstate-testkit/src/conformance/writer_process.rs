@@ -7,13 +7,11 @@ use std::process::{Child, Command, Stdio};
 use futures_util::future::join_all;
 use pstate_core::{Batch, Error, ErrorKind, Key, Outcome, Result, Write};
 
+use super::child::CHILD;
 use super::harness::Harness;
 use super::runtime::runtime;
 use super::shorthand::key;
 use super::store::Store;
-
-/// The environment variable that holds the task of a child process.
-const TASK: &str = "PSTATE_TESTKIT_CHILD";
 
 /// The number of writers of a process; each has its own records.
 pub(super) const WRITERS: usize = 3;
@@ -34,7 +32,7 @@ impl WriterTask {
     pub(super) fn start(&self) -> io::Result<Child> {
         let from = self.from.map(|from| from.to_string()).join(" ");
         Command::new(env::current_exe()?)
-            .env(TASK, format!("{} {from} {}", self.id, self.store))
+            .env(CHILD, format!("write {} {from} {}", self.id, self.store))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -59,8 +57,8 @@ impl WriterTask {
 
 /// The task of this process, if it is a child.
 pub(super) fn task() -> Option<WriterTask> {
-    let text = env::var(TASK).ok()?;
-    let mut words = text.splitn(2 + WRITERS, ' ');
+    let text = env::var(CHILD).ok()?;
+    let mut words = text.strip_prefix("write ")?.splitn(2 + WRITERS, ' ');
     let id = words.next()?.to_owned();
     let mut from = [0; WRITERS];
     for from in &mut from {

@@ -1,7 +1,7 @@
 //! A handle to a store. Its faults are those between the caller and the store.
 
 use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use pstate_core::{
 };
 
 use crate::fault::Fault;
-use crate::store::Shared;
+use crate::store::{Shared, log_error};
 
 /// A handle to a store with at most one fault.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl LogAdapter {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(SeqCst) && !self.is(Fault::IgnoresClose) {
+        let is_closed = self.closed.load(SeqCst) || self.shared.are_all_closed();
+        if is_closed && !self.is(Fault::IgnoresClose) {
             return Err(Error::new(ErrorKind::Unavailable, "the store is closed"));
         }
         Ok(())
@@ -128,7 +129,7 @@ impl Adapter for LogAdapter {
     async fn spaces(&self) -> Result<Vec<Space>> {
         let _connection = self.shared.connection(Fault::HoldsInSpaces).await;
         self.check_open()?;
-        let state = self.shared.state.lock();
+        let state = self.shared.current().map_err(log_error)?;
         let mut spaces: Vec<_> = if self.is(Fault::ListsEmptySpaces) {
             state.spaces.iter().cloned().collect()
         } else {
@@ -148,12 +149,9 @@ impl Adapter for LogAdapter {
     async fn close(&self) -> Result<()> {
         let _connection = self.shared.connection(Fault::HoldsInClose).await;
         self.closed.store(true, SeqCst);
-        let mut state = self.shared.state.lock();
+        let mut state = self.shared.current().map_err(log_error)?;
         let unwritten = mem::take(&mut state.unwritten);
-        state
-            .log
-            .write_all(&unwritten)
-            .map_err(|error| Error::new(ErrorKind::Other, "log").caused_by(error))
+        state.append_late(&unwritten).map_err(log_error)
     }
 }
 

@@ -9,13 +9,14 @@ use pstate_core::{ChangeFeed, ChangeSubscription, Changes, HubSubscription, Resu
 
 use crate::adapter::LogAdapter;
 use crate::fault::Fault;
-use crate::store::Shared;
+use crate::store::{Shared, log_error};
 
 #[async_trait]
 impl ChangeFeed for LogAdapter {
     async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
         let _connection = self.shared.connection(Fault::HoldsInSubscribe).await;
         self.check_open()?;
+        drop(self.shared.current().map_err(log_error)?);
         let hub =
             if self.is(Fault::ReportsOwnWritesOnly) { &self.own_writes } else { &self.shared.hub };
         let inner = if self.is(Fault::ReportsOnce) {
@@ -43,6 +44,7 @@ struct Subscription {
 impl ChangeSubscription for Subscription {
     async fn changes(&mut self) -> Result<Changes> {
         let _connection = self.shared.connection(Fault::HoldsInChanges).await;
+        drop(self.shared.current().map_err(log_error)?);
         let changes = self.inner.lock().take();
         if self.loses_taken {
             tokio::task::yield_now().await;

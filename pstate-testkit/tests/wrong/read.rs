@@ -6,7 +6,7 @@ use pstate_core::{Error, ErrorKind, Key, Record, Result, Space};
 
 use crate::adapter::LogAdapter;
 use crate::fault::Fault;
-use crate::store::{Place, State, Stored};
+use crate::store::{Place, State, Stored, log_error};
 
 impl LogAdapter {
     pub(crate) async fn read_records(
@@ -35,7 +35,7 @@ impl LogAdapter {
         let piece = if self.is(Fault::ReadsInPieces) { 10 } else { usize::MAX };
         for keys in keys.chunks(piece.min(keys.len().max(1))) {
             {
-                let state = self.shared.state.lock();
+                let state = self.shared.current().map_err(log_error)?;
                 let source =
                     if self.is(Fault::ReadsFromAReplica) { &state.before } else { &state.records };
                 for key in keys {

@@ -4,13 +4,13 @@ use pstate_core::{Error, ErrorKind, Page, Result, Scan, Space};
 
 use crate::adapter::LogAdapter;
 use crate::fault::Fault;
-use crate::store::Place;
+use crate::store::{Place, log_error};
 
 impl LogAdapter {
     pub(crate) fn read_page(&self, space: &Space, scan: &Scan) -> Result<Page> {
         self.check_open()?;
         let shared = &self.shared;
-        let state = shared.state.lock();
+        let state = shared.current().map_err(log_error)?;
         let in_space =
             shared.place(space, &scan.after.clone().unwrap_or_else(|| "a:a".parse().unwrap())).0;
         let joined =

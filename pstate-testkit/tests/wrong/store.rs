@@ -1,15 +1,18 @@
 //! The store: an ordered map with a log file, correct but for its fault.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pstate_core::{
     Batch, BatchMode, Change, ChangeHub, Error, ErrorKind, Expect, Key, Outcome, Record, Result,
     Revision, Space, Write,
@@ -39,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) locks: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) hub: ChangeHub,
+    /// For an adapter that closes every handle at once.
+    all_closed: AtomicBool,
     /// For the faults that hold one while their future is not polled.
     connections: Arc<Semaphore>,
 }
@@ -51,57 +56,137 @@ pub(crate) struct State {
     pub(crate) spaces: HashSet<String>,
     pub(crate) damaged: HashSet<Place>,
     revisions: u64,
+    /// How far the log was read, or written by this process.
+    read_to: u64,
     pub(crate) log: File,
+    reads: File,
     /// Acknowledged changes that are not in the log yet.
     pub(crate) unwritten: Vec<u8>,
 }
 
+impl State {
+    /// Appends batches that were acknowledged before.
+    pub(crate) fn append_late(&mut self, unwritten: &[u8]) -> io::Result<()> {
+        self.read_to += unwritten.len() as u64;
+        self.log.write_all(unwritten)
+    }
+}
+
+/// The state while no other process writes.
+pub(crate) struct Current<'a>(MutexGuard<'a, State>);
+
+impl Deref for Current<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl DerefMut for Current<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.0
+    }
+}
+
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        self.0.log.unlock().unwrap();
+    }
+}
+
+pub(crate) fn log_error(error: io::Error) -> Error {
+    Error::new(ErrorKind::Other, "log").caused_by(error)
+}
+
 impl Shared {
     pub(crate) fn open(path: &Path, fault: Option<Fault>) -> io::Result<Self> {
-        let mut records = BTreeMap::new();
-        let mut spaces = HashSet::new();
-        let mut revisions = 0;
-        if fault != Some(Fault::ForgetsOnReopen) {
-            let bytes = match fs::read(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                bytes => bytes?,
-            };
-            let whole = replay(&bytes, |place, stored| {
-                revisions = revisions.max(stored.revision);
-                spaces.insert(place.0.clone());
-                if stored.bytes.is_empty() && stored.hidden {
-                    drop(records.remove(&place));
-                } else {
-                    drop(records.insert(place, stored));
-                }
-            });
-            if whole < bytes.len() {
-                // A kill tore the last batch, which was never acknowledged.
-                OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
-            }
-        }
-        if fault == Some(Fault::RestartsRevisions) {
-            revisions = 0;
-        }
         let log = OpenOptions::new().create(true).append(true).open(path)?;
-        let before = records.clone();
+        let reads = File::open(path)?;
         let state = State {
-            records,
-            before,
-            spaces,
+            records: BTreeMap::new(),
+            before: BTreeMap::new(),
+            spaces: HashSet::new(),
             damaged: HashSet::new(),
-            revisions,
+            revisions: 0,
+            read_to: if fault == Some(Fault::ForgetsOnReopen) { log.metadata()?.len() } else { 0 },
             log,
+            reads,
             unwritten: Vec::new(),
         };
-        let hub = ChangeHub::new();
-        Ok(Self {
+        let shared = Self {
             fault,
             state: Mutex::new(state),
             locks: Mutex::default(),
-            hub,
+            hub: ChangeHub::new(),
+            all_closed: AtomicBool::new(false),
             connections: Arc::new(Semaphore::new(4)),
-        })
+        };
+        {
+            let mut state = shared.current()?;
+            state.before = state.records.clone();
+            if fault == Some(Fault::RestartsRevisions) {
+                state.revisions = 0;
+            }
+        }
+        Ok(shared)
+    }
+
+    pub(crate) fn close_all(&self) {
+        self.all_closed.store(true, SeqCst);
+    }
+
+    pub(crate) fn are_all_closed(&self) -> bool {
+        self.all_closed.load(SeqCst)
+    }
+
+    /// The state with everything that was written by other processes, which wait meanwhile.
+    pub(crate) fn current(&self) -> io::Result<Current<'_>> {
+        let state = self.state.lock();
+        state.log.lock()?;
+        let mut current = Current(state);
+        self.catch_up(&mut current)?;
+        Ok(current)
+    }
+
+    /// Reads what other processes have appended to the log.
+    fn catch_up(&self, state: &mut State) -> io::Result<()> {
+        let end = state.log.metadata()?.len();
+        if end <= state.read_to {
+            return Ok(());
+        }
+        let mut bytes = vec![0; usize::try_from(end - state.read_to).map_err(io::Error::other)?];
+        state.reads.read_exact_at(&mut bytes, state.read_to)?;
+        let mut changed = Vec::new();
+        let whole = replay(&bytes, |place, stored| changed.push((place, stored)));
+        state.read_to += whole as u64;
+        if state.read_to < end {
+            // A kill tore the last batch, which was never acknowledged.
+            state.log.set_len(state.read_to)?;
+        }
+        for (place, stored) in changed {
+            state.revisions = state.revisions.max(stored.revision);
+            state.spaces.insert(place.0.clone());
+            if let Ok(space) = place.0.parse() {
+                let write = if stored.hidden {
+                    Write::delete(stored.key.clone())
+                } else {
+                    Write::put(stored.key.clone(), stored.bytes.clone())
+                };
+                let outcome = if stored.hidden {
+                    Outcome::Deleted
+                } else {
+                    Outcome::Stored(self.record(&stored).revision)
+                };
+                self.hub.publish(&space, &[write], &[outcome]);
+            }
+            if stored.bytes.is_empty() && stored.hidden {
+                state.records.remove(&place);
+            } else {
+                state.records.insert(place, stored);
+            }
+        }
+        Ok(())
     }
 
     /// Waits for one of four connections, if the store has this fault, and for another poll.
@@ -227,7 +312,7 @@ impl Shared {
         batch: &Batch,
         too_long: &[Option<Error>],
     ) -> Result<Vec<Outcome>> {
-        let state = &mut *self.state.lock();
+        let state = &mut *self.current().map_err(log_error)?;
         state.before =
             if self.is(Fault::ReadsFromAReplica) { state.records.clone() } else { BTreeMap::new() };
         let atomic = batch.mode == BatchMode::Atomic || self.is(Fault::AbortsAll);
@@ -289,9 +374,7 @@ impl Shared {
             }
             frame = mem::take(&mut state.unwritten);
         }
-        state
-            .log
-            .write_all(&frame)
-            .map_err(|error| Error::new(ErrorKind::Other, "log").caused_by(error))
+        state.read_to += frame.len() as u64;
+        state.log.write_all(&frame).map_err(log_error)
     }
 }

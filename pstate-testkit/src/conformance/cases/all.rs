@@ -1,30 +1,44 @@
+use std::sync::LazyLock;
+
 use super::{
-    bytes, cancel, change_feed, concurrent, durability, errors, expect, extensions, keys,
-    lifecycle, maintenance, model, multi_get, scan, spaces, unpolled, write,
+    batch, bytes, cancel, change_feed, closing, concurrent, durability, errors, expect, extensions,
+    keys, lifecycle, maintenance, many, matrix, model, multi_get, names, race, scan, spaces,
+    through, unpolled, values, write,
 };
 use crate::conformance::case::Case;
 
 /// All cases. The first one that fails is the most telling: basic areas come first.
-pub(in crate::conformance) fn all() -> impl Iterator<Item = &'static Case> {
-    [
-        multi_get::CASES,
-        write::CASES,
-        expect::CASES,
-        scan::CASES,
-        spaces::CASES,
-        keys::CASES,
-        bytes::CASES,
-        lifecycle::CASES,
-        errors::CASES,
-        extensions::CASES,
-        change_feed::CASES,
-        maintenance::CASES,
-        cancel::CASES,
-        concurrent::CASES,
-        unpolled::CASES,
-        model::CASES,
-        durability::CASES,
-    ]
-    .into_iter()
-    .flatten()
+pub(in crate::conformance) fn all() -> &'static [Case] {
+    static ALL: LazyLock<Vec<Case>> = LazyLock::new(|| {
+        [
+            multi_get::cases(),
+            write::cases(),
+            batch::cases(),
+            expect::cases(),
+            scan::cases(),
+            spaces::cases(),
+            keys::cases(),
+            bytes::cases(),
+            lifecycle::cases(),
+            errors::cases(),
+            extensions::cases(),
+            change_feed::cases(),
+            maintenance::cases(),
+            values::cases(),
+            many::cases(),
+            through::cases(),
+            matrix::cases(),
+            names::cases(),
+            race::cases(),
+            closing::cases(),
+            cancel::cases(),
+            cancel::sized(),
+            concurrent::cases(),
+            unpolled::cases(),
+            model::cases(),
+            durability::cases(),
+        ]
+        .concat()
+    });
+    &ALL
 }

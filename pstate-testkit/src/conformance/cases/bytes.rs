@@ -10,12 +10,12 @@ use crate::conformance::shorthand::key;
 use crate::recording::Value;
 
 cases! { "bytes";
-    every_byte: "What is read is what was written, byte for byte.",
-    empty: "What is read is what was written, byte for byte.",
-    numbers: "What is read is what was written, byte for byte.",
-    lengths: "What is read is what was written, byte for byte.",
-    huge: "What is read is what was written, byte for byte.",
-    no_json: "Values need not be JSON, nor text.",
+    every_byte [Bytes Simple]: "What is read is what was written, byte for byte.",
+    empty [Bytes Size]: "What is read is what was written, byte for byte.",
+    numbers [Bytes Simple]: "What is read is what was written, byte for byte.",
+    lengths [Bytes Size]: "What is read is what was written, byte for byte.",
+    huge [Bytes Size]: "What is read is what was written, byte for byte.",
+    no_json [Bytes Simple]: "Values need not be JSON, nor text.",
 }
 
 /// Checks that each value is stored unchanged: read right after its write, read again at the end,
@@ -85,7 +85,7 @@ async fn numbers(context: &Context) -> CaseResult {
 }
 
 async fn lengths(context: &Context) -> CaseResult {
-    let limit = context.capabilities.get().and_then(|capabilities| capabilities.max_value_len);
+    let limit = context.capabilities().max_value_len;
     let limit = limit.unwrap_or(usize::MAX);
     let lengths = [
         1,

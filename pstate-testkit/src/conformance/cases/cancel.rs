@@ -2,24 +2,92 @@
 
 use std::num::NonZeroUsize;
 
-use pstate_core::{Batch, Durability, Scan, Write};
+use pstate_core::{Batch, Durability, Key, Scan, Write};
 
-use crate::conformance::case::cases;
-use crate::conformance::case_error::CaseResult;
+use crate::conformance::case::{Case, cases};
+use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::check::{ensure, ensure_eq};
 use crate::conformance::context::Context;
+use crate::conformance::dimension::Dimension;
 use crate::conformance::outcome_kind::OutcomeKind;
 use crate::conformance::poll::{MANY_POLLS, poll_at_most};
+use crate::conformance::promise::Promise;
+use crate::conformance::requirement::Requirement;
 use crate::conformance::shorthand::key;
+use crate::conformance::sizes::{SIZES, is_long};
 use crate::conformance::store::Store;
 use crate::recording::Value;
 
 cases! { "cancel";
-    write: "Dropping the future leaves each atomic unit either wholly done or not done at all, now or a little later.",
-    write_beside_others: "A dropped call does not affect others.",
-    reads: "Dropping the future has no effect.",
-    flush: "Dropping the future has no effect on what is stored.",
-    close: "Dropping the future may leave the adapter closed or open, never anything in between.",
+    write [Cancellation Overlap]: "Dropping the future leaves each atomic unit either wholly done or not done at all, now or a little later.",
+    write_beside_others [Cancellation Overlap]: "A dropped call does not affect others.",
+    reads [Cancellation Overlap]: "Dropping the future has no effect.",
+    flush [Cancellation Overlap]: "Dropping the future has no effect on what is stored.",
+    close [Cancellation Overlap]: "Dropping the future may leave the adapter closed or open, never anything in between.",
+}
+
+/// Batches of each size, mode and change that are dropped.
+pub(in crate::conformance) fn sized() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for size in SIZES.into_iter().filter(|&size| size < 60_000) {
+        for (of, deletes) in [("puts", false), ("puts_and_deletes", true)] {
+            let name = format!("cancel::atomic_of_{size}_{of}");
+            let clause = "Dropping the future leaves each atomic unit either wholly done or not done at all, now or a little later.";
+            let promises = [Promise::Cancellation, Promise::Atomicity];
+            let dimensions = [Dimension::Size, Dimension::Write];
+            let case = Case::new(name, clause, &promises, &dimensions, move |context| {
+                Box::pin(dropped_batch(context, size, deletes))
+            });
+            cases.push(case.requires(Requirement::BatchAtomicity).long(is_long(size)));
+        }
+    }
+    cases
+}
+
+/// Drops an atomic batch after each number of polls; every other one deletes its records if so
+/// wanted.
+async fn dropped_batch(context: &Context, size: usize, deletes: bool) -> CaseResult {
+    let count = context.size_of_batch(size)?;
+    let store = context.open().await?;
+    let keys: Vec<_> = (0..count).map(|n| key(&format!("unit:{n:05}"))).collect();
+    let rounds = if is_long(size) { 3 } else { 25 };
+    let mut acknowledged = None;
+    for round in 0..rounds {
+        let value = format!("value {round}");
+        let write = |key: &Key| {
+            if deletes && round % 2 == 1 {
+                Write::delete(key.clone())
+            } else {
+                Write::put(key.clone(), value.as_bytes())
+            }
+        };
+        let batch = Batch::atomic(keys.iter().map(write).collect());
+        let done = poll_at_most(store.adapter.write(&store.space, &batch), 1 + round).await;
+        if done.transpose()?.is_some() {
+            acknowledged = Some(round);
+        }
+        // Another write of the same handle, which must neither wait for the dropped one nor be
+        // undone by it.
+        store.put("other:1", &value).await?;
+        let values = store.values(&keys).await?;
+        let torn = values.iter().position(|held| *held != values[0]);
+        if let Some(n) = torn {
+            let expected = format!("all {count} records of one batch, or none");
+            let got =
+                format!("{:?} under {}, {:?} under {}", values[0], keys[0], values[n], keys[n]);
+            return Err(CaseError::mismatch(expected, got));
+        }
+        if acknowledged == Some(round) {
+            let held = (!(deletes && round % 2 == 1)).then(|| Value::from(value.as_str()));
+            ensure_eq("what the acknowledged batch left", &held, &values[0])?;
+        }
+        ensure_eq(
+            "the other write",
+            &Some(Value::from(value.as_str())),
+            &store.value("other:1").await?,
+        )?;
+    }
+    Ok(())
 }
 
 fn batch(store: &Store, round: usize) -> Batch {

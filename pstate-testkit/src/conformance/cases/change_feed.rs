@@ -14,9 +14,9 @@ use crate::conformance::shorthand::{key, put, put_if};
 use crate::conformance::store::Store;
 
 cases! { "extensions";
-    change_feed: "The next call of every subscription reports what was written, and what it reports can be read.",
-    change_feed_beside(Durability): "It also reports what other handles to the same store have written.",
-    change_feed_cancelled: "A call for the changes that is dropped loses nothing.",
+    change_feed [Changes Simple]: "The next call of every subscription reports what was written, and what it reports can be read.",
+    change_feed_beside [Changes Handle] (Durability): "It also reports what other handles to the same store have written.",
+    change_feed_cancelled [Changes Overlap]: "A call for the changes that is dropped loses nothing.",
 }
 
 async fn change_feed(context: &Context) -> CaseResult {

@@ -20,12 +20,12 @@ use crate::history::History;
 use crate::recording::{Request, Response};
 
 cases! { "concurrent";
-    #[random] linearizable: "Calls that overlap take effect one at a time: a single key is linearizable.",
-    lost_updates: "Calls that overlap take effect one at a time: a single key is linearizable.",
-    two_handles(Durability): "Calls that overlap take effect one at a time: a single key is linearizable.",
-    one_winner: "Calls that overlap take effect one at a time: a single key is linearizable.",
-    whole_batches(BatchAtomicity): "the records are one snapshot: of an atomic batch either all is seen or nothing.",
-    progress: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    #[random] linearizable [Concurrency Overlap]: "Calls that overlap take effect one at a time: a single key is linearizable.",
+    lost_updates [Concurrency Overlap]: "Calls that overlap take effect one at a time: a single key is linearizable.",
+    two_handles [Concurrency Handle] (Durability): "Calls that overlap take effect one at a time: a single key is linearizable.",
+    one_winner [Concurrency Overlap]: "Calls that overlap take effect one at a time: a single key is linearizable.",
+    whole_batches [Atomicity Overlap] (BatchAtomicity): "the records are one snapshot: of an atomic batch either all is seen or nothing.",
+    progress [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
 }
 
 async fn linearizable(context: &Context) -> CaseResult {
@@ -69,7 +69,7 @@ async fn two_handles(context: &Context) -> CaseResult {
 }
 
 /// Eight tasks, spread over these handles, increment one counter by compare-and-swap.
-async fn increment_concurrently(context: &Context, handles: &[Store]) -> CaseResult {
+pub(super) async fn increment_concurrently(context: &Context, handles: &[Store]) -> CaseResult {
     let updates = 25;
     let store = &handles[0];
     store.put("counter:1", "0").await?;

@@ -16,7 +16,7 @@ use crate::conformance::writer_process::{WRITERS, WriterTask, acknowledgement, c
 use crate::recording::Value;
 
 cases! { "durability";
-    #[random] kill(Durability): "The end of the process, also by a kill, takes nothing that was acknowledged and leaves no half of a batch,",
+    #[random] kill [Durability Time] (Durability): "The end of the process, also by a kill, takes nothing that was acknowledged and leaves no half of a batch,",
 }
 
 async fn kill(context: &Context) -> CaseResult {

@@ -12,8 +12,8 @@ use crate::conformance::shorthand::key;
 use crate::recording::Value;
 
 cases! { "errors";
-    hold_no_values: "Errors carry the key where one is to blame, and never contain values or credentials.",
-    damage_is_local: "a record that cannot be read spoils neither others in a scan nor a later call.",
+    hold_no_values [Errors Simple]: "Errors carry the key where one is to blame, and never contain values or credentials.",
+    damage_is_local [Errors Simple]: "a record that cannot be read spoils neither others in a scan nor a later call.",
 }
 
 async fn hold_no_values(context: &Context) -> CaseResult {

@@ -14,14 +14,14 @@ use crate::conformance::store::Store;
 use crate::recording::Value;
 
 cases! { "expect";
-    absent: "Nothing is stored.",
-    revision: "Exactly the record that had this revision is stored.",
-    stale_revision: "Exactly the record that had this revision is stored.",
-    deleted: "Exactly the record that had this revision is stored.",
-    conflict_changes_nothing: "If an expectation does not hold, nothing was changed.",
-    revision_is_read_back: "The revision of the outcome is the one that a later read returns.",
-    revision_changes: "A revision changes whenever the stored bytes change.",
-    revision_is_not_reused: "No revision stands for two different values of one key, not even after the record was deleted in between.",
+    absent [Expectations Write]: "Nothing is stored.",
+    revision [Expectations Simple]: "Exactly the record that had this revision is stored.",
+    stale_revision [Expectations Write]: "Exactly the record that had this revision is stored.",
+    deleted [Expectations Write]: "Exactly the record that had this revision is stored.",
+    conflict_changes_nothing [Expectations Write]: "If an expectation does not hold, nothing was changed.",
+    revision_is_read_back [Revisions Simple]: "The revision of the outcome is the one that a later read returns.",
+    revision_changes [Revisions Simple]: "A revision changes whenever the stored bytes change.",
+    revision_is_not_reused [Revisions Write]: "No revision stands for two different values of one key, not even after the record was deleted in between.",
 }
 
 /// Writes a batch of one write in mode each.

@@ -11,8 +11,8 @@ use crate::conformance::check::ensure_eq;
 use crate::conformance::context::Context;
 
 cases! { "extensions";
-    count_versions: "What is counted is what a scan of the whole space gives.",
-    count_unreadable: "A document counts at the version that a read takes it for, or as unreadable.",
+    count_versions [Counts Simple]: "What is counted is what a scan of the whole space gives.",
+    count_unreadable [Counts Simple]: "A document counts at the version that a read takes it for, or as unreadable.",
 }
 
 async fn count_unreadable(context: &Context) -> CaseResult {

@@ -8,13 +8,13 @@ use crate::conformance::shorthand::key;
 use crate::recording::Value;
 
 cases! { "keys";
-    letter_case: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    normal_forms: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    blanks: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    wildcards: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    odd_characters: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    longest: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
-    beginnings: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    letter_case [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    normal_forms [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    blanks [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    wildcards [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    odd_characters [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    longest [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
+    beginnings [Keys Name]: "no case folding, no Unicode normalisation, no trimming, no wildcards, no cutting.",
 }
 
 /// Checks that each of these keys has a record of its own: that no key hides, changes or deletes

@@ -14,9 +14,9 @@ use crate::conformance::context::Context;
 use crate::conformance::store::Store;
 
 cases! { "maintenance";
-    records: "Maintenance changes no record, and finds nothing wrong with a sound store.",
-    backup: "A backup appears at its path, and overwrites nothing.",
-    closed: "A closed store refuses maintenance.",
+    records [Maintenance Simple]: "Maintenance changes no record, and finds nothing wrong with a sound store.",
+    backup [Maintenance Simple]: "A backup appears at its path, and overwrites nothing.",
+    closed [Closing Simple]: "A closed store refuses maintenance.",
 }
 
 /// Where a backup is written. Dropping it removes that.

@@ -5,4 +5,4 @@ mod run;
 mod sequences;
 mod step;
 
-pub(super) use sequences::CASES;
+pub(super) use sequences::cases;

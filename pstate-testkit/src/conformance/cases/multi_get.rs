@@ -8,11 +8,11 @@ use crate::conformance::shorthand::key;
 use crate::recording::Value;
 
 cases! { "multi_get";
-    positional: "The result has the length and the order of `keys`.",
-    repeated: "A key may be asked for twice.",
-    absent: "A missing record is `None`, never an error.",
-    many: "As many keys as [`max_batch`](Capabilities::max_batch) says are accepted, without it any number.",
-    none: "No keys give no records.",
+    positional [Reads Simple]: "The result has the length and the order of `keys`.",
+    repeated [Reads Simple]: "A key may be asked for twice.",
+    absent [Reads Simple]: "A missing record is `None`, never an error.",
+    many [Reads Size]: "As many keys as [`max_batch`](Capabilities::max_batch) says are accepted, without it any number.",
+    none [Reads Simple]: "No keys give no records.",
 }
 
 async fn positional(context: &Context) -> CaseResult {

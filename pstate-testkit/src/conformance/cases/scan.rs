@@ -11,14 +11,14 @@ use crate::conformance::store::{Store, page_keys};
 use crate::recording::Value;
 
 cases! { "scan";
-    order: "Ascending byte order of the key.",
-    prefix: "Only records whose key starts with `prefix`, compared by bytes.",
-    after: "Only keys greater than `after`, which need not be there.",
-    pages: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
-    last_page: "A page may be shorter than its limit; only `next: None` means the end.",
-    limit: "A page holds at most `limit` records.",
-    records: "The records of a page are what [`multi_get`](Self::multi_get) gives.",
-    #[random] under_writes: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
+    order [Scans Name]: "Ascending byte order of the key.",
+    prefix [Scans Name]: "Only records whose key starts with `prefix`, compared by bytes.",
+    after [Scans Name]: "Only keys greater than `after`, which need not be there.",
+    pages [Scans Simple]: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
+    last_page [Scans Simple]: "A page may be shorter than its limit; only `next: None` means the end.",
+    limit [Scans Size]: "A page holds at most `limit` records.",
+    records [Scans Simple]: "The records of a page are what [`multi_get`](Self::multi_get) gives.",
+    #[random] under_writes [Scans Overlap]: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
 }
 
 /// A store with a record under each key.

@@ -11,9 +11,9 @@ use crate::conformance::shorthand::{key, put, put_if};
 use crate::recording::Value;
 
 cases! { "spaces";
-    apart: "Nothing done in one space is seen in another.",
-    names_that_run_together: "Nothing done in one space is seen in another.",
-    listed: "All spaces that hold at least one record, in ascending order.",
+    apart [Spaces Simple]: "Nothing done in one space is seen in another.",
+    names_that_run_together [Spaces Name]: "Nothing done in one space is seen in another.",
+    listed [Spaces Simple]: "All spaces that hold at least one record, in ascending order.",
 }
 
 async fn apart(context: &Context) -> CaseResult {

@@ -15,15 +15,15 @@ use crate::conformance::shorthand::{key, put_if};
 use crate::conformance::store::Store;
 
 cases! { "unpolled";
-    multi_get: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    write: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    scan: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    spaces: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    flush: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    count_versions: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    subscribe: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    changes: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
-    close: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    multi_get [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    write [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    scan [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    spaces [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    flush [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    count_versions [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    subscribe [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    changes [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
+    close [Concurrency Overlap]: "Calls that overlap do not wait for each other for ever, nor for one whose future is kept and no longer polled.",
 }
 
 /// More calls than an adapter has connections.

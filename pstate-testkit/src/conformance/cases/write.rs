@@ -12,18 +12,18 @@ use crate::conformance::store::Store;
 use crate::recording::Value;
 
 cases! { "write";
-    outcomes: "One outcome for each write, in their order.",
-    visible: "Once a write has returned, every later call sees it, through any handle to the same store.",
-    atomic(BatchAtomicity): "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:",
-    atomic_conflict(BatchAtomicity): "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:",
-    each: "every write succeeds, conflicts or fails for itself.",
-    delete_absent: "Deleting what is absent succeeds",
-    distinct_keys: "for a key that is there twice (nothing is written).",
-    empty: "An empty batch does nothing.",
-    many: "As many writes as [`max_batch`](Capabilities::max_batch) says are accepted, without it any number.",
-    too_long(MaxValueLen): "A value longer than [`max_value_len`](Capabilities::max_value_len)",
-    beyond_max_batch(MaxBatch): "More keys or writes than [`max_batch`](Capabilities::max_batch) are [`Unsupported`](crate::ErrorKind::Unsupported), and nothing is done.",
-    beyond_atomicity(KeyAtomicity): "An atomic batch of more than one write is [`Unsupported`](crate::ErrorKind::Unsupported) with [`Atomicity::Key`], and nothing is done.",
+    outcomes [Outcomes Write]: "One outcome for each write, in their order.",
+    visible [Visibility Simple]: "Once a write has returned, every later call sees it, through any handle to the same store.",
+    atomic [Atomicity Simple] (BatchAtomicity): "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:",
+    atomic_conflict [Atomicity Write] (BatchAtomicity): "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:",
+    each [Outcomes Write]: "every write succeeds, conflicts or fails for itself.",
+    delete_absent [Outcomes Write]: "Deleting what is absent succeeds",
+    distinct_keys [Errors Write]: "for a key that is there twice (nothing is written).",
+    empty [Outcomes Simple]: "An empty batch does nothing.",
+    many [Outcomes Size]: "As many writes as [`max_batch`](Capabilities::max_batch) says are accepted, without it any number.",
+    too_long [Errors Size] (MaxValueLen): "A value longer than [`max_value_len`](Capabilities::max_value_len)",
+    beyond_max_batch [Errors Size] (MaxBatch): "More keys or writes than [`max_batch`](Capabilities::max_batch) are [`Unsupported`](crate::ErrorKind::Unsupported), and nothing is done.",
+    beyond_atomicity [Errors Write] (KeyAtomicity): "An atomic batch of more than one write is [`Unsupported`](crate::ErrorKind::Unsupported) with [`Atomicity::Key`], and nothing is done.",
 }
 
 async fn outcomes(context: &Context) -> CaseResult {

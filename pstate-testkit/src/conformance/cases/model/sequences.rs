@@ -11,7 +11,7 @@ use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::context::Context;
 
 cases! { "model";
-    #[random] sequences: "An adapter is an ordered map from (space, key) to bytes, with compare-and-swap.",
+    #[random] sequences [Visibility Write]: "An adapter is an ordered map from (space, key) to bytes, with compare-and-swap.",
 }
 
 async fn sequences(context: &Context) -> CaseResult {
