@@ -75,6 +75,11 @@ pub(crate) struct Miss {
     stale: bool,
 }
 
+impl Miss {
+    /// Of a look-up that was left out, because nothing is young enough to be served.
+    pub(crate) const LEFT_OUT: Self = Self { insertions: 0, stale: true };
+}
+
 /// How a load of one key continues.
 pub(super) enum BeginLoad {
     /// The key was loaded in the meantime.
