@@ -249,7 +249,7 @@ impl ReadBatcher {
     /// Reads the keys of a flight, to the end even if the caller goes away: others may wait for it.
     async fn read(&self, own: LoadGuard) -> Result<FlightResults> {
         let loader = self.loader.clone();
-        shield(&self.home, async move { Ok(loader.load(own).await) }).await
+        shield(&self.home, Box::pin(async move { Ok(loader.load(own).await) })).await
     }
 
     /// Reads keys past the cache: no other load shares this one, and nothing of it is kept.
@@ -261,10 +261,8 @@ impl ReadBatcher {
     ) -> Result<Documents> {
         self.indeterminate.settle_old_ones();
         let (loader, space, members) = (self.loader.clone(), space.clone(), members.cloned());
-        shield(&self.home, async move {
-            Ok(loader.load_past_cache(&space, &keys, members.as_ref()).await)
-        })
-        .await
+        let read = async move { Ok(loader.load_past_cache(&space, &keys, members.as_ref()).await) };
+        shield(&self.home, Box::pin(read)).await
     }
 
     /// Lets a single read into the batch that is open, or opens one.
