@@ -45,10 +45,10 @@ on_each_store! {
         let refer = |key: &str| json!({"$ref": key});
         let word = json!({"text": "hola", "in": {"$ref": "language:es", "since": 1}});
         pstate.put("word:1", &word).await.unwrap();
-        pstate.put("language:es", &json!({"words": [refer("word:1"), refer("word:2")]})).await.unwrap();
+        let language = json!({"words": [refer("word:1"), refer("word:2")]});
+        pstate.put("language:es", &language).await.unwrap();
         let cards = json!({"a": refer("word:1"), "b": [refer("language:es"), refer("word:1")]});
         pstate.put("deck:1", &cards).await.unwrap();
-        let language = json!({"words": [refer("word:1"), refer("word:2")]});
         let within = json!({"words": [word, refer("word:2")]});
         let whole = json!({"text": "hola", "in": language});
         let expected = json!({"a": whole, "b": [within, whole]});
