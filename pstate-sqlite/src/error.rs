@@ -109,6 +109,11 @@ pub(crate) fn is_busy(error: &SqlError) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether a part of the file is damaged.
+pub(crate) fn is_damage(error: &SqlError) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
 /// Whether one row is to blame, and the transaction can go on without it.
 pub(crate) fn is_about_one_row(error: &SqlError) -> bool {
     matches!(

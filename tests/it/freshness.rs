@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pstate::{
     Adapter, Batch, CachePolicy, Capabilities, ChangeFeed, ChangeSubscription, ChangedRecord,
-    ChangedTo, Changes, Error, ErrorKind, Extensions, Key, MemoryAdapter, Outcome, PState, Page,
-    Record, Result, Scan, Space, Staleness,
+    ChangedTo, Changes, Document, Error, ErrorKind, Extensions, Key, MemoryAdapter, Outcome,
+    PState, Page, Record, Result, Scan, Space, Staleness,
 };
 use pstate_testkit::{Call, CountingLayer, Moment};
 use serde_json::json;
@@ -141,6 +141,22 @@ on_each_store! {
         let refresh = pstate.cache_policy(CachePolicy::Refresh);
         assert_eq!(text(&refresh, "card:1").await, r#"{"n":2}"#);
         assert_eq!(text(&pstate, "card:1").await, r#"{"n":2}"#);
+    }
+
+    async fn reads_past_the_cache_find_everything_and_leave_no_trace_in_it(store: Store) {
+        let pstate = store.plain();
+        pstate.put("card:1", &json!({"n": 1})).await.unwrap();
+        let before = pstate.stats();
+        let bypass = pstate.cache_policy(CachePolicy::Bypass);
+        let found = bypass.multi_get(["card:1", "card:none", "card:1"]).await.unwrap();
+        let text = |it: &Option<Document>| it.as_ref().map(|it| it.as_str().to_owned());
+        let (card, found) = (Some(r#"{"n":1}"#.to_owned()), found.iter().map(text));
+        assert!(found.eq([card.clone(), None, card]));
+        assert!(bypass.get("card:none").await.unwrap().is_none());
+        assert!(bypass.multi_get([""; 0]).await.unwrap().is_empty());
+        let after = pstate.stats();
+        assert_eq!((after.reads, after.keys_read), (before.reads + 2, before.keys_read + 4));
+        assert_eq!(after.cache, before.cache);
     }
 }
 

@@ -40,6 +40,24 @@ on_each_store! {
         assert_eq!(shallow["cards"]["1"]["in"], json!({"$ref": "language:es"}));
     }
 
+    async fn a_document_in_several_places_is_whole_in_each(store: Store) {
+        let pstate = store.plain();
+        let refer = |key: &str| json!({"$ref": key});
+        let word = json!({"text": "hola", "in": {"$ref": "language:es", "since": 1}});
+        pstate.put("word:1", &word).await.unwrap();
+        let language = json!({"words": [refer("word:1"), refer("word:2")]});
+        pstate.put("language:es", &language).await.unwrap();
+        let cards = json!({"a": refer("word:1"), "b": [refer("language:es"), refer("word:1")]});
+        pstate.put("deck:1", &cards).await.unwrap();
+        let within = json!({"words": [word, refer("word:2")]});
+        let whole = json!({"text": "hola", "in": language});
+        let expected = json!({"a": whole, "b": [within, whole]});
+        let past_cache = pstate.cache_policy(CachePolicy::Bypass);
+        for handle in [&pstate, &past_cache] {
+            assert_eq!(*handle.get_resolved("deck:1", 9).await.unwrap().unwrap(), expected);
+        }
+    }
+
     async fn a_write_drops_what_contains_the_key_and_nothing_else(store: Store) {
         let pstate = store.plain();
         put_deck(&pstate).await;

@@ -67,6 +67,8 @@ enum Work {
     PreloadDeepCached,
     /// The tree of that graph, when nothing has changed.
     ResolveCached,
+    /// The same from documents that are not cached.
+    ResolveCold,
     /// Bringing a document to the next version.
     Migrate,
     /// A document of an older version that is not cached.
@@ -173,6 +175,9 @@ async fn count(work: Work) -> Result<usize> {
             pstate.get_resolved(&deck, 2).await?;
             measured_resolve(&pstate, &deck)
         }
+        Work::ResolveCold => {
+            measured_resolve_cold(&pstate.cache_policy(CachePolicy::Bypass), &deck)
+        }
         Work::Migrate => {
             let mut old = MANY.old_card(7);
             old["$v"] = 1.into();
@@ -259,6 +264,14 @@ fn measured_resolve(pstate: &PState, key: &Key) -> Result<usize> {
         black_box(now(pstate.get_resolved(key, 2))??);
     }
     Ok(TIMES)
+}
+
+#[inline(never)]
+fn measured_resolve_cold(pstate: &PState, key: &Key) -> Result<usize> {
+    for _ in 0..TIMES_LARGE {
+        black_box(now(pstate.get_resolved(key, 2))??);
+    }
+    Ok(TIMES_LARGE)
 }
 
 #[inline(never)]

@@ -33,13 +33,13 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Weak};
 
-use super::counters::{CacheCounters, HITS_PER_YIELD};
+use super::counters::{CacheCounters, HITS_PER_YIELD, TypeIndex};
 use super::entry::{ByBytes, CountEvictions, Entry, Eviction, table_options};
 use super::epochs::Epochs;
 use super::flight::Flight;
 use super::graphs::Graphs;
 use super::key::{CacheKey, CacheKeyRef};
-use super::pending::{KeyDependent, Shard};
+use super::pending::{KeyDependent, Registered, Shard};
 use super::resolved::UnusedDependencies;
 use crate::document::{CacheOwner, Document};
 use crate::model::{KeyRef, Result, Space};
@@ -73,6 +73,11 @@ pub(crate) struct Miss {
     /// Whether the cache has something that is too old to be served. It is looked up again: a
     /// document handed on here would be in the way of a hit.
     stale: bool,
+}
+
+impl Miss {
+    /// Of a look-up that was left out, because nothing is young enough to be served.
+    pub(crate) const LEFT_OUT: Self = Self { insertions: 0, stale: true };
 }
 
 /// How a load of one key continues.
@@ -210,18 +215,19 @@ impl Cache {
             }
             stale = entry.document;
         }
-        self.counters.of(key.key.entity_type()).miss();
+        let counted = self.counters.index(key.key.entity_type());
+        self.counters.at(counted).miss();
         let pending = shard.pending.entry(key.clone()).or_default();
         if pending.writers > 0 {
             return BeginLoad::Alone;
         }
-        if let Some((other, at)) = &pending.flight
+        if let Some(Registered { flight: other, at, .. }) = &pending.flight
             && (Arc::ptr_eq(other, flight) || other.epoch() >= min_epoch)
         {
             return BeginLoad::Join(other.clone(), *at);
         }
         // A flight that is too old continues for those who wait for it, and is not kept.
-        pending.flight = Some((flight.clone(), at));
+        pending.flight = Some(Registered { flight: flight.clone(), at, counted });
         BeginLoad::Lead(stale)
     }
 
@@ -235,12 +241,14 @@ impl Cache {
         let mut shard = self.shard(&key);
         let hash_map::Entry::Occupied(pending) = shard.pending.entry(key) else { return };
         let registered = pending.get().flight.as_ref();
-        if !registered.is_some_and(|(registered, _)| Arc::ptr_eq(registered, flight)) {
-            return;
-        }
+        let registered = registered.filter(|it| Arc::ptr_eq(&it.flight, flight));
+        let Some(&Registered { counted, .. }) = registered else { return };
         // A flight is registered only while no write is under way: nothing else is pending.
         let (key, _) = pending.remove_entry();
-        let kept = result.map(|document| self.keep(&key, document.clone(), flight.epoch()));
+        let keep = |document: &Option<Document>| {
+            self.keep_counted(&key, document.clone(), counted, flight.epoch())
+        };
+        let kept = result.map(keep);
         drop(shard);
         self.emit_kept(&key, kept);
     }
@@ -316,7 +324,17 @@ impl Cache {
     /// Puts something into the cache, and says what has left for it; the caller holds the shard's
     /// lock.
     pub(super) fn keep(&self, key: &CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
-        let counted = self.counters.index(key.key.entity_type());
+        self.keep_counted(key, document, self.counters.index(key.key.entity_type()), epoch)
+    }
+
+    /// The same for a key whose type is counted there.
+    fn keep_counted(
+        &self,
+        key: &CacheKey,
+        document: Option<Document>,
+        counted: TypeIndex,
+        epoch: u64,
+    ) -> Eviction {
         self.counters.at(counted).inserted();
         if let Some(document) = &document {
             document.enter_cache(&self.owner, &key.space);

@@ -190,7 +190,7 @@ impl Freshness {
             return min_epoch;
         }
         let before = self.begun.load(SeqCst);
-        shield(&self.home, self.clone().poll_since(before)).await.unwrap_or(ALL_STALE)
+        shield(&self.home, Box::pin(self.clone().poll_since(before))).await.unwrap_or(ALL_STALE)
     }
 
     /// Polls, unless a poll that began after `before` has succeeded.

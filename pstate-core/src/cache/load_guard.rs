@@ -87,13 +87,6 @@ impl LoadGuard {
         Announced::Here(at)
     }
 
-    /// Adds a key without announcing it, so that its load is neither shared nor kept; at which
-    /// place.
-    pub(crate) fn add_unannounced(&mut self, key: &Key) -> usize {
-        self.keys.push(key.clone());
-        self.keys.len() - 1
-    }
-
     /// The cached document at a place, if it is what is stored.
     pub(crate) fn unchanged(&self, at: usize, stored: &Record) -> Option<Document> {
         let found = self.stale.binary_search_by_key(&at, |(at, _)| *at).ok()?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use super::counters::TypeIndex;
 use super::flight::Flight;
 use super::key::CacheKey;
 use crate::runtime::RandomState;
@@ -11,12 +12,21 @@ use crate::storage::ChangedTo;
 /// Loads and writes of one key that are under way.
 #[derive(Default)]
 pub(super) struct Pending {
-    /// The load that readers may join, and the key's place in it. Never set while `writers > 0`.
-    pub(super) flight: Option<(Arc<Flight>, usize)>,
+    /// The load that readers may join. Never set while `writers > 0`.
+    pub(super) flight: Option<Registered>,
     /// How many writes have begun and not settled.
     pub(super) writers: usize,
     /// Whether two of those were under way at the same time.
     pub(super) overlapped: bool,
+}
+
+/// A flight that is registered for a key.
+pub(super) struct Registered {
+    pub(super) flight: Arc<Flight>,
+    /// The key's place in it.
+    pub(super) at: usize,
+    /// Where the key's type is counted, so that the end of the load need not look that up again.
+    pub(super) counted: TypeIndex,
 }
 
 /// What was made from what is stored under several keys, and becomes invalid with a change of one.

@@ -139,14 +139,16 @@ impl Expansion {
         Some(self.parts[*self.places.get(key)?].as_ref()?.revision)
     }
 
-    /// The tree, once all levels were read.
+    /// The tree, once all levels were read; only once, because documents are moved into it.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a tree beyond the limits, which is not
     /// built: with the largest depth that is within them.
-    pub(crate) fn tree(&self) -> Result<Value> {
-        self.check(self.depth).map_err(|too_large| self.refuse(too_large, self.depth))?;
-        Ok(Build { expansion: self, within: Vec::new() }.document(0, self.depth))
+    pub(crate) fn tree(&mut self) -> Result<Value> {
+        let checked = self.check(self.depth);
+        let places = checked.map_err(|too_large| self.refuse(too_large, self.depth))?;
+        let depth = self.depth;
+        Ok(Build { expansion: self, places, within: Vec::new() }.document(0, depth))
     }
 
     /// The place of a key, which is noted as referred to if it was not before.
@@ -203,16 +205,27 @@ impl Expansion {
         }
     }
 
-    /// Whether the tree of this depth is within the limits.
-    fn check(&self, depth: usize) -> Result<(), TooLarge> {
-        let mut walk = Walk { expansion: self, within: Vec::new(), sum: Sum::default() };
-        walk.document(0, depth, 0)
+    /// In how many places of the tree of this depth each document is, if the tree is within the
+    /// limits.
+    fn check(&self, depth: usize) -> Result<Vec<usize>, TooLarge> {
+        let places = vec![0; self.parts.len()];
+        let mut walk = Walk { expansion: self, within: Vec::new(), sum: Sum::default(), places };
+        walk.document(0, depth, 0)?;
+        Ok(walk.places)
     }
 
     /// Whether a reference is expanded within these documents: it is not where it dangles, or would
     /// lead back.
     fn is_expanded(&self, to: usize, within: &[usize]) -> bool {
         self.parts[to].is_some() && !within.contains(&to)
+    }
+
+    /// A reference that is not expanded.
+    fn as_written(&self, reference: &Reference) -> Value {
+        match &reference.with_more {
+            Some(value) => (**value).clone(),
+            None => json!({ REF_MEMBER: self.keys[reference.to].as_str() }),
+        }
     }
 
     /// The error for a tree that is too large at `depth`, of which all levels but the last one were
@@ -246,6 +259,8 @@ struct Walk<'a> {
     /// The documents around the one that is measured.
     within: Vec<usize>,
     sum: Sum,
+    /// In how many places each document is.
+    places: Vec<usize>,
 }
 
 impl Walk<'_> {
@@ -254,6 +269,7 @@ impl Walk<'_> {
         let expansion = self.expansion;
         let Some(part) = &expansion.parts[at] else { return Ok(()) };
         self.sum.documents += 1;
+        self.places[at] += 1;
         self.add(part.bytes, level + part.levels)?;
         self.within.push(at);
         for reference in &part.references {
@@ -282,68 +298,66 @@ impl Walk<'_> {
 
 /// Builds a tree that was measured.
 struct Build<'a> {
-    expansion: &'a Expansion,
+    expansion: &'a mut Expansion,
+    /// In how many places of the tree each document is to come.
+    places: Vec<usize>,
     /// The documents around the one that is built.
     within: Vec<usize>,
 }
 
-/// Where the build of a document is: how many values it has seen, and the references to come.
-struct Rest<'a> {
+/// Where the build of a document is: how many values it has seen, and which reference comes next.
+struct Position {
+    document: usize,
     seen: usize,
-    references: std::slice::Iter<'a, Reference>,
+    reference: usize,
 }
 
-impl<'a> Build<'a> {
+impl Build<'_> {
     fn document(&mut self, at: usize, depth: usize) -> Value {
-        let Some(part) = &self.expansion.parts[at] else { return Value::Null };
+        let Some(part) = &mut self.expansion.parts[at] else { return Value::Null };
+        self.places[at] -= 1;
+        // Most documents have one place in the tree. They are moved there.
+        let is_last = self.places[at] == 0;
+        let mut value = if is_last { part.value.take() } else { part.value.clone() };
         self.within.push(at);
-        let mut rest = Rest { seen: 0, references: part.references.iter() };
-        let built = self.value(&part.value, &mut rest, depth);
+        let mut position = Position { document: at, seen: 0, reference: 0 };
+        self.fill(&mut value, &mut position, depth);
         self.within.pop();
-        built
+        value
     }
 
+    /// Puts what is referred to into a value of a document.
+    ///
     /// Recursive, so its frames are kept small: no iterator calls it from a closure.
-    fn value(&mut self, value: &Value, rest: &mut Rest<'a>, depth: usize) -> Value {
-        if let Some(reference) = rest.next() {
-            return self.reference(reference, depth);
+    fn fill(&mut self, value: &mut Value, position: &mut Position, depth: usize) {
+        let part = self.expansion.parts[position.document].as_ref();
+        let next = part.and_then(|part| part.references.get(position.reference));
+        // The rest of the document has none.
+        let Some(reference) = next else { return };
+        let at = position.seen;
+        position.seen += 1;
+        if reference.at == at {
+            position.reference += 1;
+            let to = reference.to;
+            *value = if depth > 0 && self.expansion.is_expanded(to, &self.within) {
+                self.document(to, depth - 1)
+            } else {
+                self.expansion.as_written(reference)
+            };
+            return;
         }
         match value {
             Value::Array(items) => {
-                let mut built = Vec::with_capacity(items.len());
                 for item in items {
-                    built.push(self.value(item, rest, depth));
+                    self.fill(item, position, depth);
                 }
-                Value::Array(built)
             }
             Value::Object(members) => {
-                let mut built = Vec::with_capacity(members.len());
-                for (name, member) in members {
-                    built.push((name.clone(), self.value(member, rest, depth)));
+                for member in members.values_mut() {
+                    self.fill(member, position, depth);
                 }
-                Value::Object(built.into_iter().collect())
             }
-            scalar => scalar.clone(),
+            _ => {}
         }
-    }
-
-    fn reference(&mut self, reference: &Reference, depth: usize) -> Value {
-        if depth > 0 && self.expansion.is_expanded(reference.to, &self.within) {
-            return self.document(reference.to, depth - 1);
-        }
-        match &reference.with_more {
-            Some(value) => (**value).clone(),
-            None => json!({ REF_MEMBER: self.expansion.keys[reference.to].as_str() }),
-        }
-    }
-}
-
-impl<'a> Rest<'a> {
-    /// The reference that the next value of the document is, if it is one.
-    fn next(&mut self) -> Option<&'a Reference> {
-        let at = self.seen;
-        self.seen += 1;
-        let [first, ..] = self.references.as_slice() else { return None };
-        if first.at == at { self.references.next() } else { None }
     }
 }

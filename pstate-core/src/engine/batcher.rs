@@ -20,9 +20,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::loader::Loader;
-use super::loads::{Loads, LookedUp, Source};
+use super::loads::{Documents, Loads, LookedUp, Source};
 use crate::cache::{
-    ALL_STALE, Announced, Cache, CachePolicy, Flight, FlightResults, Freshness,
+    ALL_STALE, Announced, Cache, CachePolicy, Flight, FlightResults, Freshness, Hit,
     IndeterminateWrites, LoadGuard, Miss,
 };
 use crate::document::{Document, Members};
@@ -112,6 +112,14 @@ impl ReadBatcher {
         }
     }
 
+    /// What the cache has of `min_epoch` or younger.
+    pub(super) fn look_up(&self, space: &Space, key: &Key, min_epoch: u64) -> Result<Hit, Miss> {
+        if min_epoch == ALL_STALE {
+            return Err(Miss::LEFT_OUT);
+        }
+        self.cache.get(space, key.borrow(), min_epoch)
+    }
+
     /// Loads a document that the cache lacks; also says which call has read it.
     pub(super) async fn load_one(
         self: &Arc<Self>,
@@ -120,8 +128,13 @@ impl ReadBatcher {
         policy: CachePolicy,
         (miss, min_epoch): (Miss, u64),
     ) -> (Result<Option<Document>>, Source) {
+        if policy == CachePolicy::Bypass {
+            let loaded = self.read_past_cache(space, vec![key.clone()], None).await;
+            let document = loaded.and_then(|mut loaded| loaded.pop().unwrap_or(Ok(None)));
+            return (document, Source::OwnCall);
+        }
         self.indeterminate.settle_old_ones();
-        if self.batches_reads && policy != CachePolicy::Bypass {
+        if self.batches_reads {
             let admission = self.admit(space, key, &miss, min_epoch);
             if !matches!(admission, Admission::Full) {
                 self.emit_look_up(space, key.borrow(), matches!(admission, Admission::Hit(_)));
@@ -142,7 +155,7 @@ impl ReadBatcher {
             }
         }
         let mut own = LoadGuard::new(&self.cache, space);
-        match self.announce(&mut own, key, policy, &miss, min_epoch) {
+        match self.announce(&mut own, key, &miss, min_epoch) {
             Announced::Hit(document) => (Ok(document), Source::Cache),
             Announced::Elsewhere(flight, at) => {
                 // This flight has no keys: it ends before the wait.
@@ -166,11 +179,18 @@ impl ReadBatcher {
         policy: CachePolicy,
         members: Option<&Members>,
     ) -> Loads {
+        let chunks = |keys: usize| keys.div_ceil(self.loader.adapter.chunk_len());
+        if policy == CachePolicy::Bypass {
+            let loaded = self.read_past_cache(space, keys.to_vec(), members).await;
+            let looked_up = self.telemetry.is_observed().then(|| LookedUp::nothing(keys.len()));
+            let documents = loaded.unwrap_or_else(|error| vec![Err(error); keys.len()]);
+            return Loads { documents, round_trips: chunks(keys.len()), looked_up };
+        }
         let min_epoch = self.wait_until_fresh(policy).await;
         let mut own = None;
         let sources: Vec<Announced> = keys
             .iter()
-            .map(|key| match self.cache.get(space, key.borrow(), min_epoch) {
+            .map(|key| match self.look_up(space, key, min_epoch) {
                 Ok(hit) => {
                     self.telemetry.cache_hit(space, key.borrow());
                     Announced::Hit(hit.document)
@@ -180,7 +200,7 @@ impl ReadBatcher {
                         self.indeterminate.settle_old_ones();
                         LoadGuard::new(&self.cache, space).following(members)
                     });
-                    self.announce(own, key, policy, &miss, min_epoch)
+                    self.announce(own, key, &miss, min_epoch)
                 }
             })
             .collect();
@@ -192,7 +212,7 @@ impl ReadBatcher {
         let mut loaded: Result<FlightResults> = Ok(Arc::new([]));
         let mut round_trips = 0;
         if let Some(own) = own.filter(|own| !own.keys().is_empty()) {
-            round_trips = own.keys().len().div_ceil(self.loader.adapter.chunk_len());
+            round_trips = chunks(own.keys().len());
             loaded = self.read(own).await;
         }
 
@@ -211,17 +231,7 @@ impl ReadBatcher {
     }
 
     /// Announces the load of a key by a flight of its own.
-    fn announce(
-        &self,
-        own: &mut LoadGuard,
-        key: &Key,
-        policy: CachePolicy,
-        miss: &Miss,
-        min_epoch: u64,
-    ) -> Announced {
-        if policy == CachePolicy::Bypass {
-            return Announced::Here(own.add_unannounced(key));
-        }
+    fn announce(&self, own: &mut LoadGuard, key: &Key, miss: &Miss, min_epoch: u64) -> Announced {
         let announced = own.announce(key, miss, min_epoch);
         self.emit_look_up(own.space(), key.borrow(), matches!(announced, Announced::Hit(_)));
         announced
@@ -239,7 +249,20 @@ impl ReadBatcher {
     /// Reads the keys of a flight, to the end even if the caller goes away: others may wait for it.
     async fn read(&self, own: LoadGuard) -> Result<FlightResults> {
         let loader = self.loader.clone();
-        shield(&self.home, async move { Ok(loader.load(own).await) }).await
+        shield(&self.home, Box::pin(async move { Ok(loader.load(own).await) })).await
+    }
+
+    /// Reads keys past the cache: no other load shares this one, and nothing of it is kept.
+    async fn read_past_cache(
+        &self,
+        space: &Space,
+        keys: Vec<Key>,
+        members: Option<&Members>,
+    ) -> Result<Documents> {
+        self.indeterminate.settle_old_ones();
+        let (loader, space, members) = (self.loader.clone(), space.clone(), members.cloned());
+        let read = async move { Ok(loader.load_past_cache(&space, &keys, members.as_ref()).await) };
+        shield(&self.home, Box::pin(read)).await
     }
 
     /// Lets a single read into the batch that is open, or opens one.

@@ -195,7 +195,7 @@ impl Engine {
         let min_epoch = self.batcher.wait_until_fresh(policy).await;
         let miss = match miss {
             Some(miss) => miss,
-            None => match self.cache.get(space, key.borrow(), min_epoch) {
+            None => match self.batcher.look_up(space, key, min_epoch) {
                 Ok(hit) => {
                     self.telemetry.cache_hit(space, key.borrow());
                     self.track_reads(space, hit.document.as_ref());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::counters::Counters;
 use super::events;
+use super::loads::Documents;
 use super::observed_adapter::ObservedAdapter;
 use super::write_back_queue::WriteBackQueue;
 use crate::cache::{Cache, FlightResults, LoadGuard};
@@ -40,11 +41,36 @@ pub(crate) struct LoadedPage {
 }
 
 impl Loader {
-    /// Reads the keys of a flight, in one call for each `max_batch` of them, and ends the flight.
+    /// Reads the keys of a flight, and ends the flight.
     pub(super) async fn load(&self, guard: LoadGuard) -> FlightResults {
-        let space = guard.space();
-        let mut loaded = Vec::with_capacity(guard.keys().len());
-        for chunk in guard.keys().chunks(self.adapter.chunk_len()) {
+        let unchanged = |at: usize, record: &Record| guard.unchanged(at, record);
+        let loaded = self.read(guard.space(), guard.keys(), guard.members(), unchanged).await;
+        let loaded: FlightResults = loaded.into();
+        guard.finish(&loaded);
+        loaded
+    }
+
+    /// Reads keys for one reader, past the cache.
+    pub(super) async fn load_past_cache(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        members: Option<&Members>,
+    ) -> Documents {
+        self.read(space, keys, members, |_, _| None).await
+    }
+
+    /// Reads keys, in one call for each `max_batch` of them. `unchanged` knows documents by their
+    /// places that need not be read again if they are what is stored.
+    async fn read(
+        &self,
+        space: &Space,
+        keys: &[Key],
+        members: Option<&Members>,
+        unchanged: impl Fn(usize, &Record) -> Option<Document>,
+    ) -> Documents {
+        let mut loaded = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(self.adapter.chunk_len()) {
             let began = self.queue.now();
             self.counters.reads.add(1);
             self.counters.keys_read.add(chunk.len());
@@ -55,15 +81,9 @@ impl Loader {
                             tokio::task::yield_now().await;
                         }
                         let document =
-                            record.map(|record| match guard.unchanged(loaded.len(), &record) {
+                            record.map(|record| match unchanged(loaded.len(), &record) {
                                 Some(known) => Ok(known),
-                                None => self.decode_and_migrate(
-                                    space,
-                                    key,
-                                    record,
-                                    guard.members(),
-                                    began,
-                                ),
+                                None => self.decode_and_migrate(space, key, record, members, began),
                             });
                         loaded.push(document.transpose());
                     }
@@ -74,8 +94,6 @@ impl Loader {
                 }
             }
         }
-        let loaded: FlightResults = loaded.into();
-        guard.finish(&loaded);
         loaded
     }
 
@@ -113,8 +131,12 @@ impl Loader {
         let document = document.map_err(|error| error.in_space(space))?;
         let Some(schema) = &self.schema else { return Ok(document) };
         let current = schema.entity(key.entity_type()).map(Entity::version);
+        let version = document.version();
+        if current == Some(version) {
+            return Ok(document);
+        }
         let record = |text: String| Record { bytes: text.into_bytes().into(), revision };
-        let (text, version) = (document.as_str(), document.version());
+        let text = document.as_str();
         let is_old = current.is_some_and(|current| version < current);
         if is_old && let Some(agreed) = self.queue.find(space, key, revision, began) {
             return Ok(agreed);

@@ -15,9 +15,12 @@ pub(crate) enum Source {
     OwnCall,
 }
 
-/// The documents of a load, in the order of its keys, and what they cost.
+/// Documents in the order of the keys that were asked for.
+pub(crate) type Documents = Vec<Result<Option<Document>>>;
+
+/// The documents of a load, and what they cost.
 pub(crate) struct Loads {
-    pub(crate) documents: Vec<Result<Option<Document>>>,
+    pub(crate) documents: Documents,
     /// Calls of the adapter that were made for it.
     pub(crate) round_trips: usize,
     /// What the cache had, if an observer wants to know.
@@ -28,4 +31,11 @@ pub(crate) struct Loads {
 pub(super) struct LookedUp {
     pub(super) from_cache: Vec<bool>,
     pub(super) at: Instant,
+}
+
+impl LookedUp {
+    /// None of so many keys, now.
+    pub(super) fn nothing(keys: usize) -> Self {
+        Self { from_cache: vec![false; keys], at: Instant::now() }
+    }
 }

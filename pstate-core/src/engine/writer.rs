@@ -61,7 +61,7 @@ impl Writer {
         let (writer, space) = (self.clone(), space.clone());
         let sent = parts.stamps.len();
         let work = async move { Ok(writer.write_in_chunks(&space, parts).await) };
-        let stored = shield(&self.home, work).await;
+        let stored = shield(&self.home, Box::pin(work)).await;
         let outcomes = stored.unwrap_or_else(|error| vec![Outcome::Failed(error); sent]);
         Ok(if too_long.is_empty() { outcomes } else { merge(outcomes, too_long) })
     }
@@ -79,7 +79,7 @@ impl Writer {
         let (writer, space) = (self.clone(), space.clone());
         let parts = Parts::new(BatchMode::Each, items);
         let work = async move { writer.write_chunk(&space, parts).await };
-        shield(&self.home, work).await
+        shield(&self.home, Box::pin(work)).await
     }
 
     async fn write_in_chunks(&self, space: &Space, parts: Parts) -> Vec<Outcome> {

@@ -282,7 +282,7 @@ impl PState {
             // What can still be done needs no task and no timer.
             return shared.close().await.map_err(|error| call.locate(error));
         }
-        call.run(shield(home, async move { shared.close().await })).await
+        call.run(shield(home, Box::pin(async move { shared.close().await }))).await
     }
 }
 

@@ -16,7 +16,11 @@ impl Key {
 
     /// The key that a text names. Allocates once.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        KeyRef::parse(text).map(|key| Self::of_text(text, key.entity_type().len()))
+        let type_len = match plain_type_len(text) {
+            Some(type_len) => type_len,
+            None => KeyRef::parse(text)?.entity_type().len(),
+        };
+        Ok(Self::of_text(text, type_len))
     }
 }
 
@@ -36,6 +40,19 @@ impl<'a> KeyRef<'a> {
         check(entity_type, id, || text.to_owned())?;
         Ok(Self::unchecked(entity_type, id))
     }
+}
+
+/// How long the type is of a key in plain ASCII, as almost all are; `None` for others, and for what
+/// is no key. References are parsed for each document that is read, so this takes one pass.
+fn plain_type_len(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is_plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
+    let type_len = bytes.iter().position(|b| !is_plain(b))?;
+    let id = bytes[type_len..].strip_prefix(b":")?;
+    // Without an end at the first mismatch, many bytes are compared at once.
+    let is_plain_id = id.iter().fold(true, |plain, b| plain & (0x20..0x7f).contains(b));
+    let is_type = bytes[0].is_ascii_lowercase() && type_len <= MAX_TYPE_LEN;
+    (is_type && is_plain_id && !id.is_empty() && id.len() <= MAX_ID_LEN).then_some(type_len)
 }
 
 /// Refuses a prefix that no key begins with: a scan for it would find nothing, whatever is stored.
@@ -137,6 +154,22 @@ mod tests {
     #[track_caller]
     fn error(text: &str) -> String {
         text.parse::<Key>().unwrap_err().to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_key_is_one_that_is_parsed_otherwise_as_well(
+            text in "[a-zA-Z0-9_:é~ \u{7f}-]{0,8}(:[a-z0-9:é \u{1}~]{0,8})?",
+            len in prop::sample::select(&[0_usize, 63, 64, 65, 511, 512, 513][..]),
+        ) {
+            let long = "x".repeat(len);
+            for text in [&text, &format!("{text}{long}"), &format!("{long}{text}")] {
+                if let Some(type_len) = plain_type_len(text) {
+                    let key = KeyRef::parse(text).unwrap();
+                    prop_assert_eq!(key.entity_type().len(), type_len);
+                }
+            }
+        }
     }
 
     #[test]

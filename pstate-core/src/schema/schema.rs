@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use foldhash::fast::RandomState;
+
 use super::entity::Entity;
 use super::similar::most_similar;
 use crate::model::{Error, Result};
@@ -61,7 +63,8 @@ pub enum FailedMigrations {
 /// ```
 #[derive(Clone, Default)]
 pub struct Schema {
-    entities: HashMap<String, Entity>,
+    /// Looked up for each document that is read: the standard library's hash took 150 ns of that.
+    entities: HashMap<String, Entity, RandomState>,
     newer: NewerDocuments,
     undeclared: UndeclaredTypes,
     failed: FailedMigrations,

@@ -5,6 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Result as SqlResult};
 
 use crate::config::TableLayout;
 
+/// How many bytes a value has at most that is read in a run, as the one behind its end is as well.
+const LONGEST_IN_RUN: usize = 16 * 1024;
+
 /// A table of the right shape, with the text of its statements.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -19,6 +22,8 @@ pub(crate) struct Table {
     pub(crate) delete: String,
     /// `?1` space, `?2` the first key.
     pub(crate) scan_from: String,
+    /// The same, without the values that are longer than a look-up costs.
+    pub(crate) run_from: String,
     /// `?1` space, `?2` the key before the first.
     pub(crate) scan_after: String,
     /// `?1` space. In any order.
@@ -119,6 +124,11 @@ impl Table {
             replace: format!("UPDATE \"{name}\" SET value = ?3 WHERE space = ?1 AND key = ?2"),
             delete: format!("DELETE FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
             scan_from: scan(">="),
+            // SQLite tells a length without reading the value.
+            run_from: format!(
+                "SELECT key, CASE WHEN octet_length(value) <= {LONGEST_IN_RUN} THEN value END
+                 FROM \"{name}\" WHERE space = ?1 AND key >= ?2 ORDER BY key"
+            ),
             scan_after: scan(">"),
             records: format!("SELECT key, value FROM \"{name}\" WHERE space = ?1"),
             records_as_stored: (layout == TableLayout::Rowid)
@@ -269,6 +279,7 @@ mod tests {
                 &table.get,
                 &table.delete,
                 &table.scan_from,
+                &table.run_from,
                 &table.scan_after,
                 &table.records,
                 &table.next_space,

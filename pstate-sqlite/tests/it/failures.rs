@@ -171,3 +171,29 @@ async fn reading_from_damage_is_an_error_that_names_the_key_and_never_a_missing_
         assert_eq!(error.key(), Some(&key));
     }
 }
+
+#[tokio::test]
+async fn damage_of_a_record_spoils_no_read_of_those_beside_it() {
+    const PAGE: usize = 4096;
+    let (place, space) = (Place::new(), Space::default());
+    let store = place.open();
+    let keys = keys(40);
+    store.write(&space, &same(&keys, "small")).await.unwrap();
+    // Each lies between two of them, on pages of its own.
+    let large = "y".repeat(3 * PAGE);
+    let beside: Vec<_> = keys.iter().map(|key| format!("{key}-large").parse().unwrap()).collect();
+    store.write(&space, &same(&beside, &large)).await.unwrap();
+    store.close().await.unwrap();
+    let mut bytes = fs::read(place.path("app.db")).unwrap();
+    for page in bytes.chunks_mut(PAGE) {
+        if page[4..].iter().all(|&b| b == b'y') {
+            page.fill(0xff);
+        }
+    }
+    fs::write(place.path("app.db"), bytes).unwrap();
+    let store = place.open();
+    let records = store.multi_get(&space, &keys).await.unwrap();
+    assert!(records.iter().all(|record| &*record.as_ref().unwrap().bytes == b"small"));
+    let error = store.multi_get(&space, &[&keys[..8], &beside[..1]].concat()).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Corrupt, Some(&beside[0])));
+}

@@ -52,6 +52,24 @@ async fn keys_in_any_order_are_read_into_their_places() {
 }
 
 #[tokio::test]
+async fn keys_that_follow_each_other_are_read_past_others_between_them() {
+    let place = Place::new();
+    let store = place.open();
+    let (space, keys) = (Space::default(), keys(300));
+    let writes = keys.iter().map(|key| put_write(key.as_str(), key.as_str())).collect();
+    store.write(&space, &Batch::atomic(writes)).await.unwrap();
+    // All but each seventh, third and second, from some on.
+    for (gap, from) in [(7, 0), (7, 5), (3, 0), (3, 200), (2, 1), (2, 280)] {
+        let asked = keys.iter().skip(from).enumerate().filter(|(n, _)| n % gap != 1);
+        let asked: Vec<_> = asked.map(|(_, key)| key.clone()).collect();
+        let records = store.multi_get(&space, &asked).await.unwrap();
+        for (key, record) in asked.iter().zip(records) {
+            assert_eq!(&*record.unwrap().bytes, key.as_str().as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
 async fn long_values_are_read_wholly() {
     let place = Place::new();
     let store = place.open();
@@ -59,6 +77,16 @@ async fn long_values_are_read_wholly() {
     store.write(&space, &same(&keys, &"x".repeat(300_000))).await.unwrap();
     let records = store.multi_get(&space, &keys).await.unwrap();
     assert!(records.iter().all(|record| record.as_ref().unwrap().bytes.len() == 300_000));
+    // Among short ones.
+    for len in [16_384, 16_385, 40_000] {
+        let keys = crate::fixture::keys(30);
+        store.write(&space, &same(&keys, "short")).await.unwrap();
+        store.write(&space, &same(&keys[10..12], &"x".repeat(len))).await.unwrap();
+        let records = store.multi_get(&space, &keys).await.unwrap();
+        let lens = records.iter().map(|record| record.as_ref().unwrap().bytes.len());
+        let expected = (0..30).map(|n| if n == 10 || n == 11 { len } else { 5 });
+        assert!(lens.eq(expected));
+    }
 }
 
 #[tokio::test]
