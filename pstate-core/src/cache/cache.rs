@@ -240,9 +240,9 @@ impl Cache {
         }
         // A flight is registered only while no write is under way: nothing else is pending.
         let (key, _) = pending.remove_entry();
-        let kept = result.map(|document| self.keep(&key, document.clone(), flight.epoch()));
+        let kept = result.map(|document| self.keep(key, document.clone(), flight.epoch()));
         drop(shard);
-        self.emit_kept(&key, kept);
+        self.emit_kept(kept);
     }
 
     /// Announces a write of a key.
@@ -259,19 +259,18 @@ impl Cache {
     }
 
     /// Ends a write: keeps what it stored, if that is known and no other write overlapped.
-    pub(super) fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>, epoch: u64) {
-        let mut shard = self.shard(key);
-        let Some(pending) = shard.pending.get_mut(key) else { return };
-        pending.writers -= 1;
-        if pending.writers > 0 {
+    pub(super) fn end_write(&self, key: CacheKey, stored: Option<Option<Document>>, epoch: u64) {
+        let mut shard = self.shard(&key);
+        let hash_map::Entry::Occupied(mut pending) = shard.pending.entry(key) else { return };
+        pending.get_mut().writers -= 1;
+        if pending.get().writers > 0 {
             return;
         }
-        let overlapped = pending.overlapped;
-        shard.pending.remove(key);
-        let stored = stored.filter(|_| !overlapped);
+        let (key, pending) = pending.remove_entry();
+        let stored = stored.filter(|_| !pending.overlapped);
         let kept = stored.map(|document| self.keep(key, document, epoch));
         drop(shard);
-        self.emit_kept(key, kept);
+        self.emit_kept(kept);
     }
 
     /// Another handle or process has changed what is stored.
@@ -315,15 +314,15 @@ impl Cache {
 
     /// Puts something into the cache, and says what has left for it; the caller holds the shard's
     /// lock.
-    pub(super) fn keep(&self, key: &CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
+    pub(super) fn keep(&self, key: CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
         let counted = self.counters.index(key.key.entity_type());
         self.counters.at(counted).inserted();
         if let Some(document) = &document {
             document.enter_cache(&self.owner, &key.space);
         }
-        let mut eviction = self.eviction(key, document.as_ref());
+        let mut eviction = self.eviction(&key, document.as_ref());
         let entry = Entry::new(document, counted, epoch);
-        self.entries.insert_with_lifecycle(key.clone(), entry, &mut eviction);
+        self.entries.insert_with_lifecycle(key, entry, &mut eviction);
         self.insertions.fetch_add(1, Release);
         eviction
     }
@@ -334,11 +333,12 @@ impl Cache {
     }
 
     /// Emits what was kept; the caller holds no lock.
-    fn emit_kept(&self, key: &CacheKey, kept: Option<Eviction>) {
-        if let Some(eviction) = kept {
-            self.telemetry.cache_changed(&key.space, key.key.borrow(), CacheChange::Insert);
-            self.emit_evicted(eviction);
+    fn emit_kept(&self, kept: Option<Eviction>) {
+        let Some(eviction) = kept else { return };
+        if let Some(CacheKey { space, key }) = &eviction.comes {
+            self.telemetry.cache_changed(space, key.borrow(), CacheChange::Insert);
         }
+        self.emit_evicted(eviction);
     }
 
     fn emit_evicted(&self, eviction: Eviction) {
