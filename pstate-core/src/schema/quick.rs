@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::check::FieldCheck;
 use super::entity::Entity;
@@ -90,8 +90,9 @@ fn is_digit_or_point(byte: u8) -> bool {
 /// Whether a tree would write a number with the same digits: most doubles that were calculated have
 /// 16 or 17 of them, and are written as they were read.
 fn is_written_by_a_tree(number: &str) -> bool {
-    let read = serde_json::from_str::<Value>(number);
-    read.is_ok_and(|value| value.is_number() && value.to_string() == number)
+    let Ok(read) = serde_json::from_str::<Number>(number) else { return false };
+    let written = read.to_string();
+    written == number
 }
 
 /// Whether a text consists of its members, with nothing between them, in names without escapes.

@@ -118,7 +118,7 @@ impl OpenedFile {
         fs::metadata(with_suffix(&self.real_path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
-    /// How many bytes the log had at the last [`check`](Self::check), which has looked at it anyway.
+    /// How many bytes the log had at the last [`check`](Self::check), which looks at it anyway.
     pub(crate) fn checked_log_len(&self) -> u64 {
         match self.log {
             Some(_) => self.checked_log_len.load(Ordering::Relaxed),
