@@ -245,12 +245,10 @@ impl Cache {
         let Some(&Registered { counted, .. }) = registered else { return };
         // A flight is registered only while no write is under way: nothing else is pending.
         let (key, _) = pending.remove_entry();
-        let keep = |document: &Option<Document>| {
-            self.keep_counted(&key, document.clone(), counted, flight.epoch())
-        };
-        let kept = result.map(keep);
+        let kept = result
+            .map(|document| self.keep_counted(key, document.clone(), counted, flight.epoch()));
         drop(shard);
-        self.emit_kept(&key, kept);
+        self.emit_kept(kept);
     }
 
     /// Announces a write of a key.
@@ -267,19 +265,18 @@ impl Cache {
     }
 
     /// Ends a write: keeps what it stored, if that is known and no other write overlapped.
-    pub(super) fn end_write(&self, key: &CacheKey, stored: Option<Option<Document>>, epoch: u64) {
-        let mut shard = self.shard(key);
-        let Some(pending) = shard.pending.get_mut(key) else { return };
-        pending.writers -= 1;
-        if pending.writers > 0 {
+    pub(super) fn end_write(&self, key: CacheKey, stored: Option<Option<Document>>, epoch: u64) {
+        let mut shard = self.shard(&key);
+        let hash_map::Entry::Occupied(mut pending) = shard.pending.entry(key) else { return };
+        pending.get_mut().writers -= 1;
+        if pending.get().writers > 0 {
             return;
         }
-        let overlapped = pending.overlapped;
-        shard.pending.remove(key);
-        let stored = stored.filter(|_| !overlapped);
+        let (key, pending) = pending.remove_entry();
+        let stored = stored.filter(|_| !pending.overlapped);
         let kept = stored.map(|document| self.keep(key, document, epoch));
         drop(shard);
-        self.emit_kept(key, kept);
+        self.emit_kept(kept);
     }
 
     /// Another handle or process has changed what is stored.
@@ -323,14 +320,15 @@ impl Cache {
 
     /// Puts something into the cache, and says what has left for it; the caller holds the shard's
     /// lock.
-    pub(super) fn keep(&self, key: &CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
-        self.keep_counted(key, document, self.counters.index(key.key.entity_type()), epoch)
+    pub(super) fn keep(&self, key: CacheKey, document: Option<Document>, epoch: u64) -> Eviction {
+        let counted = self.counters.index(key.key.entity_type());
+        self.keep_counted(key, document, counted, epoch)
     }
 
     /// The same for a key whose type is counted there.
     fn keep_counted(
         &self,
-        key: &CacheKey,
+        key: CacheKey,
         document: Option<Document>,
         counted: TypeIndex,
         epoch: u64,
@@ -339,9 +337,9 @@ impl Cache {
         if let Some(document) = &document {
             document.enter_cache(&self.owner, &key.space);
         }
-        let mut eviction = self.eviction(key, document.as_ref());
+        let mut eviction = self.eviction(&key, document.as_ref());
         let entry = Entry::new(document, counted, epoch);
-        self.entries.insert_with_lifecycle(key.clone(), entry, &mut eviction);
+        self.entries.insert_with_lifecycle(key, entry, &mut eviction);
         self.insertions.fetch_add(1, Release);
         eviction
     }
@@ -352,11 +350,12 @@ impl Cache {
     }
 
     /// Emits what was kept; the caller holds no lock.
-    fn emit_kept(&self, key: &CacheKey, kept: Option<Eviction>) {
-        if let Some(eviction) = kept {
-            self.telemetry.cache_changed(&key.space, key.key.borrow(), CacheChange::Insert);
-            self.emit_evicted(eviction);
+    fn emit_kept(&self, kept: Option<Eviction>) {
+        let Some(eviction) = kept else { return };
+        if let Some(CacheKey { space, key }) = &eviction.comes {
+            self.telemetry.cache_changed(space, key.borrow(), CacheChange::Insert);
         }
+        self.emit_evicted(eviction);
     }
 
     fn emit_evicted(&self, eviction: Eviction) {

@@ -59,7 +59,7 @@ pub(super) fn table_options(items: usize, max_bytes: u64, shards: usize) -> Resu
 #[derive(Default)]
 pub(super) struct Eviction {
     /// The key of what comes: an earlier entry of that key is replaced, and not evicted.
-    comes: Option<CacheKey>,
+    pub(super) comes: Option<CacheKey>,
     /// The document that comes, which may be there already.
     document: Option<Document>,
     /// What comes has to leave itself, since it is too large.

@@ -135,7 +135,7 @@ impl Model {
                 guard.finish(&results);
                 if matches!(task, KeepUnchecked) {
                     let key = CacheKey { space, key };
-                    self.cache.keep(&key, loaded.clone(), epoch);
+                    self.cache.keep(key, loaded.clone(), epoch);
                 }
                 loaded
             }
@@ -164,7 +164,7 @@ impl Model {
 
     fn write_and_write_back(&self) {
         let epoch = self.cache.epochs().now();
-        self.cache.keep(&key(), Some(document(2)), epoch);
+        self.cache.keep(key(), Some(document(2)), epoch);
         self.cache.epochs().expire_all();
         self.store.store(1, SeqCst);
         self.store.store(2, SeqCst);

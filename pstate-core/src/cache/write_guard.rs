@@ -29,7 +29,7 @@ impl WriteGuard {
     /// were announced; `None` where that is not known.
     pub(crate) fn settle(self, stored: impl IntoIterator<Item = Option<Option<Document>>>) {
         let stored = stored.into_iter().chain(std::iter::repeat(None));
-        for (key, stored) in self.keys.iter().zip(stored) {
+        for (key, stored) in self.keys.into_iter().zip(stored) {
             self.cache.end_write(key, stored, self.epoch);
         }
     }

@@ -22,10 +22,15 @@ impl UndeclaredWrites {
     /// documents are neither checked nor migrated, and the typed reads of the declared type do not
     /// find them.
     pub(super) fn warn(&self, schema: &Schema, items: &[StoreItem]) {
+        let mut last = "";
         for item in items {
             let entity_type = item.write.key.entity_type();
             let is_put = matches!(item.write.change, Change::Put(_));
-            if !is_put || schema.entity(entity_type).is_some() || !self.is_first(entity_type) {
+            // The documents of a batch are mostly of one type.
+            if !is_put || entity_type == std::mem::replace(&mut last, entity_type) {
+                continue;
+            }
+            if schema.entity(entity_type).is_some() || !self.is_first(entity_type) {
                 continue;
             }
             if let Some(similar) = schema.similar_type(entity_type) {

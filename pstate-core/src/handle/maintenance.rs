@@ -17,9 +17,9 @@ impl PState {
     ///
     /// It walks the declared entity types page by page, beside all other work. Each document is
     /// stored by compare-and-swap on what was read, so no write in between is undone; that counts
-    /// as a conflict. After each page it stores a checkpoint: a sweep that was canceled, or killed,
-    /// resumes there when it is started again. One sweep at a time runs on a space, in all
-    /// processes.
+    /// as a conflict. It stores a checkpoint after each page that it has changed, and after every
+    /// eighth of the others: a sweep that was canceled, or killed, resumes there when it is started
+    /// again. One sweep at a time runs on a space, in all processes.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -288,6 +288,11 @@ mod tests {
     fn documents() -> impl Strategy<Value = String> {
         let value = prop_oneof![
             "[0-9]{1,18}",
+            "-?[1-9][0-9]{14,21}",
+            any::<f64>()
+                .prop_filter("finite", |n| n.is_finite())
+                .prop_map(|n| json!(n).to_string()),
+            (0_u32..1_000).prop_map(|n| json!(f64::from(n) / 10.0 + 1.3).to_string()),
             Just("1.50".to_owned()),
             Just("1e3".to_owned()),
             Just("1e999".to_owned()),
@@ -370,6 +375,22 @@ mod tests {
         let by_document = card().field(integer("size").migrate(|_| Ok(None)));
         let by_document = by_document.step(1, 2, patterns::remove("text"));
         assert_eq!(quick::upgrade(&by_document, by_document.steps_up(1).unwrap(), text), None);
+    }
+
+    #[test]
+    fn numbers_that_a_tree_writes_as_they_are_take_no_tree() {
+        let entity = Entity::new("card", 2).step(1, 2, patterns::rename("a", "b"));
+        let takes_no_tree = |number: &str| {
+            let text = format!(r#"{{"$v":1,"a":{number}}}"#);
+            quick::upgrade(&entity, entity.steps_up(1).unwrap(), &text).is_some()
+        };
+        for number in ["1.4000000000000001", "-2.9000000000000004", "18446744073709551615"] {
+            assert!(takes_no_tree(number), "{number}");
+        }
+        for number in ["1.40000000000000000001", "-18446744073709551615", "0.00000000000000001"] {
+            assert!(!takes_no_tree(number), "{number}");
+        }
+        assert!(!takes_no_tree("1.4000000000000001e1"));
     }
 
     fn schema(entity: Entity) -> Schema {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::check::FieldCheck;
 use super::entity::Entity;
@@ -48,8 +48,8 @@ pub(super) fn upgrade(entity: &Entity, steps: &[Step], text: &str) -> Option<Str
     (!is_too_deep(&text)).then_some(text)
 }
 
-/// Whether nothing in a valid text is more than a tree holds: long numbers, exponents, escapes that
-/// may be half of a surrogate pair.
+/// Whether nothing in a valid text is more than a tree holds: numbers beyond a double, exponents,
+/// escapes that may be half of a surrogate pair.
 fn is_usual(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut digits) = (0, 0);
@@ -67,7 +67,13 @@ fn is_usual(text: &str) -> bool {
             b'0'..=b'9' | b'.' => {
                 digits += 1;
                 if digits >= MANY_DIGITS {
-                    return false;
+                    let begin = at - digits;
+                    let sign = usize::from(begin > 0 && bytes[begin - 1] == b'-');
+                    let len = bytes[at..].iter().position(|byte| !is_digit_or_point(*byte));
+                    at += len.unwrap_or(bytes.len() - at);
+                    if !is_written_by_a_tree(&text[begin - sign..at]) {
+                        return false;
+                    }
                 }
             }
             b'e' | b'E' if digits > 0 => return false,
@@ -75,6 +81,18 @@ fn is_usual(text: &str) -> bool {
         }
     }
     true
+}
+
+fn is_digit_or_point(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'.'
+}
+
+/// Whether a tree would write a number with the same digits: most doubles that were calculated have
+/// 16 or 17 of them, and are written as they were read.
+fn is_written_by_a_tree(number: &str) -> bool {
+    let Ok(read) = serde_json::from_str::<Number>(number) else { return false };
+    let written = read.to_string();
+    written == number
 }
 
 /// Whether a text consists of its members, with nothing between them, in names without escapes.

@@ -137,10 +137,10 @@ struct Subscriptions {
 struct Published(Mutex<Option<Vec<ChangedRecord>>>);
 
 impl Published {
-    fn extend(&self, changed: &[ChangedRecord]) {
+    fn extend(&self, changed: impl IntoIterator<Item = ChangedRecord>) {
         let mut published = self.0.lock();
         if let Some(records) = &mut *published {
-            records.extend_from_slice(changed);
+            records.extend(changed);
             if records.len() > MOST_CHANGES {
                 *published = None;
             }
@@ -161,14 +161,10 @@ impl ChangeHub {
     /// About 50 ns for each change and subscription; a lock if there is none.
     pub fn publish(&self, space: &Space, writes: &[Write], outcomes: &[Outcome]) {
         let subscriptions = self.subscriptions.lock();
-        if subscriptions.open.is_empty() {
-            return;
-        }
-        let outcomes = outcomes.iter().map(Some).chain(std::iter::repeat(None));
-        let changed: Vec<ChangedRecord> = writes
-            .iter()
-            .zip(outcomes)
-            .filter_map(|(write, outcome)| {
+        // Made for each of them: most stores have one, that of their handle.
+        for published in subscriptions.open.values() {
+            let outcomes = outcomes.iter().map(Some).chain(std::iter::repeat(None));
+            published.extend(writes.iter().zip(outcomes).filter_map(|(write, outcome)| {
                 let now = match outcome {
                     Some(Outcome::Conflict | Outcome::Aborted) => return None,
                     Some(Outcome::Stored(revision)) => ChangedTo::Revision(*revision),
@@ -176,9 +172,8 @@ impl ChangeHub {
                     Some(Outcome::Failed(_)) | None => ChangedTo::Unknown,
                 };
                 Some(ChangedRecord::new(space.clone(), write.key.clone(), now))
-            })
-            .collect();
-        subscriptions.open.values().for_each(|published| published.extend(&changed));
+            }));
+        }
     }
 
     /// Begins to follow what is published.

@@ -3,6 +3,7 @@
 use pstate_core::{Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult};
 
+use super::has_revision::HAS_REVISION;
 use crate::config::TableLayout;
 
 /// How many bytes a value has at most that is read in a run, as the one behind its end is as well.
@@ -18,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) put: String,
     /// The same for a row that exists.
     pub(crate) replace: String,
+    /// The same for a row of a revision, `?4`.
+    pub(crate) replace_revision: String,
     /// `?1` space, `?2` key.
     pub(crate) delete: String,
     /// `?1` space, `?2` the first key.
@@ -122,6 +125,10 @@ impl Table {
                  WHERE \"{name}\".value IS NOT excluded.value"
             ),
             replace: format!("UPDATE \"{name}\" SET value = ?3 WHERE space = ?1 AND key = ?2"),
+            replace_revision: format!(
+                "UPDATE \"{name}\" SET value = ?3
+                 WHERE space = ?1 AND key = ?2 AND {HAS_REVISION}(value, ?4)"
+            ),
             delete: format!("DELETE FROM \"{name}\" WHERE space = ?1 AND key = ?2"),
             scan_from: scan(">="),
             // SQLite tells a length without reading the value.
@@ -181,6 +188,7 @@ fn keeps_text(declared: &str, strict: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::add_has_revision;
 
     fn database(sql: &str) -> Connection {
         let connection = Connection::open_in_memory().expect("memory");
@@ -274,9 +282,12 @@ mod tests {
     fn no_statement_reads_the_whole_table() {
         for layout in [TableLayout::Rowid, TableLayout::WithoutRowid] {
             let database = database(&create_table("pstate", layout));
+            add_has_revision(&database).expect("a function");
             let table = Table::new("pstate", layout);
             for sql in [
                 &table.get,
+                &table.replace,
+                &table.replace_revision,
                 &table.delete,
                 &table.scan_from,
                 &table.run_from,
@@ -287,10 +298,10 @@ mod tests {
                 let plan: String = database
                     .query_row(
                         &format!("EXPLAIN QUERY PLAN {sql}"),
-                        ["", ""]
+                        ["", "", "", ""]
                             .get(..count(sql))
                             .map(rusqlite::params_from_iter)
-                            .expect("one or two parameters"),
+                            .expect("at most four parameters"),
                         |row| row.get(3),
                     )
                     .expect("a plan");
@@ -300,6 +311,6 @@ mod tests {
     }
 
     fn count(sql: &str) -> usize {
-        if sql.contains("?2") { 2 } else { 1 }
+        (1..=4).rev().find(|number| sql.contains(&format!("?{number}"))).unwrap_or(0)
     }
 }

@@ -23,6 +23,27 @@ impl ToSql for Stored<'_> {
     }
 }
 
+/// A revision as statements get it.
+#[derive(Debug)]
+pub(crate) struct StoredRevision([u8; 16]);
+
+impl StoredRevision {
+    pub(crate) fn new(revision: Revision) -> Self {
+        Self(revision.as_number().to_le_bytes())
+    }
+
+    /// Whether a parameter is this one.
+    pub(super) fn is(&self, parameter: ValueRef<'_>) -> bool {
+        parameter == ValueRef::Blob(&self.0)
+    }
+}
+
+impl ToSql for StoredRevision {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(&self.0)))
+    }
+}
+
 /// The bytes of a stored value. Only other programs store numbers; they are read as their text.
 pub(crate) fn bytes(value: ValueRef<'_>) -> Cow<'_, [u8]> {
     match value {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use pstate_core::{Error, ErrorKind, Result};
 
-use super::companions::with_suffix;
+use super::companions::{companions, with_suffix};
 use crate::error::moved;
 
 /// How often reads check the file. Each check costs about 2 µs, a read 5 µs.
@@ -28,6 +28,10 @@ pub(crate) struct OpenedFile {
     real_path: PathBuf,
     /// Everything that has to stay where it is while the store is open.
     known: Vec<Known>,
+    /// Which of these is the log.
+    log: Option<usize>,
+    /// How many bytes the log had when the files were checked last.
+    checked_log_len: AtomicU64,
     /// Once moved, always moved: what was read and written meanwhile may be anyone's.
     moved: AtomicBool,
     opened: Instant,
@@ -73,6 +77,8 @@ impl OpenedFile {
             path: path.to_path_buf(),
             real_path,
             known: Vec::new(),
+            log: None,
+            checked_log_len: AtomicU64::new(0),
             moved: AtomicBool::new(false),
             opened: Instant::now(),
             next_check: AtomicU64::new(0),
@@ -91,15 +97,16 @@ impl OpenedFile {
     /// Notes the log and its index, which exist from the first read to the end of the last
     /// connection: without them, what is acknowledged is lost just as well.
     pub(super) fn note_log(&mut self) {
-        for suffix in ["-wal", "-shm"] {
-            self.note(with_suffix(&self.real_path, suffix));
-        }
+        let [log, index, _] = companions(&self.real_path);
+        self.log = self.note(log);
+        self.note(index);
     }
 
-    fn note(&mut self, path: PathBuf) {
-        if let Some(id) = FileId::at(&path) {
-            self.known.push(Known { path, id });
-        }
+    /// Its place among what is known, if there is such a file.
+    fn note(&mut self, path: PathBuf) -> Option<usize> {
+        let id = FileId::at(&path)?;
+        self.known.push(Known { path, id });
+        Some(self.known.len() - 1)
     }
 
     pub(super) fn real_path(&self) -> &Path {
@@ -111,13 +118,31 @@ impl OpenedFile {
         fs::metadata(with_suffix(&self.real_path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
+    /// How many bytes the log had at the last [`check`](Self::check), which looks at it anyway.
+    pub(crate) fn checked_log_len(&self) -> u64 {
+        match self.log {
+            Some(_) => self.checked_log_len.load(Ordering::Relaxed),
+            None => self.log_len(),
+        }
+    }
+
     /// Fails if the path leads elsewhere by now, and from then on always.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.is_moved() || self.known.iter().any(Known::is_elsewhere) {
+        if self.is_moved() || !self.are_in_place() {
             self.moved.store(true, Ordering::Release);
             return Err(moved(&self.path));
         }
         Ok(())
+    }
+
+    fn are_in_place(&self) -> bool {
+        self.known.iter().enumerate().all(|(at, known)| {
+            let metadata = fs::metadata(&known.path);
+            if let (true, Ok(log)) = (self.log == Some(at), &metadata) {
+                self.checked_log_len.store(log.len(), Ordering::Relaxed);
+            }
+            known.is_at(metadata)
+        })
     }
 
     /// The same for reads on connections that are open: looks at the file only now and then.
@@ -140,12 +165,13 @@ impl OpenedFile {
 }
 
 impl Known {
-    /// Other errors than a missing file may be about the permission to look.
-    fn is_elsewhere(&self) -> bool {
-        match fs::metadata(&self.path) {
-            Ok(metadata) => FileId::of(&metadata) != self.id,
+    /// Whether this is what is found at its path. Other errors than a missing file may be about
+    /// the permission to look.
+    fn is_at(&self, found: io::Result<Metadata>) -> bool {
+        match found {
+            Ok(metadata) => FileId::of(&metadata) == self.id,
             Err(error) => {
-                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+                !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
         }
     }

@@ -10,7 +10,7 @@ use super::connection::{checked_path, enter_wal_mode, set_pragma, tune};
 use super::opened_file::{FileId, OpenedFile, refuse_hard_links};
 use crate::config::SqliteConfig;
 use crate::error::{Phase, from_sqlite};
-use crate::layout::{Header, Owner, Table, check_library, create_table};
+use crate::layout::{Header, Owner, Table, add_has_revision, check_library, create_table};
 
 /// A file with our table in it, and how connections to it are opened.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl Store {
             _ => create(&connection, &config, &path)?,
         };
         file.note_log();
+        add_has_revision(&connection).map_err(fail)?;
         Ok((Self { path, file, config, table }, connection))
     }
 

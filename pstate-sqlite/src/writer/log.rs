@@ -35,10 +35,11 @@ impl Log {
         self.retry_at
     }
 
-    /// Empties the log if it is beyond its limit, and no attempt has just failed.
+    /// Empties the log if it is beyond its limit, and no attempt has just failed. After a commit,
+    /// which has checked the file.
     pub(super) fn limit(&mut self, connection: &Connection, store: &Store) {
         let is_early = self.retry_at.is_some_and(|at| Instant::now() < at);
-        if store.file.log_len() > store.config.log_limit && !is_early {
+        if store.file.checked_log_len() > store.config.log_limit && !is_early {
             self.empty(connection, store);
         }
     }

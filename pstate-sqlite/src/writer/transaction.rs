@@ -6,7 +6,7 @@ use pstate_core::{
 use rusqlite::{CachedStatement, Connection, Result as SqlResult};
 
 use crate::error::{Phase, is_about_one_row};
-use crate::layout::{Stored, bytes};
+use crate::layout::{Stored, StoredRevision, bytes};
 use crate::store::Store;
 
 /// Applies `batch`. After an error the caller rolls the transaction back.
@@ -24,6 +24,7 @@ pub(super) fn apply(
         get: Prepared::default(),
         put: Prepared::default(),
         replace: Prepared::default(),
+        replace_revision: Prepared::default(),
         delete: Prepared::default(),
     };
     match batch.mode {
@@ -41,6 +42,7 @@ struct Statements<'a> {
     get: Prepared<'a>,
     put: Prepared<'a>,
     replace: Prepared<'a>,
+    replace_revision: Prepared<'a>,
     delete: Prepared<'a>,
 }
 
@@ -75,14 +77,36 @@ impl Statements<'_> {
         if let Err(error) = write.check_len(&self.capabilities) {
             return Ok(self.failed(write, error));
         }
-        if !self.holds(write)? {
-            return Ok(Outcome::Conflict);
-        }
-        self.change(write).or_else(|error| {
+        let applied = match (&write.change, write.expect) {
+            (Change::Put(bytes), Expect::Revision(revision)) => {
+                self.compare_and_swap(write, bytes, revision)
+            }
+            _ if self.holds(write)? => self.change(write),
+            _ => return Ok(Outcome::Conflict),
+        };
+        applied.or_else(|error| {
             if is_about_one_row(&error) && !self.connection.is_autocommit() {
                 return Ok(self.failed(write, self.store.error(error, Phase::Uncommitted)));
             }
             Err(error)
+        })
+    }
+
+    /// Replaces a value that has this revision.
+    fn compare_and_swap(
+        &mut self,
+        write: &Write,
+        bytes: &[u8],
+        expected: Revision,
+    ) -> SqlResult<Outcome> {
+        let sql = &self.store.table.replace_revision;
+        let statement = self.replace_revision.get(self.connection, sql)?;
+        let (space, key) = (self.space.as_str(), write.key.as_str());
+        let replaced =
+            statement.execute((space, key, Stored(bytes), StoredRevision::new(expected)))?;
+        Ok(match replaced {
+            0 => Outcome::Conflict,
+            _ => Outcome::Stored(Revision::of_content(bytes)),
         })
     }
 

@@ -55,16 +55,17 @@ async fn one_that_is_killed_goes_on_where_it_was() {
     let pstate = builder.schema(workload::schema().unwrap()).build().unwrap();
     let mut noted = 0;
     // It takes the lease, then for each page writes the documents and a note. A page that was
-    // stored and not noted is looked at again, and there is nothing to write any more.
+    // stored and not noted is looked at again, and there is nothing to write any more: it is noted
+    // with the next one.
     for (kill_at, pages_noted, pages_stored) in [
         ("0 after", 0, 0),
         ("1 before", 0, 0),
         ("1 after", 0, 1),
         ("1 before", 0, 1),
-        ("2 before", 1, 1),
-        ("2 after", 1, 1),
+        ("2 before", 0, 2),
+        ("2 after", 3, 3),
         ("5 after", 2, 3),
-        ("4 before", 2, 2),
+        ("4 before", 2, 3),
     ] {
         let mut child =
             Child::start("processes::sweep::the_process_that_is_killed", &file, kill_at);

@@ -274,9 +274,13 @@ impl Task {
             }
             self.advance(position, &tally);
             self.adapt_page_len(ends_type, &tally, bytes, &stored);
-            // If the checkpoint cannot be stored now, the next one will do: the owner is only
-            // silent in the meantime.
-            unless_transient(beside(self.lease.save(), next_page.as_mut()).await)?;
+            // The end of the sweep stores the checkpoint in any case.
+            let is_last = place.as_ref().is_none_or(|place| place.entity >= self.entities.len());
+            if self.lease.end_page(stored.documents > 0) && !is_last {
+                // If it cannot be stored now, the next one will do: the owner is only silent in
+                // the meantime.
+                unless_transient(beside(self.lease.save(), next_page.as_mut()).await)?;
+            }
             self.lease.keep(&mut self.counting, next_page.as_mut()).await?;
             ahead = next_page.take_output().flatten();
         }

@@ -121,7 +121,11 @@ fn open(path: &Path) -> Result<PState> {
 async fn sweep(pstate: &PState, settings: &Settings) -> Result<Swept> {
     let resident_before = resident()?;
     reset_peak()?;
-    let sweep = pstate.migrate_all().page_size(settings.page_size).rate(settings.rate).lease(LEASE);
+    let sweep = pstate.migrate_all().rate(settings.rate).lease(LEASE);
+    let sweep = match settings.page_size {
+        Some(len) => sweep.page_size(len),
+        None => sweep,
+    };
     let begin = Instant::now();
     let sweep = sweep.start().await?;
     let start_seconds = begin.elapsed().as_secs_f64();

@@ -56,7 +56,7 @@ impl Figures {
                 "not all was swept",
             ),
             (
-                killed.done_twice.iter().any(|twice| *twice > settings.page_size as u64),
+                killed.done_twice.iter().any(|twice| *twice > settings.longest_page() as u64),
                 "more than a page was done twice",
             ),
         ];
@@ -71,7 +71,11 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { settings, beside, lost, cards_written, not_current, killed } = self;
         let Beside { sweep, before, during, after, .. } = beside;
-        writeln!(f, "{} cards at version 1, pages of {}", settings.documents, settings.page_size)?;
+        let pages = match settings.page_size {
+            Some(len) => format!("pages of {len}"),
+            None => "pages as the sweep decides".to_owned(),
+        };
+        writeln!(f, "{} cards at version 1, {pages}", settings.documents)?;
         writeln!(f, "\nbeside users, {} operations/s:", settings.load)?;
         write_sweep(f, sweep)?;
         write_latency(f, "reads before", &before.reads)?;

@@ -10,9 +10,9 @@ pub(super) struct Settings {
     /// How many cards are stored, all at version 1.
     #[arg(long, default_value_t = 380_000)]
     pub(super) documents: usize,
-    /// How many documents a page of the sweep has.
-    #[arg(long, default_value_t = 256)]
-    pub(super) page_size: usize,
+    /// How many documents a page of the sweep has; by default the sweep decides for each page.
+    #[arg(long)]
+    pub(super) page_size: Option<usize>,
     /// The most documents a second that the sweep reads; 0 for no limit.
     #[arg(long, default_value_t = 0)]
     pub(super) rate: u32,
@@ -24,7 +24,15 @@ pub(super) struct Settings {
     pub(super) seconds: u64,
 }
 
+/// The most documents of a page whose length the sweep decides.
+const LONGEST_PAGE: usize = 2_048;
+
 impl Settings {
+    /// The most documents that a page has.
+    pub(super) fn longest_page(&self) -> usize {
+        self.page_size.unwrap_or(LONGEST_PAGE)
+    }
+
     /// The cards of the store.
     pub(super) fn deck(&self) -> Deck {
         Deck { id: "many", cards: self.documents, translations: 3 }
