@@ -17,19 +17,6 @@ pub(super) fn expectation(expect: Expect) -> String {
     }
 }
 
-/// A change, as scripts take it.
-pub(super) fn change(change: &Change) -> Vec<u8> {
-    match change {
-        Change::Put(bytes) => {
-            let mut argument = Vec::with_capacity(1 + bytes.len());
-            argument.push(b'p');
-            argument.extend_from_slice(bytes);
-            argument
-        }
-        Change::Delete => b"d".to_vec(),
-    }
-}
-
 /// The outcome of a write that was done.
 pub(super) fn outcome(write: &Write) -> Outcome {
     match &write.change {

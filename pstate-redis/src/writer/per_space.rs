@@ -4,16 +4,22 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join;
 use pstate_core::{BatchMode, Change, Error, Expect, Outcome, Result, Space, Write};
 use redis::{Cmd, Value};
 
-use super::arguments::{WriteResult, change, expectation, outcome};
+use super::arguments::{WriteResult, expectation, outcome};
 use crate::error::{Effect, Failure, unexpected};
 use crate::server::{Form, Lane, Unit, bytes, call_one, integer, items, only};
 use crate::store::Store;
 
 /// How many bytes of values go in one step, where the batch may be divided.
 const BYTES_PER_STEP: usize = 16 * 1024 * 1024;
+
+/// How many records a script compares at once, and how many bytes these have at most. More are not
+/// faster.
+const READ_AT_ONCE: usize = 64;
+const BYTES_READ_AT_ONCE: usize = 1024 * 1024;
 
 impl Store {
     pub(super) async fn write_in_space(
@@ -54,7 +60,10 @@ impl Store {
         let commands = self.commands(space, writes);
         let name = self.layout.types(space);
         let unit = Unit::new(&name, commands).on(lane(writes));
-        let answers = self.servers.send_one(unit, Effect::Write).await;
+        // The revisions are computed while the server works.
+        let done = async { writes.iter().map(|write| Ok(outcome(write))).collect() };
+        let (answers, done): (_, Vec<WriteResult>) =
+            join(self.servers.send_one(unit, Effect::Write), done).await;
         let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
         // The last command of the transaction says how many types are new.
         let new_types = |answers: Vec<Value>| match items(only(answers)?)?.last() {
@@ -62,10 +71,10 @@ impl Store {
             None => Err(unexpected("transaction")),
         };
         match answers.map(new_types) {
-            Ok(Ok(0)) => writes.iter().map(|write| Ok(outcome(write))).collect(),
+            Ok(Ok(0)) => done,
             // Done, but not acknowledged before scans find it.
             Ok(Ok(_)) => match self.enter_again(space, writes).await {
-                Ok(()) => writes.iter().map(|write| Ok(outcome(write))).collect(),
+                Ok(()) => done,
                 Err(failure) => failed(&failure),
             },
             Ok(Err(_)) => failed(&Failure::cut_short("the transaction")),
@@ -129,25 +138,34 @@ impl Store {
         indexes.sort_unstable();
         indexes.dedup();
         let types = self.layout.types(space);
+        let at_once = self.read_at_once(writes);
         let unit = |form: Form| {
             let mut call = self.scripts.write.call(form, 1 + writes.len() + indexes.len());
             call.arg(&types);
+            let mut records = self.layout.records(space);
             for write in writes {
-                call.arg(self.layout.record(space, &write.key));
+                call.arg(records.name(&write.key));
             }
             for entity_type in &indexes {
                 call.arg(self.layout.index(space, entity_type));
             }
-            call.arg(if mode == BatchMode::Atomic { "a" } else { "e" }).arg(writes.len());
+            call.arg(if mode == BatchMode::Atomic { "a" } else { "e" });
+            call.arg(writes.len()).arg(at_once).arg(&indexes);
             for write in writes {
-                let entity_type = write.key.entity_type();
-                let index = indexes.binary_search(&entity_type).unwrap_or_default();
-                call.arg(expectation(write.expect)).arg(1 + index).arg(entity_type);
-                call.arg(write.key.id()).arg(change(&write.change));
+                let index = indexes.binary_search(&write.key.entity_type()).unwrap_or_default();
+                let index = isize::try_from(1 + index).unwrap_or_default();
+                call.arg(expectation(write.expect));
+                match &write.change {
+                    Change::Put(value) => call.arg(index).arg(write.key.id()).arg(&value[..]),
+                    Change::Delete => call.arg(-index).arg(write.key.id()).arg(""),
+                };
             }
             Unit::new(&types, vec![call]).on(lane(writes))
         };
-        let answers = call_one(&self.servers, Effect::Write, unit).await;
+        // The revisions are computed while the server works.
+        let outcomes = async { writes.iter().map(|write| outcome(write)).collect() };
+        let (answers, outcomes): (_, Vec<Outcome>) =
+            join(call_one(&self.servers, Effect::Write, unit), outcomes).await;
         let read = |answers| {
             let mut answer = items(only(answers)?)?.into_iter();
             let new_types = integer(&answer.next().ok_or_else(|| unexpected("list"))?)?;
@@ -174,15 +192,22 @@ impl Store {
             return failed(&failure);
         }
         let aborted = mode == BatchMode::Atomic && held.contains(&Held::No);
-        let result = |(write, held): (&&Write, Held)| {
+        let result = |((write, held), outcome): ((&&Write, Held), Outcome)| {
             Ok(match held {
                 Held::Other(found) => return Err(Failure::corrupt(&write.key, &found)),
                 Held::No => Outcome::Conflict,
                 Held::Yes if aborted => Outcome::Aborted,
-                Held::Yes => outcome(write),
+                Held::Yes => outcome,
             })
         };
-        writes.iter().zip(held).map(result).collect()
+        writes.iter().zip(held).zip(outcomes).map(result).collect()
+    }
+
+    /// How many records a script compares at once. It holds them all meanwhile, so where values are
+    /// long, or nothing is known of them, it is one.
+    fn read_at_once(&self, writes: &[&Write]) -> usize {
+        let largest = self.sizes.largest(writes.iter().map(|write| &write.key));
+        largest.map_or(1, |largest| (BYTES_READ_AT_ONCE / largest.max(1)).clamp(1, READ_AT_ONCE))
     }
 
     /// Enters types again that were new to the server, although they may have been entered.
