@@ -4,6 +4,7 @@ use pstate_core::{Change, Expect, Outcome, Result, Write};
 
 use crate::error::Failure;
 use crate::layout::{in_hex, revision};
+use crate::server::Lane;
 
 /// The outcome of one write, or why there is none.
 pub(super) type WriteResult = Result<Outcome, Failure>;
@@ -23,4 +24,9 @@ pub(super) fn outcome(write: &Write) -> Outcome {
         Change::Put(bytes) => Outcome::Stored(revision(bytes)),
         Change::Delete => Outcome::Deleted,
     }
+}
+
+/// The connection that writes take.
+pub(super) fn lane(writes: &[&Write]) -> Lane {
+    Lane::of_write(writes.iter().map(|write| write.value_len()).sum())
 }
