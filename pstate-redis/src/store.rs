@@ -1,6 +1,7 @@
 //! What the operations of one adapter share, and opening it.
 
 mod entering;
+mod gathering;
 mod in_flight;
 mod key_scan;
 mod note;
@@ -13,6 +14,7 @@ mod sizes;
 mod store;
 
 pub(crate) use entering::Listed;
+pub(crate) use gathering::{Gathered, Group, Joined};
 pub(crate) use key_scan::START;
 pub(crate) use note::check_note;
 pub(crate) use opening::open;

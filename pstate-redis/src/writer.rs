@@ -3,4 +3,6 @@
 mod arguments;
 mod per_key;
 mod per_space;
+mod put;
+mod transaction;
 mod write;

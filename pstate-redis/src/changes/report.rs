@@ -32,7 +32,7 @@ impl Report {
             if let Some(record) = store.layout.parse_record(&name)
                 && self.known.insert(record.clone())
             {
-                if store.in_flight.contains(&record) {
+                if store.in_flight.contains(&record.0, &record.1) {
                     self.own.insert(record.clone());
                 }
                 self.records.push(record);

@@ -1,6 +1,6 @@
 //! What this adapter has entered in the lists of spaces and of types.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
 use pstate_core::Space;
@@ -16,14 +16,14 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Entered {
-    places: HashSet<(Space, String)>,
+    places: HashMap<Space, HashSet<String>>,
     /// How often servers had changed, or connections broke, when these were entered: a replica
     /// that takes over, or a server that was restarted, may lack some.
     changes: u64,
 }
 
 impl Registry {
-    /// Those of the types that were not entered since the servers have changed last.
+    /// Those of the types, each once, that were not entered since the servers have changed last.
     pub(super) fn missing<'a>(
         &self,
         space: &Space,
@@ -31,23 +31,22 @@ impl Registry {
         changes: u64,
     ) -> Vec<&'a str> {
         let entered = self.entered.lock();
-        // The set owns its tuples, so the look-up needs an owned one. Writes cost far more than
-        // that.
-        let is_missing = |entity_type: &&str| {
-            entered.changes != changes
-                || !entered.places.contains(&(space.clone(), (*entity_type).to_owned()))
-        };
-        types.into_iter().filter(is_missing).collect()
+        let known = entered.places.get(space).filter(|_| entered.changes == changes);
+        let is_missing = |entity_type: &&str| !known.is_some_and(|k| k.contains(*entity_type));
+        let mut missing: Vec<&str> = types.into_iter().filter(is_missing).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
     }
 
     /// Notes what was entered when the servers had changed this often.
     pub(super) fn note(&self, space: &Space, types: &[&str], changes: u64) {
         let mut known = self.entered.lock();
         if known.changes != changes {
-            *known = Entered { places: HashSet::new(), changes };
+            *known = Entered { places: HashMap::new(), changes };
         }
-        let entered = types.iter().map(|&entity_type| (space.clone(), entity_type.to_owned()));
-        known.places.extend(entered);
+        let entered = types.iter().map(|&entity_type| entity_type.to_owned());
+        known.places.entry(space.clone()).or_default().extend(entered);
     }
 
     /// Forgets what was entered, because the servers may have lost it.

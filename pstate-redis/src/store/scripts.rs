@@ -5,57 +5,88 @@ use crate::server::Script;
 /// Writes of one space under their expectations.
 ///
 /// Keys: the types of the space; the record of each write; the indexes. Arguments: `a` for all or
-/// nothing, `e` for each write by itself; the number of writes; then of each the expectation (`*`
-/// for anything, `-` for nothing, otherwise the revision), the number of its index, its type, its
-/// id, and the value after a `p`, or `d` to delete. Answer: how many types are new; then for each
-/// write 1 if its expectation held, 0 if not, or the type of what another program has stored in its
-/// place.
+/// nothing, `e` for each write by itself; the number of writes; how many records to read at once;
+/// the type of each index; then of each write the expectation (`*` for anything, `-` for nothing,
+/// otherwise the revision), the number of its index, negative to delete, its id, and the value.
+/// Answer: how many types are new; then for each write 1 if its expectation held, 0 if not, or the
+/// type of what another program has stored in its place.
 ///
 /// It checks the types of all indexes first, so that a key of another program does not stop it half
-/// way.
+/// way. A full memory refuses the first command that writes, so puts come before deletes.
+///
+/// A command costs a script about a microsecond, so there is one for many records, as many as fit
+/// on Lua's stack.
 const WRITE: &str = r"
-local count = tonumber(ARGV[2])
+local call, sha, sub = redis.call, redis.sha1hex, string.sub
+local count, at_once = tonumber(ARGV[2]), tonumber(ARGV[3])
 local answer, failed = {0}, false
 for i = 1, #KEYS do
   if i == 1 or i > 1 + count then
-    local found = redis.call('TYPE', KEYS[i]).ok
+    local found = call('TYPE', KEYS[i]).ok
     if found ~= 'none' and found ~= (i == 1 and 'set' or 'zset') then
       return redis.error_reply('WRONGTYPE an index is no ' .. (i == 1 and 'set' or 'sorted set'))
     end
   end
 end
-for i = 1, count do
-  local expect, held = ARGV[5 * i - 2], 1
-  if expect ~= '*' then
-    local found = redis.call('TYPE', KEYS[1 + i]).ok
-    if found ~= 'none' and found ~= 'string' then
-      held = found
-    elseif expect == '-' then
-      held = found == 'none' and 1 or 0
-    else
-      local stored = redis.call('GET', KEYS[1 + i])
-      held = stored and string.sub(redis.sha1hex(stored), 1, 32) == expect and 1 or 0
+-- The arguments of write i stand behind this and 4 * i.
+local before = #KEYS - count - 2
+for first = 1, count, at_once do
+  local last = math.min(first + at_once - 1, count)
+  local records = call('MGET', unpack(KEYS, 1 + first, 1 + last))
+  for i = first, last do
+    local expect, stored, held = ARGV[before + 4 * i + 1], records[i - first + 1], 1
+    if expect ~= '*' then
+      if stored then
+        held = sub(sha(stored), 1, 32) == expect and 1 or 0
+      else
+        -- There is nothing for a key of another type, too.
+        local found = call('TYPE', KEYS[1 + i]).ok
+        held = found ~= 'none' and found or expect == '-' and 1 or 0
+      end
     end
+    answer[1 + i] = held
+    failed = failed or held ~= 1
   end
-  answer[1 + i] = held
-  failed = failed or held ~= 1
 end
 if failed and ARGV[1] == 'a' then
   return answer
 end
+local puts, deletes, added, removed = {}, {}, {}, {}
 for i = 1, count do
   if answer[1 + i] == 1 then
-    local at = 5 * i - 2
-    local record, index = KEYS[1 + i], KEYS[1 + count + tonumber(ARGV[at + 1])]
-    if string.sub(ARGV[at + 4], 1, 1) == 'p' then
-      redis.call('SET', record, string.sub(ARGV[at + 4], 2))
-      redis.call('ZADD', index, 0, ARGV[at + 3])
-      answer[1] = answer[1] + redis.call('SADD', KEYS[1], ARGV[at + 2])
+    local at = before + 4 * i
+    local index, id = tonumber(ARGV[at + 2]), ARGV[at + 3]
+    local ids = index > 0 and added or removed
+    index = math.abs(index)
+    ids[index] = ids[index] or {}
+    if ids == added then
+      puts[#puts + 1] = KEYS[1 + i]
+      puts[#puts + 1] = ARGV[at + 4]
+      table.insert(ids[index], 0)
     else
-      redis.call('DEL', record)
-      redis.call('ZREM', index, ARGV[at + 3])
+      deletes[#deletes + 1] = KEYS[1 + i]
+    end
+    table.insert(ids[index], id)
+  end
+end
+local function each(list, command, key)
+  for i = 1, #list, 4000 do
+    local last = math.min(i + 3999, #list)
+    if key then
+      call(command, key, unpack(list, i, last))
+    else
+      call(command, unpack(list, i, last))
     end
   end
+end
+each(puts, 'MSET')
+for index, ids in pairs(added) do
+  each(ids, 'ZADD', KEYS[1 + count + index])
+  answer[1] = answer[1] + call('SADD', KEYS[1], ARGV[3 + index])
+end
+each(deletes, 'DEL')
+for index, ids in pairs(removed) do
+  each(ids, 'ZREM', KEYS[1 + count + index])
 end
 return answer
 ";
@@ -63,7 +94,7 @@ return answer
 /// One record that is placed by key.
 ///
 /// Key: the record. Arguments: the expectation; until when, in milliseconds of the server's clock,
-/// the index is certain to have its key, or 0; the value after a `p`, or `d` to delete. Answer:
+/// the index is certain to have its key, or 0; the value, or no third argument to delete. Answer:
 /// `done`, `conflict`, `late` if it is too late to write a new record, or after `is ` the type of
 /// what another program has stored in its place.
 const WRITE_ONE: &str = r"
@@ -77,7 +108,7 @@ elseif expect ~= '*' then
   if not stored then return 'conflict' end
   if string.sub(redis.sha1hex(stored), 1, 32) ~= expect then return 'conflict' end
 end
-if ARGV[3] == 'd' then
+if not ARGV[3] then
   redis.call('DEL', KEYS[1])
   return 'done'
 end
@@ -85,7 +116,7 @@ if not stored then
   local time = redis.call('TIME')
   if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[2]) then return 'late' end
 end
-redis.call('SET', KEYS[1], string.sub(ARGV[3], 2))
+redis.call('SET', KEYS[1], ARGV[3])
 return 'done'
 ";
 

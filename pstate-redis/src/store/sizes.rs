@@ -38,6 +38,17 @@ impl Sizes {
         }
     }
 
+    /// How long the longest value of these keys' types is that was read or written; `None` if
+    /// nothing is known of a type.
+    pub(crate) fn largest<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Option<usize> {
+        let types = self.types.lock();
+        let mut largest = 0;
+        for key in keys {
+            largest = largest.max(types.get(key.entity_type())?.largest);
+        }
+        Some(largest)
+    }
+
     /// How many bytes a read of these keys is expected to have; `None` if nothing is known of a
     /// type.
     pub(crate) fn expect<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Option<usize> {
@@ -68,6 +79,8 @@ mod tests {
         assert_eq!(sizes.expect(&keys), Some(1_100));
         let other = Key::new("deck", "1").expect("a key");
         assert_eq!(sizes.expect([&other]), None);
+        assert_eq!(sizes.largest(&keys), Some(100));
+        assert_eq!(sizes.largest([&other]), None);
         for _ in 0..100 {
             sizes.note([(&keys[0], 1 << 20)]);
         }

@@ -1,11 +1,13 @@
 //! What the operations of one adapter share.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pstate_core::{Atomicity, Capabilities, ChangeHub, Durability, Error, Result};
 use redis::Value;
 
+use super::gathering::Gathering;
 use super::in_flight::InFlightWrites;
 use super::own_writes::OwnWrites;
 use super::rebuilds::Rebuilds;
@@ -32,6 +34,7 @@ pub(crate) struct Store {
     /// Where writes are published when they are visible, and before they are acknowledged.
     pub(crate) hub: ChangeHub,
     pub(crate) in_flight: InFlightWrites,
+    pub(crate) gathering: Arc<Gathering>,
     pub(crate) own_writes: OwnWrites,
     pub(crate) sizes: Sizes,
     closed: AtomicBool,
@@ -58,6 +61,7 @@ impl Store {
             rebuilds: Rebuilds::default(),
             hub: ChangeHub::new(),
             in_flight: InFlightWrites::default(),
+            gathering: Arc::default(),
             closed: AtomicBool::new(false),
         }
     }

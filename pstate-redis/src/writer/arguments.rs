@@ -4,6 +4,7 @@ use pstate_core::{Change, Expect, Outcome, Result, Write};
 
 use crate::error::Failure;
 use crate::layout::{in_hex, revision};
+use crate::server::Lane;
 
 /// The outcome of one write, or why there is none.
 pub(super) type WriteResult = Result<Outcome, Failure>;
@@ -17,23 +18,15 @@ pub(super) fn expectation(expect: Expect) -> String {
     }
 }
 
-/// A change, as scripts take it.
-pub(super) fn change(change: &Change) -> Vec<u8> {
-    match change {
-        Change::Put(bytes) => {
-            let mut argument = Vec::with_capacity(1 + bytes.len());
-            argument.push(b'p');
-            argument.extend_from_slice(bytes);
-            argument
-        }
-        Change::Delete => b"d".to_vec(),
-    }
-}
-
 /// The outcome of a write that was done.
 pub(super) fn outcome(write: &Write) -> Outcome {
     match &write.change {
         Change::Put(bytes) => Outcome::Stored(revision(bytes)),
         Change::Delete => Outcome::Deleted,
     }
+}
+
+/// The connection that writes take.
+pub(super) fn lane(writes: &[&Write]) -> Lane {
+    Lane::of_write(writes.iter().map(|write| write.value_len()).sum())
 }

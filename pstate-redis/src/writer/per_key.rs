@@ -3,7 +3,7 @@
 use pstate_core::{Change, Expect, Outcome, Space, Write};
 use redis::Value;
 
-use super::arguments::{WriteResult, change, expectation, outcome};
+use super::arguments::{WriteResult, expectation, outcome};
 use crate::error::{Effect, Failure};
 use crate::index::Additions;
 use crate::server::{Form, Lane, Unit, bytes, call_all, only};
@@ -114,7 +114,10 @@ impl Store {
 
     fn one(&self, name: &str, write: &Write, until: u64, form: Form) -> Unit {
         let mut call = self.scripts.write_one.call(form, 1);
-        call.arg(name).arg(expectation(write.expect)).arg(until).arg(change(&write.change));
+        call.arg(name).arg(expectation(write.expect)).arg(until);
+        if let Change::Put(value) = &write.change {
+            call.arg(&value[..]);
+        }
         Unit::new(name, vec![call])
     }
 

@@ -2,22 +2,28 @@
 //!
 //! Index and records change in one step, so the index is exact.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use futures_util::future::join;
 use pstate_core::{BatchMode, Change, Error, Expect, Outcome, Result, Space, Write};
-use redis::{Cmd, Value};
+use redis::Value;
 
-use super::arguments::{WriteResult, change, expectation, outcome};
+use super::arguments::{WriteResult, expectation, lane, outcome};
 use crate::error::{Effect, Failure, unexpected};
-use crate::server::{Form, Lane, Unit, bytes, call_one, integer, items, only};
+use crate::server::{Form, Unit, bytes, call_one, integer, items, only};
 use crate::store::Store;
 
 /// How many bytes of values go in one step, where the batch may be divided.
 const BYTES_PER_STEP: usize = 16 * 1024 * 1024;
 
+/// How many records a script compares at once, and how many bytes these have at most. More are not
+/// faster.
+const READ_AT_ONCE: usize = 64;
+const BYTES_READ_AT_ONCE: usize = 1024 * 1024;
+
 impl Store {
     pub(super) async fn write_in_space(
-        &self,
+        self: &Arc<Self>,
         space: &Space,
         writes: &[&Write],
         mode: BatchMode,
@@ -39,84 +45,15 @@ impl Store {
             let puts = portion.iter().any(|write| matches!(write.change, Change::Put(_)));
             // A server whose memory is full refuses all commands in a transaction, also deletes. So
             // deletes alone take the script.
-            done.extend(if unconditional && puts {
-                self.transaction(space, portion).await
-            } else {
-                self.conditional(space, portion, mode).await
-            });
+            match portion {
+                _ if !(unconditional && puts) => {
+                    done.extend(self.conditional(space, portion, mode).await);
+                }
+                [put] => done.extend(self.put(space, put).await),
+                _ => done.extend(self.transaction(space, portion).await),
+            }
         }
         done
-    }
-
-    /// Writes without expectations. Plain commands cost the server less than half of what a script
-    /// costs.
-    async fn transaction(&self, space: &Space, writes: &[&Write]) -> Vec<WriteResult> {
-        let commands = self.commands(space, writes);
-        let name = self.layout.types(space);
-        let unit = Unit::new(&name, commands).on(lane(writes));
-        let answers = self.servers.send_one(unit, Effect::Write).await;
-        let failed = |failure: &Failure| writes.iter().map(|_| Err(failure.clone())).collect();
-        // The last command of the transaction says how many types are new.
-        let new_types = |answers: Vec<Value>| match items(only(answers)?)?.last() {
-            Some(last) => integer(last),
-            None => Err(unexpected("transaction")),
-        };
-        match answers.map(new_types) {
-            Ok(Ok(0)) => writes.iter().map(|write| Ok(outcome(write))).collect(),
-            // Done, but not acknowledged before scans find it.
-            Ok(Ok(_)) => match self.enter_again(space, writes).await {
-                Ok(()) => writes.iter().map(|write| Ok(outcome(write))).collect(),
-                Err(failure) => failed(&failure),
-            },
-            Ok(Err(_)) => failed(&Failure::cut_short("the transaction")),
-            Err(failure) => failed(&failure),
-        }
-    }
-
-    /// The commands of a transaction with at least one put.
-    fn commands(&self, space: &Space, writes: &[&Write]) -> Vec<Cmd> {
-        let mut puts = redis::cmd("MSET");
-        let mut deletes = redis::cmd("DEL");
-        let (mut added, mut removed) = (BTreeMap::new(), BTreeMap::new());
-        let mut records = self.layout.records(space);
-        for write in writes {
-            let record = records.name(&write.key);
-            let ids = match &write.change {
-                Change::Put(bytes) => {
-                    puts.arg(record).arg(&bytes[..]);
-                    &mut added
-                }
-                Change::Delete => {
-                    deletes.arg(record);
-                    &mut removed
-                }
-            };
-            let ids: &mut Vec<&str> = ids.entry(write.key.entity_type()).or_default();
-            ids.push(write.key.id());
-        }
-        let mut commands = vec![redis::cmd("MULTI")];
-        if !removed.is_empty() {
-            commands.push(deletes);
-        }
-        for (entity_type, ids) in removed {
-            let mut command = redis::cmd("ZREM");
-            command.arg(self.layout.index(space, entity_type)).arg(ids);
-            commands.push(command);
-        }
-        commands.push(puts);
-        let mut types = redis::cmd("SADD");
-        types.arg(self.layout.types(space));
-        for (entity_type, ids) in added {
-            let mut command = redis::cmd("ZADD");
-            command.arg(self.layout.index(space, entity_type));
-            for id in ids {
-                command.arg(0).arg(id);
-            }
-            commands.push(command);
-            types.arg(entity_type);
-        }
-        commands.extend([types, redis::cmd("EXEC")]);
-        commands
     }
 
     async fn conditional(
@@ -129,25 +66,34 @@ impl Store {
         indexes.sort_unstable();
         indexes.dedup();
         let types = self.layout.types(space);
+        let at_once = self.read_at_once(writes);
         let unit = |form: Form| {
             let mut call = self.scripts.write.call(form, 1 + writes.len() + indexes.len());
             call.arg(&types);
+            let mut records = self.layout.records(space);
             for write in writes {
-                call.arg(self.layout.record(space, &write.key));
+                call.arg(records.name(&write.key));
             }
             for entity_type in &indexes {
                 call.arg(self.layout.index(space, entity_type));
             }
-            call.arg(if mode == BatchMode::Atomic { "a" } else { "e" }).arg(writes.len());
+            call.arg(if mode == BatchMode::Atomic { "a" } else { "e" });
+            call.arg(writes.len()).arg(at_once).arg(&indexes);
             for write in writes {
-                let entity_type = write.key.entity_type();
-                let index = indexes.binary_search(&entity_type).unwrap_or_default();
-                call.arg(expectation(write.expect)).arg(1 + index).arg(entity_type);
-                call.arg(write.key.id()).arg(change(&write.change));
+                let index = indexes.binary_search(&write.key.entity_type()).unwrap_or_default();
+                let index = isize::try_from(1 + index).unwrap_or_default();
+                call.arg(expectation(write.expect));
+                match &write.change {
+                    Change::Put(value) => call.arg(index).arg(write.key.id()).arg(&value[..]),
+                    Change::Delete => call.arg(-index).arg(write.key.id()).arg(""),
+                };
             }
             Unit::new(&types, vec![call]).on(lane(writes))
         };
-        let answers = call_one(&self.servers, Effect::Write, unit).await;
+        // The revisions are computed while the server works.
+        let outcomes = async { writes.iter().map(|write| outcome(write)).collect() };
+        let (answers, outcomes): (_, Vec<Outcome>) =
+            join(call_one(&self.servers, Effect::Write, unit), outcomes).await;
         let read = |answers| {
             let mut answer = items(only(answers)?)?.into_iter();
             let new_types = integer(&answer.next().ok_or_else(|| unexpected("list"))?)?;
@@ -174,30 +120,23 @@ impl Store {
             return failed(&failure);
         }
         let aborted = mode == BatchMode::Atomic && held.contains(&Held::No);
-        let result = |(write, held): (&&Write, Held)| {
+        let result = |((write, held), outcome): ((&&Write, Held), Outcome)| {
             Ok(match held {
                 Held::Other(found) => return Err(Failure::corrupt(&write.key, &found)),
                 Held::No => Outcome::Conflict,
                 Held::Yes if aborted => Outcome::Aborted,
-                Held::Yes => outcome(write),
+                Held::Yes => outcome,
             })
         };
-        writes.iter().zip(held).map(result).collect()
+        writes.iter().zip(held).zip(outcomes).map(result).collect()
     }
 
-    /// Enters types again that were new to the server, although they may have been entered.
-    async fn enter_again(&self, space: &Space, writes: &[&Write]) -> Result<(), Failure> {
-        let mut types: Vec<&str> = writes.iter().map(|write| write.key.entity_type()).collect();
-        types.sort_unstable();
-        types.dedup();
-        let entered = self.enter(space, &types).await;
-        // The records are written.
-        entered.map_err(Failure::with_effect)
+    /// How many records a script compares at once. It holds them all meanwhile, so where values are
+    /// long, or nothing is known of them, it is one.
+    fn read_at_once(&self, writes: &[&Write]) -> usize {
+        let largest = self.sizes.largest(writes.iter().map(|write| &write.key));
+        largest.map_or(1, |largest| (BYTES_READ_AT_ONCE / largest.max(1)).clamp(1, READ_AT_ONCE))
     }
-}
-
-fn lane(writes: &[&Write]) -> Lane {
-    Lane::of_write(writes.iter().map(|write| write.value_len()).sum())
 }
 
 /// Whether an expectation held.

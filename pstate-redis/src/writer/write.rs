@@ -1,5 +1,7 @@
 //! Writing a batch.
 
+use std::sync::Arc;
+
 use pstate_core::{Batch, BatchMode, Error, ErrorKind, Outcome, Result, Space, Write};
 
 use super::arguments::WriteResult;
@@ -11,7 +13,11 @@ use crate::store::Store;
 const MAX_BATCH_BYTES: usize = 512 * 1024 * 1024;
 
 impl Store {
-    pub(crate) async fn write(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        space: &Space,
+        batch: &Batch,
+    ) -> Result<Vec<Outcome>> {
         self.check_open()?;
         batch.check(&self.capabilities)?;
         let writes = &batch.writes;
@@ -51,7 +57,7 @@ impl Store {
     }
 
     async fn write_all(
-        &self,
+        self: &Arc<Self>,
         space: &Space,
         writes: &[&Write],
         mode: BatchMode,

@@ -188,3 +188,41 @@ async fn records_that_other_programs_delete_are_gone_and_the_index_is_tidied_up(
     assert_eq!(scan_all(&store).await, ["card:0", "card:1", "card:3", "card:4"]);
     assert_eq!(server.command(&["ZCARD", "{pstate:default}:/keys:card"]), Reply::Number(5));
 }
+
+#[tokio::test]
+async fn the_largest_batch_under_expectations_is_one_step_and_its_index_is_exact() {
+    let server = Server::start();
+    let store = open(&server).await;
+    let id = |n: usize| format!("{}:{n:04}", if n.is_multiple_of(3) { "card" } else { "deck" });
+    let new = |n: usize| Write {
+        key: key(&id(n)),
+        expect: Expect::Absent,
+        change: Change::Put(n.to_string().into_bytes().into()),
+    };
+    let stored = write(&store, (0..10_000).map(new).collect()).await.unwrap();
+    let replaced_or_deleted = |(n, outcome): (usize, &Outcome)| {
+        let Outcome::Stored(revision) = outcome else { panic!("{outcome:?}") };
+        let even = n.is_multiple_of(2);
+        let change = if even { Change::Delete } else { Change::Put(b"{}"[..].into()) };
+        Write { key: key(&id(n)), expect: Expect::Revision(*revision), change }
+    };
+    let mut writes: Vec<Write> = stored.iter().enumerate().map(replaced_or_deleted).collect();
+    let last = writes.len() - 1;
+    let expected = std::mem::replace(&mut writes[last].expect, Expect::Absent);
+    let outcomes = write(&store, writes.clone()).await.unwrap();
+    assert!(matches!(outcomes[last], Outcome::Conflict), "{:?}", outcomes[last]);
+    assert!(outcomes[..last].iter().all(|outcome| matches!(outcome, Outcome::Aborted)));
+    assert_eq!(get(&store, "card:0000").await.as_deref(), Some("0"));
+    writes[last].expect = expected;
+    let outcomes = write(&store, writes).await.unwrap();
+    assert!(outcomes.iter().all(|o| matches!(o, Outcome::Stored(_) | Outcome::Deleted)));
+    let mut left: Vec<String> = (1..10_000).step_by(2).map(id).collect();
+    left.sort();
+    assert_eq!(scan_all(&store).await, left);
+    for entity_type in ["card", "deck"] {
+        // The index has its mark as well.
+        let ids =
+            members(&server, &format!("{{pstate:default}}:/keys:{entity_type}")).len() / 2 - 1;
+        assert_eq!(ids, left.iter().filter(|id| id.starts_with(entity_type)).count());
+    }
+}

@@ -8,6 +8,7 @@ mod changes;
 mod cluster;
 mod connections;
 mod fixture;
+mod gathered;
 mod index;
 mod layout;
 mod load;
