@@ -39,11 +39,12 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 ///   `names::spaces_beside_separators`.
 /// - *Visibility*: Once a write has returned, every later call sees it, through any handle to the
 ///   same store. Cases: `write::visible`, `lifecycle::second_handle`, `visible::*`,
-///   `race::a_handle_opened_during_writes`, `race::first_records_of_many_spaces_by_*`.
+///   `race::a_handle_opened_during_writes`, `race::first_records_of_many_spaces_by_*`,
+///   `race::openings_of_a_new_store_by_*`, `scan::between_pages`.
 /// - *Linearizability*: Calls that overlap take effect one at a time: a single key is linearizable.
 ///   Cases: `concurrent::linearizable`, `concurrent::lost_updates`, `concurrent::one_winner`,
 ///   `concurrent::two_handles`, `race::creations_by_*`, `race::swaps_by_*`,
-///   `race::deletes_of_a_revision_by_*`.
+///   `race::deletes_of_a_revision_by_*`, `concurrent::long_values`.
 /// - *Progress*: Calls that overlap do not wait for each other for ever, nor for one whose future
 ///   is kept and no longer polled. No future holds a connection, a permit or a lock while it waits,
 ///   nor a place in a queue for one, which a semaphore gives to futures that are not polled. Cases:
@@ -64,7 +65,8 @@ use crate::model::{Batch, Key, Outcome, Record, Result, Space};
 ///   [`Durability::None`]. Cases: `lifecycle::reopened`, `durable::*_when_reopened`.
 /// - *Kill*: The end of the process, also by a kill, takes nothing that was acknowledged and leaves
 ///   no half of a batch, unless it declares [`Durability::None`]. Cases: `durability::kill`,
-///   `durable::*_when_killed`, `batch::*_when_killed*`.
+///   `durable::*_when_killed`, `batch::*_when_killed*`,
+///   `race::the_survivor_of_a_kill`.
 ///
 /// # Wrappers
 ///
@@ -99,7 +101,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// - [`ChangeFeed`]: The next call of every subscription reports what was written, and what it
     ///   reports can be read. Cases: `extensions::change_feed`, `reported::*`.
     /// - [`ChangeFeed`]: It also reports what other handles to the same store have written. Cases:
-    ///   `extensions::change_feed_beside`, `reported::1001_changes_by_another_*`.
+    ///   `extensions::change_feed_beside`, `reported::*_changes_by_another_*`.
     /// - [`ChangeFeed`]: A call for the changes that is dropped loses nothing. Case:
     ///   `extensions::change_feed_cancelled`.
     /// - [`Maintenance`]: Maintenance changes no record, and finds nothing wrong with a sound
@@ -123,7 +125,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///   without it any number. Case: `multi_get::many`.
     /// - *Snapshot*: With [`Atomicity::Batch`] the records are one snapshot: of an atomic batch
     ///   either all is seen or nothing. Cases: `concurrent::whole_batches`,
-    ///   `concurrent::linearizable`.
+    ///   `concurrent::whole_batches_of_*`, `concurrent::linearizable`.
     ///
     /// # Errors
     /// Only for the call as a whole ([`Timeout`](crate::ErrorKind::Timeout),
@@ -147,7 +149,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     ///   by others at once; otherwise nothing is: the writes whose expectation failed are
     ///   [`Conflict`](Outcome::Conflict), the others [`Aborted`](Outcome::Aborted). Cases:
     ///   `write::atomic`, `write::atomic_conflict`, `concurrent::whole_batches`,
-    ///   `batch::atomic_of_*`, `race::atomic_batches_by_*`, `race::transfers_by_*`.
+    ///   `batch::atomic_of_*`,
+    ///   `race::atomic_batches_by_*`, `race::transfers_by_*`.
     /// - *[`Each`](crate::BatchMode::Each)*: every write succeeds, conflicts or fails for itself.
     ///   Cases: `write::each`, `batch::each_of_*`.
     /// - *[`Expect::Absent`](crate::Expect::Absent)*: Nothing is stored. Case: `expect::absent`.

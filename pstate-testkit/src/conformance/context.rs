@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -16,6 +16,9 @@ use crate::settings::Settings;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     capabilities: OnceLock<Capabilities>,
+    /// That the store was opened twice, or in a second process: from then on it has to be.
+    second_handle: AtomicBool,
+    second_process: AtomicBool,
     /// Why the store cannot be opened twice.
     no_second_handle: OnceLock<String>,
     /// Why a second process cannot open the store.
@@ -105,10 +108,17 @@ impl Context {
         if let Some(reason) = self.known.no_second_handle.get() {
             return Err(CaseError::ignored(reason));
         }
-        self.open_recorded().await.map_err(|error| {
-            let reason = format!("the store cannot be opened while it is open: {error}");
-            CaseError::ignored(self.known.no_second_handle.get_or_init(|| reason))
-        })
+        match self.open_recorded().await {
+            Ok(store) => {
+                self.known.second_handle.store(true, Relaxed);
+                Ok(store)
+            }
+            Err(error) if self.known.second_handle.load(Relaxed) => Err(error.into()),
+            Err(error) => {
+                let reason = format!("the store cannot be opened while it is open: {error}");
+                Err(CaseError::ignored(self.known.no_second_handle.get_or_init(|| reason)))
+            }
+        }
     }
 
     /// Opens the store, which is open already, in a second process, or ignores the case.
@@ -116,10 +126,17 @@ impl Context {
         if let Some(reason) = self.known.no_second_process.get() {
             return Err(CaseError::ignored(reason));
         }
-        self.start_peer().await.map_err(|error| {
-            let reason = format!("a second process cannot open the store: {error}");
-            CaseError::ignored(self.known.no_second_process.get_or_init(|| reason))
-        })
+        match self.start_peer().await {
+            Ok(peer) => {
+                self.known.second_process.store(true, Relaxed);
+                Ok(peer)
+            }
+            Err(error) if self.known.second_process.load(Relaxed) => Err(error.into()),
+            Err(error) => {
+                let reason = format!("a second process cannot open the store: {error}");
+                Err(CaseError::ignored(self.known.no_second_process.get_or_init(|| reason)))
+            }
+        }
     }
 
     /// Opens the store, which is not open in this process, in another one.

@@ -263,7 +263,7 @@ impl KindOfWrite {
     ) -> CaseResult {
         let store = store.space(self.space);
         for batch in self.batches {
-            let mut batch = batch(world);
+            let batch = batch(world);
             if batch.writes.len() > store.up_to_max_batch(batch.writes.len()) {
                 return Err(CaseError::ignored("it is more than its max_batch"));
             }
@@ -272,7 +272,9 @@ impl KindOfWrite {
                 Change::Put(bytes) => bytes.len() > max_len,
                 Change::Delete => false,
             };
-            batch.writes.retain(|write| !is_too_long(write));
+            if batch.writes.iter().any(is_too_long) {
+                return Err(CaseError::ignored("its value is longer than its max_value_len"));
+            }
             world.write(&store, &batch).await?;
         }
         Ok(())

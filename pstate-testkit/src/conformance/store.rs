@@ -193,6 +193,24 @@ impl Store {
         }
     }
 
+    /// Reads the keys of the first records after a key, from as many pages as it takes.
+    pub(super) async fn keys_after(
+        &self,
+        prefix: &str,
+        after: &Key,
+        limit: usize,
+    ) -> CaseResult<Vec<String>> {
+        let (mut keys, mut after) = (Vec::new(), Some(after.clone()));
+        while let Some(from) = &after
+            && keys.len() < limit
+        {
+            let page = self.page(prefix, Some(from), limit - keys.len()).await?;
+            keys.extend(page_keys(&page).into_iter().map(str::to_owned));
+            after = page.next;
+        }
+        Ok(keys)
+    }
+
     /// Reads the keys of all pages of a scan.
     pub(super) async fn scan_keys(&self, prefix: &str, limit: usize) -> CaseResult<Vec<String>> {
         let records = self.scan(prefix, limit).await?;

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use futures_util::poll;
 use pstate_core::{ChangeSubscription, ChangedTo, Changes, Key, Revision, Space};
+use tokio::task::yield_now;
 
 use super::case_error::{CaseError, CaseResult};
 use super::check::ensure_eq;
@@ -12,6 +14,8 @@ use super::world::World;
 pub(super) struct Watcher {
     subscription: Box<dyn ChangeSubscription>,
     cached: BTreeMap<(Space, Key), ChangedTo>,
+    /// How often it was compared.
+    checks: usize,
 }
 
 impl Watcher {
@@ -21,7 +25,7 @@ impl Watcher {
             return Err(CaseError::ignored("it has no change feed"));
         };
         let subscription = feed.subscribe().await?;
-        let mut watcher = Self { subscription, cached: BTreeMap::new() };
+        let mut watcher = Self { subscription, cached: BTreeMap::new(), checks: 0 };
         watcher.read_all(world);
         Ok(watcher)
     }
@@ -35,6 +39,17 @@ impl Watcher {
 
     /// Asks for the changes, and compares what is cached then with the world.
     pub(super) async fn check(&mut self, world: &World, after: &str) -> CaseResult {
+        // A wait that is dropped, however far it has come, takes nothing away.
+        self.checks += 1;
+        {
+            let mut wait = self.subscription.wait();
+            for _ in 0..self.checks % 4 {
+                if poll!(wait.as_mut()).is_ready() {
+                    break;
+                }
+                yield_now().await;
+            }
+        }
         match self.subscription.changes().await? {
             Changes::Records(records) => {
                 for changed in records {

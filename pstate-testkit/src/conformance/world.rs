@@ -43,6 +43,12 @@ impl World {
         }
     }
 
+    /// A part of it: every so many spaces.
+    pub(super) fn every(&self, step: usize) -> Self {
+        let places = self.places.iter().step_by(step);
+        Self { places: places.map(|(space, keys)| (space.clone(), keys.clone())).collect() }
+    }
+
     /// Notes keys under which nothing is, so that they are read, too.
     pub(super) fn note_absent(&mut self, in_space: &str, names: &[&str]) {
         let keys = self.places.entry(space(in_space)).or_default();

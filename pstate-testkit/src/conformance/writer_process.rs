@@ -77,16 +77,19 @@ async fn write_states(store: &Store, writer: usize, from: u64) -> Result<()> {
                 other => Error::new(ErrorKind::Other, format!("{other:?} without an expectation")),
             });
         }
-        print_line(&format!("acknowledged {writer} {state}"));
+        if !print_line(&format!("acknowledged {writer} {state}")) {
+            // The parent has ended: nobody would kill this process.
+            break;
+        }
     }
     Ok(())
 }
 
-/// Prints a line in one system call, so that the parent receives all of it or nothing.
-fn print_line(line: &str) {
-    // Fails if the parent has died, and then no process reads the line.
-    let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
-    let _ = io::stdout().flush();
+/// Prints a line in one system call, so that the parent receives all of it or nothing. Fails if
+/// the parent has died.
+fn print_line(line: &str) -> bool {
+    let mut output = io::stdout().lock();
+    output.write_all(format!("{line}\n").as_bytes()).and_then(|()| output.flush()).is_ok()
 }
 
 /// The writer and the state that a line of the child acknowledges.

@@ -15,7 +15,7 @@ use pstate_core::{
 use pstate_testkit::conformance::is_child_process;
 
 use crate::adapter::LogAdapter;
-use crate::crossing::{Call, Crossed, Deed, LockOf, Occasion};
+use crate::crossing::{Call, Crossed, Deed, Occasion, SharedBy};
 
 type Values = BTreeMap<Key, Arc<[u8]>>;
 
@@ -43,7 +43,10 @@ struct Memory {
     pages: Mutex<HashMap<PagePlace, Page>>,
     spaces: Mutex<BTreeSet<Space>>,
     lock: tokio::sync::Mutex<()>,
+    /// Whose changes are not reported.
     hidden: Mutex<HashSet<(Space, Key)>>,
+    /// Spaces that are listed for ever.
+    kept_spaces: Mutex<BTreeSet<Space>>,
     /// Changes of this process, by what they left.
     own: Mutex<Vec<ChangedRecord>>,
     handle_closed: AtomicBool,
@@ -90,10 +93,10 @@ impl CrossedAdapter {
         })
     }
 
-    fn memory(&self, of: LockOf) -> &Arc<Memory> {
+    fn memory(&self, of: SharedBy) -> &Arc<Memory> {
         match of {
-            LockOf::Handle => &self.own,
-            LockOf::Process => &self.of_process,
+            SharedBy::Handle => &self.own,
+            SharedBy::Process => &self.of_process,
         }
     }
 
@@ -415,7 +418,7 @@ impl Adapter for CrossedAdapter {
             }
         }
         if is_occasion && matches!(self.crossed.deed, Deed::KeepsListing) {
-            self.of_process.hidden.lock().insert((space.clone(), batch.writes[0].key.clone()));
+            self.of_process.kept_spaces.lock().insert(space.clone());
         }
         self.do_delayed().await?;
         if is_occasion {
@@ -485,8 +488,7 @@ impl Adapter for CrossedAdapter {
                 spaces.retain(|space| known.contains(space));
             }
             Deed::KeepsListing => {
-                let kept = self.of_process.hidden.lock().clone();
-                spaces.extend(kept.into_iter().map(|(space, _)| space));
+                spaces.extend(self.of_process.kept_spaces.lock().clone());
                 spaces.sort();
                 spaces.dedup();
             }

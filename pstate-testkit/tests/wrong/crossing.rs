@@ -5,6 +5,8 @@ use pstate_core::{Batch, BatchMode, Change, Expect, Space, Write};
 /// What an adapter does wrong.
 #[derive(Clone, Copy)]
 pub(crate) enum Deed {
+    /// Nothing: the layer itself has to be right.
+    Nothing,
     /// Acknowledges a write without doing it.
     Loses,
     /// Loses the last write of a batch.
@@ -15,7 +17,7 @@ pub(crate) enum Deed {
     DelaysForEver,
     IgnoresExpectations,
     /// Compares, and writes a moment later, under a lock of its own handle.
-    ComparesFirst(LockOf),
+    ComparesFirst(SharedBy),
     /// Does what stands before a conflict.
     Tears,
     /// Does a batch in pieces of so many.
@@ -37,7 +39,7 @@ pub(crate) enum Deed {
     ReadsOnce(usize),
     /// Reads so many keys, and takes the rest for absent.
     ReadsOnly(usize),
-    CachesRecords(LockOf),
+    CachesRecords(SharedBy),
     CachesAbsence,
     CachesScans,
     /// Takes a page of so many records for the last.
@@ -51,7 +53,7 @@ pub(crate) enum Deed {
     /// Lists so many spaces.
     Lists(usize),
     /// Lists the spaces that were there when it was opened, and those it wrote to.
-    ListsFromMemory(LockOf),
+    ListsFromMemory(SharedBy),
     /// Lists a space for ever once it was written to by such a batch.
     KeepsListing,
     /// Does not list a space whose first record came with such a batch.
@@ -78,9 +80,9 @@ pub(crate) enum Deed {
     ClosesAll,
 }
 
-/// Who shares a cache or a lock.
+/// Who shares a cache, a list or a lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LockOf {
+pub(crate) enum SharedBy {
     Handle,
     Process,
 }
@@ -150,6 +152,10 @@ impl Crossed {
     }
 }
 
+/// The layer without a fault.
+pub(crate) const RIGHT: Crossed =
+    Crossed { name: "layer", deed: Deed::Nothing, when: ALWAYS, case: "", what: "" };
+
 const ALWAYS: When = |_| true;
 
 macro_rules! crossed {
@@ -182,11 +188,11 @@ crossed! {
     IgnoresInCreations Deed::IgnoresExpectations, |on| on.len() > 1 && on.any(|write| write.expect == Expect::Absent) => "visible::atomic_batch_of_creations_with_a_conflict_by_the_same_handle" "replaces what is there in an atomic batch of creations",
     IgnoresWhenReopened Deed::IgnoresExpectations, |on| on.is_reopened => "revisions::of_every_key_and_space_across_reopening" "ignores expectations in a store that was opened again",
     IgnoresInTheSecondProcess Deed::IgnoresExpectations, |on| on.is_second_process => "visible::swap_of_another_revision_from_another_process" "ignores expectations in the process that opened the store second",
-    ComparesUnderItsOwnLock Deed::ComparesFirst(LockOf::Handle), ALWAYS => "race::creations_by_two_handles" "creates under a lock of its own handle",
-    ComparesUnderTheLockOfItsProcess Deed::ComparesFirst(LockOf::Process), ALWAYS => "race::creations_by_two_processes" "creates under a lock of its own process",
-    SwapsUnderTheLockOfItsProcess Deed::ComparesFirst(LockOf::Process), |on| on.any(|write| matches!(write.expect, Expect::Revision(_))) => "race::swaps_by_two_processes" "swaps under a lock of its own process",
-    DeletesUnderTheLockOfItsProcess Deed::ComparesFirst(LockOf::Process), |on| on.any(is_delete) => "race::deletes_of_a_revision_by_two_processes" "deletes a revision under a lock of its own process",
-    TransfersUnderItsOwnLock Deed::ComparesFirst(LockOf::Handle), |on| on.len() > 1 => "race::transfers_by_two_handles" "compares the revisions of a batch under a lock of its own handle",
+    ComparesUnderItsOwnLock Deed::ComparesFirst(SharedBy::Handle), ALWAYS => "race::creations_by_two_handles" "creates under a lock of its own handle",
+    ComparesUnderTheSharedByItsProcess Deed::ComparesFirst(SharedBy::Process), ALWAYS => "race::creations_by_two_processes" "creates under a lock of its own process",
+    SwapsUnderTheSharedByItsProcess Deed::ComparesFirst(SharedBy::Process), |on| on.any(|write| matches!(write.expect, Expect::Revision(_))) => "race::swaps_by_two_processes" "swaps under a lock of its own process",
+    DeletesUnderTheSharedByItsProcess Deed::ComparesFirst(SharedBy::Process), |on| on.any(is_delete) => "race::deletes_of_a_revision_by_two_processes" "deletes a revision under a lock of its own process",
+    TransfersUnderItsOwnLock Deed::ComparesFirst(SharedBy::Handle), |on| on.len() > 1 => "race::transfers_by_two_handles" "compares the revisions of a batch under a lock of its own handle",
     ReversesOver100 Deed::ReversesOutcomes, |on| on.len() > 100 => "batch::each_of_101_mixed_writes" "returns the outcomes of more than 100 writes backwards",
     KeysTwiceOver500 Deed::AcceptsKeysTwice, |on| on.len() > 500 => "batch::each_of_501_writes_with_a_key_twice" "accepts a key that is there twice in a batch of more than 500",
     KeysTwiceOver32766 Deed::AcceptsKeysTwice, |on| on.len() > 32_766 => "batch::atomic_of_32767_writes_with_a_key_twice" "accepts a key that is there twice in an atomic batch of more than 32,766",
@@ -205,8 +211,8 @@ crossed! {
     MisplacesOver32766 Deed::Misplaces(32_766), ALWAYS => "multi_get::positions_of_32767_keys" "reads more than 32,766 keys in two parts, the second first",
     ReadsOnceOver1000 Deed::ReadsOnce(1_000), ALWAYS => "multi_get::1001_keys_with_some_twice" "reads a key once in a read of more than 1,000",
     ReadsOnly65536 Deed::ReadsOnly(65_536), ALWAYS => "multi_get::positions_of_65537_keys" "reads the first 65,536 keys",
-    CachesInItsHandle Deed::CachesRecords(LockOf::Handle), ALWAYS => "visible::put_over_another_value_by_an_earlier_handle" "caches records in each handle",
-    CachesInItsProcess Deed::CachesRecords(LockOf::Process), ALWAYS => "visible::put_over_another_value_from_another_process" "caches records in each process",
+    CachesInItsHandle Deed::CachesRecords(SharedBy::Handle), ALWAYS => "visible::put_over_another_value_by_an_earlier_handle" "caches records in each handle",
+    CachesInItsProcess Deed::CachesRecords(SharedBy::Process), ALWAYS => "visible::put_over_another_value_from_another_process" "caches records in each process",
     CachesAbsenceInItsHandle Deed::CachesAbsence, ALWAYS => "visible::create_by_an_earlier_handle" "caches in each handle that a record is absent",
     CachesScansInItsHandle Deed::CachesScans, ALWAYS => "visible::put_over_nothing_by_an_earlier_handle" "caches the pages of scans in each handle",
     Cuts64KiB Deed::Cuts(65_536), ALWAYS => "bytes::values_of_65537" "keeps 64 KiB of a value",
@@ -223,9 +229,9 @@ crossed! {
     ExpectsPrefixes Deed::ExpectsTheKeyInThePrefix, ALWAYS => "names::every_position" "finds nothing after a key that has not the prefix",
     Lists100 Deed::Lists(100), ALWAYS => "spaces::101_in_use" "lists at most 100 spaces",
     Lists1000 Deed::Lists(1_000), ALWAYS => "spaces::1001_in_use" "lists at most 1,000 spaces",
-    ListsFromItsHandle Deed::ListsFromMemory(LockOf::Handle), ALWAYS => "listed::first_record_of_a_space_by_an_earlier_handle" "lists the spaces that it has written to, and those when it was opened",
-    ListsFromItsProcess Deed::ListsFromMemory(LockOf::Process), ALWAYS => "listed::first_record_of_a_space_from_another_process" "lists the spaces that its process knows",
-    ListsFromItsProcessInARace Deed::ListsFromMemory(LockOf::Process), ALWAYS => "race::first_records_of_many_spaces_by_two_processes" "lists the spaces that its process knows",
+    ListsFromItsHandle Deed::ListsFromMemory(SharedBy::Handle), ALWAYS => "listed::first_record_of_a_space_by_an_earlier_handle" "lists the spaces that it has written to, and those when it was opened",
+    ListsFromItsProcess Deed::ListsFromMemory(SharedBy::Process), ALWAYS => "listed::first_record_of_a_space_from_another_process" "lists the spaces that its process knows",
+    ListsFromItsProcessInARace Deed::ListsFromMemory(SharedBy::Process), ALWAYS => "race::first_records_of_many_spaces_by_two_processes" "lists the spaces that its process knows",
     KeepsListingAfterEachBatches Deed::KeepsListing, |on| on.is_each() && on.len() > 1 => "listed::delete_of_the_last_records_in_an_each_batch_by_the_same_handle" "lists a space that independent deletes have emptied",
     KeepsListingAfterAtomicBatches Deed::KeepsListing, |on| !on.is_each() && on.len() > 1 => "listed::delete_of_the_last_records_in_an_atomic_batch_by_the_same_handle" "lists a space that an atomic batch has emptied",
     ListsAfterConflicts Deed::KeepsListing, |on| on.any(|write| matches!(write.expect, Expect::Revision(_))) => "listed::conflict_in_an_empty_space_by_the_same_handle" "lists a space in which a write had a conflict",

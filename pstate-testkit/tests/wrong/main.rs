@@ -75,7 +75,8 @@ impl Harness for Log {
 fn suite() -> Suite {
     let mut suite = Suite::new()
         .store("right", Log { fault: None, narrow: false })
-        .store("narrow", Log { fault: None, narrow: true });
+        .store("narrow", Log { fault: None, narrow: true })
+        .store(crossing::RIGHT.name, Occasional(crossing::RIGHT));
     for &crossed in crossing::ALL {
         suite = suite.store(crossed.name, Occasional(crossed));
     }
@@ -108,7 +109,7 @@ fn main() -> ExitCode {
     suite().serve_as_child();
     let mut trials = Vec::new();
     for case in Suite::cases() {
-        for store in ["right", "narrow"] {
+        for store in ["right", "narrow", crossing::RIGHT.name] {
             trials.push(Trial::ignorable_test(
                 format!("{store}_passes::{}", case.name),
                 move || match suite().check(store, case, &Settings::from_env()) {

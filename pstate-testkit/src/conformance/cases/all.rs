@@ -34,6 +34,7 @@ pub(in crate::conformance) fn all() -> &'static [Case] {
             cancel::cases(),
             cancel::sized(),
             concurrent::cases(),
+            concurrent::sized(),
             unpolled::cases(),
             model::cases(),
             durability::cases(),

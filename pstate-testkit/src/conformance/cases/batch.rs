@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use pstate_core::{Batch, Durability, ErrorKind, Expect, Key, Revision, Write};
+use pstate_core::{Batch, Durability, ErrorKind, Expect, Key, Outcome, Revision, Write};
 
+use super::write::ensure_refused;
 use crate::conformance::case::Case;
 use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::check::{ensure, ensure_eq};
@@ -227,7 +228,7 @@ async fn write(context: &Context, mode: Mode, contents: Content, size: usize) ->
                 let mut outcomes = store.write(&Batch::each(with_long)).await?;
                 let failed = outcomes.pop();
                 let kind = failed.as_ref().and_then(|outcome| match outcome {
-                    pstate_core::Outcome::Failed(error) => Some(error.kind()),
+                    Outcome::Failed(error) => Some(error.kind()),
                     _ => None,
                 });
                 let invalid = Some(ErrorKind::InvalidInput);
@@ -248,6 +249,10 @@ async fn write(context: &Context, mode: Mode, contents: Content, size: usize) ->
     if context.capabilities().durability == Durability::None {
         return Ok(());
     }
+    if let Ok(other) = context.open_second_handle().await {
+        world.check_records(&other, "in a second handle").await?;
+        other.close().await?;
+    }
     store.close().await?;
     world.check_records(&context.open().await?, "when reopened").await
 }
@@ -258,18 +263,6 @@ impl Mode {
             Self::Each => Batch::each(writes),
             Self::Atomic => Batch::atomic(writes),
         }
-    }
-}
-
-/// Checks that the adapter refuses a batch as a whole, with this kind of error.
-async fn ensure_refused(store: &Store, batch: &Batch, kind: ErrorKind) -> CaseResult {
-    match store.adapter.write(&store.space, batch).await {
-        Err(error) => ensure(
-            error.kind() == kind && !error.is_retryable(),
-            &format!("an error of kind {kind:?} that is not retryable"),
-            format_args!("{:?}, retryable {}", error.kind(), error.is_retryable()),
-        ),
-        Ok(_) => Err(CaseError::mismatch(format_args!("an error of kind {kind:?}"), "outcomes")),
     }
 }
 
@@ -289,14 +282,21 @@ fn killed(size: usize) -> Case {
 /// The process is killed as soon as it has acknowledged the batch.
 async fn survives_kill(context: &Context, size: usize) -> CaseResult {
     let count = context.size_of_batch(size)?;
-    let peer = context.open_in_another_process().await?;
-    let store = peer.store.space("red");
-    let mut world = World::default();
-    fill(&store, &mut world, Content::Mixed, count).await?;
-    let writes = writes(&store, &world, Content::Mixed, count);
-    world.write(&store, &store.widest_batch(writes)).await?;
-    peer.adapter.kill();
-    world.check_records(&context.open().await?, "after a kill").await
+    for each in [false, true] {
+        context.reset().await?;
+        let peer = context.open_in_another_process().await?;
+        let store = peer.store.space("red");
+        let mut world = World::default();
+        fill(&store, &mut world, Content::Mixed, count).await?;
+        let writes = writes(&store, &world, Content::Mixed, count);
+        let batch = if each { Batch::each(writes) } else { store.widest_batch(writes) };
+        world.write(&store, &batch).await?;
+        peer.adapter.kill();
+        let reopened = context.open().await?;
+        world.check_records(&reopened, "after a kill").await?;
+        reopened.close().await?;
+    }
+    Ok(())
 }
 
 fn killed_during(size: usize) -> Case {

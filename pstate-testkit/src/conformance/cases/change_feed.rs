@@ -51,8 +51,8 @@ async fn change_feed(context: &Context) -> CaseResult {
     red.put("card:1", "late").await?;
     check_all(&mut followers, "after a put with a late follower").await?;
     drop(followers);
-    reported_once_readable(&store).await?;
-    reported_under_load(&store).await
+    reported_once_readable(&store, &store).await?;
+    reported_under_load(&store, &store).await
 }
 
 async fn check_all(followers: &mut [Follower], after: &str) -> CaseResult {
@@ -63,9 +63,9 @@ async fn check_all(followers: &mut [Follower], after: &str) -> CaseResult {
 }
 
 /// Asks for the changes between any two polls of a write.
-async fn reported_once_readable(store: &Store) -> CaseResult {
+async fn reported_once_readable(store: &Store, writer: &Store) -> CaseResult {
     let mut follower = Follower::new("a follower during writes", store).await?;
-    let red = store.space("red");
+    let red = writer.space("red");
     for round in 0..20 {
         let write = put("card:1", &format!("round {round}"));
         let mut writing = pin!(red.write_one(write));
@@ -75,10 +75,10 @@ async fn reported_once_readable(store: &Store) -> CaseResult {
     Ok(())
 }
 
-async fn reported_under_load(store: &Store) -> CaseResult {
+async fn reported_under_load(store: &Store, beside: &Store) -> CaseResult {
     let mut follower = Follower::new("a follower under load", store).await?;
     let writers = (0..4).map(|writer| {
-        let store = store.space(SPACES[writer % 2]);
+        let store = beside.space(SPACES[writer % 2]);
         tokio::spawn(async move {
             for n in 0..30 {
                 let name = KEYS[n % KEYS.len()];
@@ -118,6 +118,8 @@ async fn change_feed_beside(context: &Context) -> CaseResult {
         red.delete("card:1").await?;
         check_all(&mut followers, &format!("after a delete by the {name}")).await?;
     }
+    reported_once_readable(&one, &two).await?;
+    reported_under_load(&one, &two).await?;
     let [first, mut second] = followers;
     drop(first);
     one.space("red").put("card:1", "last").await?;

@@ -1,7 +1,6 @@
 //! Calls of a closed store, while others are open.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use pstate_core::{Batch, Durability, ErrorKind, Expect, Result, Scan, Write};
 
@@ -86,11 +85,11 @@ impl Call {
             Self::Swap => write(Batch::each(vec![put_if("card:9", "late", Expect::Absent)])).await,
             Self::EachBatch => {
                 let writes = vec![put("card:1", "late"), Write::delete(key("card:2"))];
-                write(Batch::each(up_to_max_batch(store, writes))).await
+                write(Batch::each(as_many_as_fit(store, writes))).await
             }
             Self::AtomicBatch => {
                 let writes = vec![put("card:1", "late"), Write::delete(key("card:2"))];
-                write(store.widest_batch(up_to_max_batch(store, writes))).await
+                write(store.widest_batch(as_many_as_fit(store, writes))).await
             }
             Self::EmptyBatch => write(Batch::each(Vec::new())).await,
             Self::Scan => {
@@ -111,7 +110,7 @@ impl Call {
     }
 }
 
-fn up_to_max_batch(store: &Store, mut writes: Vec<Write>) -> Vec<Write> {
+fn as_many_as_fit(store: &Store, mut writes: Vec<Write>) -> Vec<Write> {
     writes.truncate(store.up_to_max_batch(writes.len()));
     writes
 }
@@ -159,20 +158,19 @@ async fn closed(context: &Context, call: Call, beside_another: bool) -> CaseResu
     let store = context.open().await?;
     let world = start(&store).await?;
     let other = if beside_another { Some(context.open_second_handle().await?) } else { None };
-    // Offered or not, as long as it is open.
-    let (mut open, extensions) = (Vec::new(), store.adapter.extensions());
-    if let Some(feed) = extensions.change_feed {
-        open.push(feed.subscribe().await?);
-    }
+    // A subscription that is open does not keep the store open.
+    let subscription = match store.adapter.extensions().change_feed {
+        Some(feed) => Some(feed.subscribe().await?),
+        None => None,
+    };
     let red = store.space("red");
-    let adapter = store.adapter.clone();
     store.close().await?;
     for _ in 0..2 {
         let kind = call.make(&red).await?.err().map(|error| error.kind());
         let what = format!("the error of {} after close", call.name());
         ensure_eq(&what, &Some(ErrorKind::Unavailable), &kind)?;
     }
-    drop((open, adapter));
+    drop(subscription);
     match other {
         Some(other) => world.check_records(&other, "in the handle that is open").await,
         None if context.capabilities().durability == Durability::None => Ok(()),
@@ -186,7 +184,7 @@ async fn another_stays_open(context: &Context, dimension: Dimension) -> CaseResu
     let mut world = start(&first).await?;
     let (other, _peer) = if dimension == Dimension::Process {
         let peer = context.open_in_second_process().await?;
-        (peer.store.clone(), Some(Arc::new(peer)))
+        (peer.store.clone(), Some(peer))
     } else {
         (context.open_second_handle().await?, None)
     };
@@ -216,7 +214,9 @@ async fn another_stays_open(context: &Context, dimension: Dimension) -> CaseResu
 }
 
 async fn opened_and_closed_again(context: &Context) -> CaseResult {
-    let mut world = start(&context.open().await?).await?;
+    let store = context.open().await?;
+    let mut world = start(&store).await?;
+    store.close().await?;
     for round in 0..6 {
         let store = context.open().await?;
         world.check_records(&store, &format!("opened {round} times")).await?;

@@ -8,13 +8,17 @@ use futures_util::future::{join_all, try_join_all};
 use parking_lot::Mutex;
 use pstate_core::{Batch, Expect, Outcome, Write};
 
-use crate::conformance::case::cases;
+use crate::conformance::case::{Case, cases};
 use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::check::{ensure, ensure_eq};
 use crate::conformance::context::Context;
+use crate::conformance::dimension::Dimension;
 use crate::conformance::outcome_kind::OutcomeKind;
+use crate::conformance::promise::Promise;
 use crate::conformance::random_client::RandomClient;
+use crate::conformance::requirement::Requirement;
 use crate::conformance::shorthand::{key, put_if};
+use crate::conformance::sizes::{SIZES, is_long};
 use crate::conformance::store::Store;
 use crate::history::History;
 use crate::recording::{Request, Response};
@@ -133,7 +137,7 @@ async fn increment(store: &Store) -> CaseResult {
     }
 }
 
-fn number(bytes: &[u8]) -> CaseResult<u32> {
+pub(super) fn number(bytes: &[u8]) -> CaseResult<u32> {
     let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| CaseError::mismatch("the number that was written", bytes.escape_ascii()))
 }
@@ -178,10 +182,77 @@ async fn one_winner(context: &Context) -> CaseResult {
     Ok(())
 }
 
-async fn whole_batches(context: &Context) -> CaseResult {
+/// Batches of more records than a read or a commit may do in one step.
+pub(in crate::conformance) fn sized() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for size in SIZES.into_iter().filter(|&size| size < 60_000) {
+        let name = format!("concurrent::whole_batches_of_{size}");
+        let clause =
+            "the records are one snapshot: of an atomic batch either all is seen or nothing.";
+        let promises = [Promise::Atomicity, Promise::Reads];
+        let dimensions = [Dimension::Size, Dimension::Overlap];
+        let case = Case::new(name, clause, &promises, &dimensions, move |context| {
+            Box::pin(async move {
+                let count = context.size_of_batch(size)?;
+                whole_batches_of(context, count, if is_long(size) { 4 } else { 20 }).await
+            })
+        });
+        cases.push(case.requires(Requirement::BatchAtomicity).long(is_long(size)));
+    }
+    let dimensions = [Dimension::Size, Dimension::Overlap];
+    let name = "concurrent::long_values";
+    let clause = "Calls that overlap take effect one at a time: a single key is linearizable.";
+    let promises = [Promise::Concurrency, Promise::Bytes];
+    cases.push(Case::new(name, clause, &promises, &dimensions, |context| {
+        Box::pin(long_values(context))
+    }));
+    cases
+}
+
+/// Two tasks put values of one byte repeated; no reader may find two different bytes in one.
+async fn long_values(context: &Context) -> CaseResult {
     let store = context.open().await?;
-    let keys: Vec<_> =
-        (0..store.up_to_max_batch(150)).map(|n| key(&format!("card:{n:03}"))).collect();
+    let length = store.capabilities().max_value_len.unwrap_or(usize::MAX).min(1 << 20);
+    let writers: Vec<_> = (0..2_u8)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for round in 0..20 {
+                    let value = vec![2 * round + writer; length];
+                    store.put_bytes(&key("card:1"), value.into()).await?;
+                }
+                Ok::<_, CaseError>(())
+            })
+        })
+        .collect();
+    let mut is_over = false;
+    while !is_over {
+        // Checked before the read, so that one follows the last write.
+        is_over = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        if let Some(record) = store.record(&key("card:1")).await? {
+            let bytes = &record.bytes;
+            let is_whole = bytes.len() == length && bytes.iter().all(|byte| *byte == bytes[0]);
+            ensure(is_whole, "one value that was written", "parts of several")?;
+        }
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await??;
+    }
+    Ok(())
+}
+
+async fn whole_batches(context: &Context) -> CaseResult {
+    whole_batches_of(context, context.up_to_max_batch(150), 40).await
+}
+
+/// Two tasks write batches of so many records, and a third one reads them, so many times.
+async fn whole_batches_of(context: &Context, count: usize, rounds: usize) -> CaseResult {
+    if count < 2 {
+        return Err(CaseError::ignored("a batch of two writes is more than its max_batch"));
+    }
+    let store = context.open().await?;
+    let keys: Vec<_> = (0..count).map(|n| key(&format!("card:{n:05}"))).collect();
     let torn = Arc::new(Mutex::new(None));
     let reads = Arc::new(AtomicUsize::new(0));
     let write = |writer: u32| {
@@ -189,7 +260,8 @@ async fn whole_batches(context: &Context) -> CaseResult {
         tokio::spawn(async move {
             for round in 0..10_000 {
                 // Beside so many reads, however the tasks are scheduled.
-                if torn.lock().is_some() || (round >= 40 && reads.load(Ordering::Relaxed) >= 40) {
+                let is_enough = round >= rounds && reads.load(Ordering::Relaxed) >= rounds;
+                if torn.lock().is_some() || is_enough {
                     break;
                 }
                 let value = format!("{writer}.{round}");

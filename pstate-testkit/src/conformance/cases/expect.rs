@@ -75,12 +75,15 @@ async fn stale_revision(context: &Context) -> CaseResult {
     let store = context.open().await?;
     let first = store.put("card:1", "first").await?;
     let other = store.put("card:2", "other").await?;
-    store.put("card:1", "second").await?;
-    for (what, stale) in [
+    let current = store.put("card:1", "second").await?.as_number();
+    // Numbers that are the current one if some of their bits are lost.
+    let near = [32, 53, 63, 64, 127].map(|bit| Revision::from_number(current ^ (1 << bit)));
+    let near = near.map(|stale| ("a revision that differs in one bit", stale));
+    for (what, stale) in near.into_iter().chain([
         ("the revision before the last", first),
         ("another key's revision", other),
         ("a revision that was never issued", Revision::from_number(u128::MAX - 7)),
-    ] {
+    ]) {
         for write in [put("card:1", "third"), Write::delete(key("card:1"))] {
             let write = write.expecting(Expect::Revision(stale));
             ensure_eq(what, &OutcomeKind::Conflict, &outcome(&store, write.clone()).await?)?;
@@ -101,12 +104,21 @@ async fn deleted(context: &Context) -> CaseResult {
     store.delete("card:1").await?;
     let write = put_if("card:1", "second", Expect::Revision(first));
     ensure_eq("a put of a deleted record", &OutcomeKind::Conflict, &outcome(&store, write).await?)?;
-    let write = put_if("card:9", "second", Expect::Revision(first));
-    ensure_eq(
-        "a put of a record that never existed",
-        &OutcomeKind::Conflict,
-        &outcome(&store, write).await?,
-    )?;
+    // Numbers that could stand for absence.
+    let numbers = [0, 1, u128::MAX].map(Revision::from_number);
+    for revision in numbers.into_iter().chain([first]) {
+        for write in [put("card:9", "second"), Write::delete(key("card:9"))] {
+            let write = write.expecting(Expect::Revision(revision));
+            ensure_eq(
+                "a write of a record that never existed",
+                &OutcomeKind::Conflict,
+                &outcome(&store, write.clone()).await?,
+            )?;
+            let alone = store.write_one(write).await?;
+            let what = "the same, atomically";
+            ensure_eq(what, &OutcomeKind::Conflict, &OutcomeKind::from(&alone))?;
+        }
+    }
     ensure_eq("no record", &Vec::new(), &store.scan_keys("", 5).await?)
 }
 

@@ -33,6 +33,8 @@ async fn check_distinct(context: &Context, names: &[String]) -> CaseResult {
         ensure_eq(&format!("its own value under {name}"), &expected, &store.value(name).await?)?;
     }
     ensure_eq("all of the keys", &sorted, &store.scan_keys("", 100).await?)?;
+    // Each of them is where a page begins once.
+    ensure_eq("all of the keys, one by one", &sorted, &store.scan_keys("", 1).await?)?;
     for (n, name) in names.iter().enumerate() {
         store.delete(name).await?;
         let keys: Vec<_> = names.iter().map(|name| key(name)).collect();

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pstate_core::{Batch, Expect, Outcome, Write};
+use pstate_core::{Batch, Expect, Key, Outcome, Write};
 use tokio::sync::Barrier;
 
-use super::concurrent::increment_concurrently;
+use super::concurrent::{increment_concurrently, number};
 use crate::conformance::case::{Case, RunCase};
 use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::check::{ensure, ensure_eq};
 use crate::conformance::context::{Context, Peer};
 use crate::conformance::dimension::Dimension;
+use crate::conformance::kind_of_write::start;
 use crate::conformance::outcome_kind::OutcomeKind;
 use crate::conformance::promise::Promise;
 use crate::conformance::requirement::Requirement;
@@ -31,6 +32,7 @@ const ONE_AT_A_TIME: &str =
     "Calls that overlap take effect one at a time: a single key is linearizable.";
 const AT_ONCE: &str =
     "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:";
+const KILLED: &str = "The end of the process, also by a kill, takes nothing that was acknowledged";
 const VISIBLE: &str =
     "Once a write has returned, every later call sees it, through any handle to the same store.";
 
@@ -83,12 +85,25 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
             Arc::new(move |context| Box::pin(whole_batches(context, through))),
         );
         add(
+            "openings_of_a_new_store",
+            VISIBLE,
+            &[Promise::Visibility],
+            Arc::new(move |context| Box::pin(new_store(context, through))),
+        );
+        add(
             "transfers",
             AT_ONCE,
             &[Promise::Atomicity, Promise::Expectations],
             Arc::new(move |context| Box::pin(transfers(context, through))),
         );
     }
+    let dimensions = [Dimension::Process, Dimension::Time];
+    let name = "race::the_survivor_of_a_kill";
+    let promises = [Promise::Durability, Promise::Concurrency];
+    let survivor = Case::new(name, KILLED, &promises, &dimensions, |context| {
+        Box::pin(survivor_of_a_kill(context))
+    });
+    cases.push(survivor.requires(Requirement::Durability));
     let dimensions = [Dimension::Handle, Dimension::Overlap];
     let name = "race::a_handle_opened_during_writes";
     let opened = Case::new(name, VISIBLE, &[Promise::Visibility], &dimensions, |context| {
@@ -206,19 +221,19 @@ async fn new_spaces(context: &Context, through: Through) -> CaseResult {
         let listed: Vec<_> = listed.iter().map(ToString::to_string).collect();
         ensure_eq("the spaces of both", &names, &listed)?;
         for world in &worlds {
-            world_has(store, world).await?;
+            world_has(store, world, "after both have written").await?;
         }
     }
     Ok(())
 }
 
 /// Checks that the records of a world are there, among others.
-async fn world_has(store: &Store, world: &World) -> CaseResult {
+async fn world_has(store: &Store, world: &World, after: &str) -> CaseResult {
     for (space, key, held) in world.places() {
         let store = Store { adapter: store.adapter.clone(), space: space.clone() };
         let value = store.value(key.as_str()).await?;
         let held = held.map(|held| Value(held.bytes.clone()));
-        ensure_eq(&format!("{key} in {space}"), &held, &value)?;
+        ensure_eq(&format!("{key} in {space}, {after}"), &held, &value)?;
     }
     Ok(())
 }
@@ -238,7 +253,7 @@ async fn whole_batches(context: &Context, through: Through) -> CaseResult {
                         break;
                     }
                     let value = format!("{writer}.{round}").into_bytes();
-                    let write = |(n, key): (usize, &pstate_core::Key)| match (round % 5, n) {
+                    let write = |(n, key): (usize, &Key)| match (round % 5, n) {
                         (4, _) => Write::delete(key.clone()),
                         _ => Write::put(key.clone(), value.clone()),
                     };
@@ -287,8 +302,10 @@ async fn transfers(context: &Context, through: Through) -> CaseResult {
             tokio::spawn(async move {
                 let mut moved = 0;
                 while moved < 15 {
-                    let (from, to) =
+                    let (one, next) =
                         (accounts[(task + moved) % 3], accounts[(task + moved + 1) % 3]);
+                    // In opposite orders, so that locks of single records would deadlock.
+                    let (from, to) = if task < 2 { (one, next) } else { (next, one) };
                     moved += usize::from(transfer(&store, from, to).await?);
                 }
                 Ok::<_, CaseError>(())
@@ -305,23 +322,18 @@ async fn transfers(context: &Context, through: Through) -> CaseResult {
             store.records(&keys[..2]).await?.into_iter().chain(store.records(&keys[2..]).await?)
         {
             let record = record.ok_or_else(|| CaseError::mismatch("an account", "none"))?;
-            sum += coins(&record.bytes)?;
+            sum += number(&record.bytes)?;
         }
         ensure_eq("the coins of all accounts together", &300, &sum)?;
     }
     Ok(())
 }
 
-fn coins(bytes: &[u8]) -> CaseResult<i64> {
-    let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| CaseError::mismatch("a number of coins", bytes.escape_ascii()))
-}
-
 /// Moves a coin; `false` if another transfer came in between.
 async fn transfer(store: &Store, from: &str, to: &str) -> CaseResult<bool> {
     let (giver, taker) = (store.existing(from).await?, store.existing(to).await?);
-    let left = (coins(&giver.bytes)? - 1).to_string();
-    let got = (coins(&taker.bytes)? + 1).to_string();
+    let left = (number(&giver.bytes)? - 1).to_string();
+    let got = (number(&taker.bytes)? + 1).to_string();
     let batch = Batch::atomic(vec![
         put_if(from, &left, Expect::Revision(giver.revision)),
         put_if(to, &got, Expect::Revision(taker.revision)),
@@ -334,6 +346,68 @@ async fn transfer(store: &Store, from: &str, to: &str) -> CaseResult<bool> {
         | [OutcomeKind::Aborted, OutcomeKind::Conflict] => Ok(false),
         _ => Err(CaseError::mismatch("both stored, or a conflict", format_args!("{kinds:?}"))),
     }
+}
+
+/// Two open a store that is new, at the same time, and each writes at once.
+async fn new_store(context: &Context, through: Through) -> CaseResult {
+    // Ignores the case if the store cannot be opened twice.
+    drop(open(context, through).await?);
+    for round in 0..8 {
+        context.reset().await?;
+        let (stores, _peer) = match through {
+            Through::Handles => {
+                let (first, second) = tokio::join!(context.open(), context.open());
+                ([first?, second?], None)
+            }
+            Through::Processes => {
+                let (first, peer) = tokio::join!(context.open(), context.open_in_another_process());
+                let peer = peer?;
+                ([first?, peer.store.clone()], Some(peer))
+            }
+        };
+        let mut worlds = [World::default(), World::default()];
+        let batches = [0, 1].map(|n| Batch::each(vec![put(&format!("card:{n}"), "{}")]));
+        let [one, two] = &mut worlds;
+        let (first, second) =
+            tokio::join!(one.write(&stores[0], &batches[0]), two.write(&stores[1], &batches[1]));
+        first.and(second)?;
+        for store in &stores {
+            for world in &worlds {
+                let after = format!("in round {round} of two that open a new store");
+                world_has(store, world, &after).await?;
+            }
+        }
+        for store in stores {
+            store.close().await?;
+        }
+    }
+    Ok(())
+}
+
+/// A process is killed while it writes, and another one that has the store open continues.
+async fn survivor_of_a_kill(context: &Context) -> CaseResult {
+    let survivor = context.open().await?;
+    let mut world = start(&survivor).await?;
+    let peer = context.open_in_second_process().await?;
+    for n in 0..20 {
+        let batch = Batch::each(vec![put("card:1", &format!(r#"{{"n":{n}}}"#))]);
+        world.write(&peer.store.space("red"), &batch).await?;
+    }
+    // Still under way when it is killed; under a key of its own, as it may take effect.
+    let last = peer.store.clone();
+    let writing = tokio::spawn(async move { last.space("last").put("card:1", "{}").await.is_ok() });
+    tokio::task::yield_now().await;
+    peer.adapter.kill();
+    writing.await?;
+    survivor.space("last").delete("card:1").await?;
+    world.check_records(&survivor, "after another process was killed").await?;
+    let batch = Batch::each(vec![put("card:1", "{}"), Write::delete(key("card:2"))]);
+    if survivor.up_to_max_batch(2) == 2 {
+        world.write(&survivor.space("red"), &batch).await?;
+    }
+    survivor.adapter.flush().await?;
+    world.check_records(&survivor, "after it has written once more").await?;
+    world.check_spaces(&survivor, "after it has written once more").await
 }
 
 /// Handles are opened while another one writes: each sees what was acknowledged before, and
@@ -355,7 +429,8 @@ async fn opened_during_writes(context: &Context) -> CaseResult {
     let mut opened = Vec::new();
     while opened.len() < 6 || !writing.is_finished() {
         if opened.len() < 12 {
-            let store = context.open_second_handle().await?;
+            // It can be opened: the probe was.
+            let store = context.open().await?;
             store.space("space-0").scan("", 3).await?;
             opened.push(store);
         }

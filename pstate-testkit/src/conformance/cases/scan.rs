@@ -3,7 +3,7 @@
 use pstate_core::Key;
 
 use crate::conformance::case::cases;
-use crate::conformance::case_error::CaseResult;
+use crate::conformance::case_error::{CaseError, CaseResult};
 use crate::conformance::check::ensure_eq;
 use crate::conformance::context::Context;
 use crate::conformance::shorthand::key;
@@ -18,6 +18,7 @@ cases! { "scan";
     last_page [Scans Simple]: "A page may be shorter than its limit; only `next: None` means the end.",
     limit [Scans Size]: "A page holds at most `limit` records.",
     records [Scans Simple]: "The records of a page are what [`multi_get`](Self::multi_get) gives.",
+    between_pages [Scans Overlap]: "Once a write has returned, every later call sees it, through any handle to the same store.",
     #[random] under_writes [Scans Overlap]: "*Pages* joined by [`Page::next`] hold every matching record that was there throughout exactly once.",
 }
 
@@ -159,8 +160,7 @@ async fn after(context: &Context) -> CaseResult {
         {
             let mut expected = sorted(&keys);
             expected.retain(|key| key.starts_with(prefix) && key.as_str() > after);
-            let page = store.page(prefix, Some(&key(after)), 100).await?;
-            let found: Vec<_> = page_keys(&page).into_iter().map(str::to_owned).collect();
+            let found = store.keys_after(prefix, &key(after), 100).await?;
             ensure_eq(
                 &format!("the keys that begin with {prefix:?} after {after}"),
                 &expected,
@@ -215,7 +215,9 @@ async fn records(context: &Context) -> CaseResult {
     let store = context.open().await?;
     let keys: Vec<_> = (0..9).map(|n| key(&format!("card:{n}"))).collect();
     for (n, key) in keys.iter().enumerate() {
-        store.put_bytes(key, "v".repeat(n * 1_000).into_bytes().into()).await?;
+        let limit = store.capabilities().max_value_len.unwrap_or(usize::MAX);
+        let value = "v".repeat((n * 1_000).min(limit));
+        store.put_bytes(key, value.into_bytes().into()).await?;
     }
     for (key, scanned) in store.scan("", 4).await? {
         let read = store.existing(key.as_str()).await?;
@@ -223,6 +225,27 @@ async fn records(context: &Context) -> CaseResult {
         ensure_eq(&format!("the value of {key}"), &Value(read.bytes), &Value(scanned.bytes))?;
     }
     Ok(())
+}
+
+/// A page shows what was written after the page before it.
+async fn between_pages(context: &Context) -> CaseResult {
+    let store = context.open().await?;
+    let keys: Vec<Key> = (0..40).map(|n| key(&format!("card:{n:02}"))).collect();
+    store.put_all(&keys, "before").await?;
+    let page = store.page("", None, 10).await?;
+    let next = page.next.ok_or_else(|| CaseError::mismatch("another page", "the end"))?;
+    store.put("card:305", "new").await?;
+    store.put("card:31", "after").await?;
+    store.delete("card:32").await?;
+    let mut expected: Vec<String> = (0..40).map(|n| format!("card:{n:02}")).collect();
+    expected.retain(|name| name.as_str() > next.as_str() && name != "card:32");
+    expected.push("card:305".to_owned());
+    expected.sort();
+    let found = store.keys_after("", &next, 100).await?;
+    ensure_eq("the records on later pages", &expected, &found)?;
+    let changed = store.page("card:31", None, 1).await?;
+    let values: Vec<_> = changed.records.into_iter().map(|(_, it)| Value(it.bytes)).collect();
+    ensure_eq("what was overwritten meanwhile", &vec![Value::from("after")], &values)
 }
 
 async fn under_writes(context: &Context) -> CaseResult {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use pstate_core::{Batch, Durability, Expect, Key, Revision, Write};
+use pstate_core::{Batch, Durability, Expect, Key, Outcome, Revision, Write};
 
 use crate::conformance::case::Case;
 use crate::conformance::case_error::{CaseError, CaseResult};
+use crate::conformance::check::ensure_eq;
 use crate::conformance::context::Context;
 use crate::conformance::dimension::Dimension;
+use crate::conformance::outcome_kind::OutcomeKind;
 use crate::conformance::promise::Promise;
 use crate::conformance::requirement::Requirement;
 use crate::conformance::shorthand::key;
@@ -20,6 +22,8 @@ const LENGTHS: [usize; 7] = [1, 4_097, 65_535, 65_536, 65_537, 1_048_575, 1_048_
 const BYTES: &str = "What is read is what was written, byte for byte.";
 const CHANGES: &str = "A revision changes whenever the stored bytes change.";
 const NOT_REUSED: &str = "No revision stands for two different values of one key, not even after the record was deleted in between.";
+const ALL_OR_NOTHING: &str =
+    "if all expectations hold, all is done, and is seen by others at once; otherwise nothing is:";
 const EXACTLY: &str = "Exactly the record that had this revision is stored.";
 
 /// Who writes in turn.
@@ -48,6 +52,12 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
             Box::pin(each_byte(context, length))
         }));
     }
+    let name = "batch::atomic_of_40_values_of_a_mebibyte";
+    let promises = [Promise::Atomicity, Promise::Reads, Promise::Scans];
+    let mebibytes = Case::new(name, ALL_OR_NOTHING, &promises, &size, |context| {
+        Box::pin(many_mebibytes(context))
+    });
+    cases.push(mebibytes.requires(Requirement::BatchAtomicity).long(true));
     let name = "revisions::thousands_of_changes";
     let promises = [Promise::Revisions, Promise::Expectations];
     cases.push(Case::new(name, NOT_REUSED, &promises, &size, |context| {
@@ -72,10 +82,10 @@ pub(in crate::conformance) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A value of this length without a pattern that a compression or a short digest could confuse.
+/// A value of this length that is no text, without a pattern that a short digest could confuse.
 fn value(length: usize, seed: u64) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
-    (0..length).map(|_| random.u8(b' '..b'~')).collect()
+    (0..length).map(|_| random.u8(..)).collect()
 }
 
 fn check_length(context: &Context, length: usize) -> CaseResult {
@@ -111,6 +121,28 @@ async fn values(context: &Context, length: usize) -> CaseResult {
     world.check_records(&context.open().await?, "when reopened").await
 }
 
+/// More than fits into what stores send or commit at once.
+async fn many_mebibytes(context: &Context) -> CaseResult {
+    let length = 1 << 20;
+    check_length(context, length)?;
+    if context.up_to_max_batch(40) < 40 {
+        return Err(CaseError::ignored("a batch of 40 is more than its max_batch"));
+    }
+    let store = context.open().await?.space("red");
+    let mut world = World::default();
+    let card = |n: u64| key(&format!("card:{n:02}"));
+    let put = |n: u64, seed: u64| Write::put(card(n), value(length, seed));
+    world.write(&store, &Batch::each(vec![Write::put(card(39), *b"{}")])).await?;
+    let mut writes: Vec<_> = (0..40).map(|n| put(n, n)).collect();
+    writes[39] = put(39, 39).expecting(Expect::Absent);
+    world.write(&store, &Batch::atomic(writes.clone())).await?;
+    world.check_records(&store, "after a conflict at the last").await?;
+    writes[39] = put(39, 39);
+    world.write(&store, &Batch::atomic(writes)).await?;
+    // All in one read, and in one page.
+    world.check_records(&store, "after the batch").await
+}
+
 /// Changes a single byte at a time, at places that a digest of a part would leave out.
 async fn each_byte(context: &Context, length: usize) -> CaseResult {
     check_length(context, length)?;
@@ -131,7 +163,7 @@ async fn each_byte(context: &Context, length: usize) -> CaseResult {
     for place in places {
         value[place] ^= 1;
         let write = Write::put(card.clone(), value.clone()).expecting(Expect::Revision(current));
-        let pstate_core::Outcome::Stored(changed) = store.write_one(write).await? else {
+        let Outcome::Stored(changed) = store.write_one(write).await? else {
             return Err(CaseError::mismatch("a swap from the current revision", "none"));
         };
         if let Some(earlier) = issued.insert(changed, place) {
@@ -149,10 +181,8 @@ async fn each_byte(context: &Context, length: usize) -> CaseResult {
 /// Checks that a write conflicts.
 async fn refuse(store: &Store, write: Write, what: &str) -> CaseResult {
     let key = write.key.clone();
-    match store.write_one(write).await? {
-        pstate_core::Outcome::Conflict => Ok(()),
-        _ => Err(CaseError::mismatch(format_args!("a conflict of {key} with {what}"), "none")),
-    }
+    let outcome = OutcomeKind::from(&store.write_one(write).await?);
+    ensure_eq(&format!("a write of {key} that expects {what}"), &OutcomeKind::Conflict, &outcome)
 }
 
 async fn thousands(context: &Context) -> CaseResult {
@@ -168,6 +198,13 @@ async fn thousands(context: &Context) -> CaseResult {
             return Err(CaseError::mismatch(expected, format_args!("that of value {earlier}")));
         }
         last = Some(revision);
+    }
+    // Many others that come and go must not make the store forget what it has issued.
+    store.delete("card:1").await?;
+    for n in 0..300 {
+        let other = format!("other:{n}");
+        store.put(&other, "{}").await?;
+        store.delete(&other).await?;
     }
     // Back to the first value: its revision may come back, as it stands for the same bytes.
     let first = store.put_bytes(&card, text(0).into()).await?;
@@ -223,7 +260,8 @@ async fn apart(context: &Context, writers: Writers) -> CaseResult {
                 let expected = format!("another revision for {what}");
                 return Err(CaseError::mismatch(expected, format_args!("that of {earlier}")));
             }
-            if round == 2 && n % 4 == 0 {
+            // Also the last record: what is left must not tell how far the revisions have come.
+            if round == 2 && (n % 4 == 0 || n == 14) {
                 store.write_one(Write::delete(card)).await?;
             }
         }

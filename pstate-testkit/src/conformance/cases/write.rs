@@ -197,7 +197,7 @@ async fn distinct_keys(context: &Context) -> CaseResult {
 }
 
 /// Checks that the adapter refuses a batch as a whole, with this kind of error.
-async fn ensure_refused(store: &Store, batch: &Batch, kind: ErrorKind) -> CaseResult {
+pub(super) async fn ensure_refused(store: &Store, batch: &Batch, kind: ErrorKind) -> CaseResult {
     match store.adapter.write(&store.space, batch).await {
         Err(error) => ensure(
             error.kind() == kind && !error.is_retryable(),
@@ -277,8 +277,10 @@ async fn beyond_max_batch(context: &Context) -> CaseResult {
         return Err(CaseError::ignored(format!("{number} writes are too many to try")));
     }
     let keys: Vec<_> = (0..number).map(|n| key(&format!("card:{n}"))).collect();
-    let puts = keys.iter().map(|key| Write::put(key.clone(), *b"{}")).collect();
-    ensure_refused(&store, &Batch::each(puts), ErrorKind::Unsupported).await?;
+    let puts: Vec<_> = keys.iter().map(|key| Write::put(key.clone(), *b"{}")).collect();
+    for batch in [Batch::each(puts.clone()), Batch::atomic(puts)] {
+        ensure_refused(&store, &batch, ErrorKind::Unsupported).await?;
+    }
     ensure_eq("nothing written", &Vec::new(), &store.scan_keys("", 10).await?)?;
     match store.adapter.multi_get(&store.space, &keys).await {
         Err(error) => ensure_eq("the kind of the error", &ErrorKind::Unsupported, &error.kind()),
