@@ -8,6 +8,7 @@ mod instructions;
 mod lint;
 mod monitoring;
 mod msrv;
+mod mutants;
 mod own_sources;
 mod soak;
 mod sqlite_range;
@@ -43,6 +44,9 @@ enum Command {
     Soak(soak::Soak),
     /// Runs the fuzz targets; findings are kept in fuzz/findings.
     Fuzz(fuzz::Fuzz),
+    /// Breaks the SQLite adapter in one place after the other, and says which case of the
+    /// conformance suite finds it.
+    Mutants(mutants::Mutants),
     /// Checks layers, texts, formatting, lints and documentation.
     Lint,
     /// Shows what each layer may import and what it imports; fails if that points upwards.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Instructions(instructions) => instructions.run(),
         Command::Soak(soak) => soak::run(&soak),
         Command::Fuzz(fuzz) => fuzz::run(&fuzz),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Lint => lint::check(),
         Command::Layers { write } => own_sources::show(write),
         Command::Monitoring(monitoring) => monitoring::run(&monitoring),
