@@ -3,6 +3,8 @@
 mod sqlite;
 
 use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -43,9 +45,10 @@ impl Mutants {
             let found = found(&copy, mutation)?;
             let seconds = begun.elapsed().as_secs();
             let (count, by) = match &found {
-                Found::By(cases) => (cases.len(), cases[0].clone()),
-                Found::NotBuilt => (0, "(it does not compile)".to_owned()),
-                Found::ByNone => (0, "(none)".to_owned()),
+                Found::By(cases) if cases.len() == ENOUGH => (format!("{ENOUGH}+"), &*cases[0]),
+                Found::By(cases) => (cases.len().to_string(), &*cases[0]),
+                Found::NotBuilt => (String::new(), "(it does not compile)"),
+                Found::ByNone => (String::new(), "(none)"),
             };
             println!("{:42} {seconds:5}  {count:5}  {by}", mutation.name);
             match (found, mutation.why_not) {
@@ -62,7 +65,7 @@ impl Mutants {
     }
 }
 
-fn failed(what: &Path) -> impl FnOnce(std::io::Error) -> Failed {
+fn failed(what: &Path) -> impl FnOnce(io::Error) -> Failed {
     move |error| Failed(format!("{}: {error}", what.display()))
 }
 
@@ -105,25 +108,36 @@ fn found(copy: &Path, mutation: &Mutation) -> Result<Found, Failed> {
     found
 }
 
+/// How many failed cases are enough: the first ones name the fault best.
+const ENOUGH: usize = 12;
+
 fn run_suite(workspace: &Path, build: &Path) -> Result<Found, Failed> {
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
         command.args(["test", "--quiet", "--package", "pstate-sqlite", "--test", "conformance"]);
         command.args(arguments).current_dir(workspace);
         command.env("CARGO_TARGET_DIR", build).env("PSTATE_TESTKIT_LEVEL", "quick");
-        command.env("PSTATE_TESTKIT_TIME_LIMIT", "20").env("RUSTFLAGS", "-Awarnings");
-        command.stderr(Stdio::null()).output().map_err(failed(workspace))
+        command.env("PSTATE_TESTKIT_TIME_LIMIT", "5").env("RUSTFLAGS", "-Awarnings");
+        command.stderr(Stdio::null()).stdout(Stdio::piped());
+        command
     };
-    if !cargo(&["--no-run"])?.status.success() {
+    let compiled = cargo(&["--no-run"]).output().map_err(failed(workspace))?;
+    if !compiled.status.success() {
         return Ok(Found::NotBuilt);
     }
-    // The other layout has the same code and other cases of the same names.
-    let output = cargo(&["--", "without_rowid::", "--format", "pretty"])?;
-    let output = String::from_utf8_lossy(&output.stdout).into_owned();
-    let failed = |line: &str| {
+    // One of both layouts: the other has the same cases.
+    let mut suite = cargo(&["--", "without_rowid::", "--format", "pretty"]);
+    let mut suite = suite.process_group(0).spawn().map_err(failed(workspace))?;
+    let lines = suite.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines());
+    let case = |line: String| {
         let case = line.strip_prefix("test ")?.strip_suffix("FAILED")?;
         Some(case.trim_end_matches([' ', '.']).replace("without_rowid::", ""))
     };
-    let cases: Vec<String> = output.lines().filter_map(failed).collect();
+    let cases: Vec<String> =
+        lines.map_while(io::Result::ok).filter_map(case).take(ENOUGH).collect();
+    // Also what cargo has started.
+    let group = format!("-{}", suite.id());
+    let killed = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    killed.and_then(|_| suite.wait()).map_err(failed(workspace))?;
     Ok(if cases.is_empty() { Found::ByNone } else { Found::By(cases) })
 }

@@ -17,8 +17,8 @@ pub struct Revision(u128);
 impl Revision {
     /// A token from the store's own version number.
     ///
-    /// The number must never be issued twice for different bytes under one key, not even after
-    /// the key was deleted in between.
+    /// The number must never be issued twice for different bytes, under whatever key and in
+    /// whatever space, not even after the key was deleted in between.
     pub const fn from_number(number: u128) -> Self {
         Self(number)
     }

@@ -156,7 +156,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// - *[`Expect::Absent`](crate::Expect::Absent)*: Nothing is stored. Case: `expect::absent`.
     /// - *[`Expect::Revision`](crate::Expect::Revision)*: Exactly the record that had this revision
     ///   is stored. Cases: `expect::revision`, `expect::stale_revision`, `expect::deleted`,
-    ///   `concurrent::lost_updates`, `revisions::of_every_key_and_space_*`.
+    ///   `concurrent::lost_updates`.
     /// - *Conflicts*: If an expectation does not hold, nothing was changed. Case:
     ///   `expect::conflict_changes_nothing`.
     /// - *Deletes*: Deleting what is absent succeeds under [`Expect::Any`](crate::Expect::Any) and
@@ -168,6 +168,9 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// - *Reuse*: No revision stands for two different values of one key, not even after the record
     ///   was deleted in between. Cases: `expect::revision_is_not_reused`,
     ///   `revisions::thousands_of_changes`.
+    /// - *Other keys*: No revision stands for different values under two keys, nor in two spaces,
+    ///   so that one of another record never matches. Cases:
+    ///   `revisions::of_every_key_and_space_*`.
     /// - *Revisions that last*: A revision keeps its meaning when the store is opened again. Case:
     ///   `lifecycle::revisions_after_reopening`.
     /// - *Nothing*: An empty batch does nothing. Case: `write::empty`.

@@ -78,7 +78,7 @@ async fn write_states(store: &Store, writer: usize, from: u64) -> Result<()> {
             });
         }
         if !print_line(&format!("acknowledged {writer} {state}")) {
-            // The parent has ended: nobody would kill this process.
+            // The parent has ended, so that nothing would kill this process.
             break;
         }
     }
