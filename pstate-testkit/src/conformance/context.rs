@@ -16,13 +16,37 @@ use crate::settings::Settings;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     capabilities: OnceLock<Capabilities>,
-    /// That the store was opened twice, or in a second process: from then on it has to be.
-    second_handle: AtomicBool,
-    second_process: AtomicBool,
-    /// Why the store cannot be opened twice.
-    no_second_handle: OnceLock<String>,
-    /// Why a second process cannot open the store.
-    no_second_process: OnceLock<String>,
+    second_handle: Openable,
+    second_process: Openable,
+}
+
+/// Whether the store can be opened once more, as the first case that tried it has found out.
+#[derive(Debug, Default)]
+struct Openable {
+    was_opened: AtomicBool,
+    refused: OnceLock<String>,
+}
+
+impl Openable {
+    /// Ignores the case if the store was refused before.
+    fn check(&self) -> CaseResult {
+        self.refused.get().map_or(Ok(()), |reason| Err(CaseError::ignored(reason)))
+    }
+
+    /// Ignores the case if the store is refused, unless it was opened before: then it has to be.
+    fn judge<T>(&self, opened: Result<T>, refused: &str) -> CaseResult<T> {
+        match opened {
+            Ok(opened) => {
+                self.was_opened.store(true, Relaxed);
+                Ok(opened)
+            }
+            Err(error) if self.was_opened.load(Relaxed) => Err(error.into()),
+            Err(error) => {
+                let reason = self.refused.get_or_init(|| format!("{refused}: {error}"));
+                Err(CaseError::ignored(reason))
+            }
+        }
+    }
 }
 
 /// A handle in another process.
@@ -105,38 +129,27 @@ impl Context {
 
     /// Opens a store that is open already, or ignores the case.
     pub(super) async fn open_second_handle(&self) -> CaseResult<Store> {
-        if let Some(reason) = self.known.no_second_handle.get() {
-            return Err(CaseError::ignored(reason));
+        self.known.second_handle.check()?;
+        let opened = self.open_recorded().await;
+        self.known.second_handle.judge(opened, "the store cannot be opened while it is open")
+    }
+
+    /// The same for a case that also makes sense with one handle.
+    pub(super) async fn second_handle_if_any(&self) -> CaseResult<Option<Store>> {
+        if self.capabilities().durability == Durability::None {
+            return Ok(None);
         }
-        match self.open_recorded().await {
-            Ok(store) => {
-                self.known.second_handle.store(true, Relaxed);
-                Ok(store)
-            }
-            Err(error) if self.known.second_handle.load(Relaxed) => Err(error.into()),
-            Err(error) => {
-                let reason = format!("the store cannot be opened while it is open: {error}");
-                Err(CaseError::ignored(self.known.no_second_handle.get_or_init(|| reason)))
-            }
+        match self.open_second_handle().await {
+            Err(CaseError::Ignored(_)) => Ok(None),
+            opened => opened.map(Some),
         }
     }
 
     /// Opens the store, which is open already, in a second process, or ignores the case.
     pub(super) async fn open_in_second_process(&self) -> CaseResult<Peer> {
-        if let Some(reason) = self.known.no_second_process.get() {
-            return Err(CaseError::ignored(reason));
-        }
-        match self.start_peer().await {
-            Ok(peer) => {
-                self.known.second_process.store(true, Relaxed);
-                Ok(peer)
-            }
-            Err(error) if self.known.second_process.load(Relaxed) => Err(error.into()),
-            Err(error) => {
-                let reason = format!("a second process cannot open the store: {error}");
-                Err(CaseError::ignored(self.known.no_second_process.get_or_init(|| reason)))
-            }
-        }
+        self.known.second_process.check()?;
+        let opened = self.start_peer().await;
+        self.known.second_process.judge(opened, "a second process cannot open the store")
     }
 
     /// Opens the store, which is not open in this process, in another one.

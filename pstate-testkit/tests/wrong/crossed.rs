@@ -1,16 +1,17 @@
 //! A layer that does one thing wrong on certain occasions, above an adapter that is right.
 
+mod extensions;
+mod write;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pstate_core::{
-    Adapter, Batch, BatchMode, Capabilities, Change, ChangeFeed, ChangeSubscription, ChangedRecord,
-    ChangedTo, Changes, CountVersions, Error, ErrorKind, Expect, Extensions, Key, Outcome, Page,
-    Record, Result, Revision, Scan, Space, VersionCounts, Write,
+    Adapter, Batch, Capabilities, Change, ChangedRecord, ChangedTo, Expect, Extensions, Key,
+    Outcome, Page, Record, Result, Revision, Scan, Space, Write,
 };
 use pstate_testkit::conformance::is_child_process;
 
@@ -236,91 +237,6 @@ impl CrossedAdapter {
         }
     }
 
-    async fn write_wrong(&self, space: &Space, batch: &Batch) -> Result<Vec<Outcome>> {
-        let each = |writes: &[Write]| Batch::each(writes.to_vec());
-        let has_expectations = batch.writes.iter().any(|write| write.expect != Expect::Any);
-        match self.crossed.deed {
-            Deed::Loses => Ok(self.pretended(batch)),
-            Deed::LosesTheLast => {
-                let mut kept = batch.clone();
-                let last = kept.writes.pop();
-                let mut outcomes = self.write_right(space, &kept).await?;
-                outcomes.extend(self.pretended(&each(last.as_slice())));
-                Ok(outcomes)
-            }
-            Deed::Delays | Deed::DelaysForEver if !has_expectations => {
-                self.delayed.lock().push((space.clone(), batch.clone()));
-                Ok(self.pretended(batch))
-            }
-            Deed::IgnoresExpectations => {
-                let mut careless = batch.clone();
-                careless.writes.iter_mut().for_each(|write| write.expect = Expect::Any);
-                self.write_right(space, &careless).await
-            }
-            Deed::ComparesFirst(of) => {
-                let _guard = self.memory(of).lock.lock().await;
-                let keys: Vec<Key> = batch.writes.iter().map(|write| write.key.clone()).collect();
-                let stored = self.inner.multi_get(space, &keys).await?;
-                let holds =
-                    batch.writes.iter().zip(&stored).all(|(write, stored)| match write.expect {
-                        Expect::Any => true,
-                        Expect::Absent => stored.is_none(),
-                        Expect::Revision(expected) => stored
-                            .as_ref()
-                            .is_some_and(|stored| self.revision(&stored.bytes) == expected),
-                    });
-                if !holds || !has_expectations {
-                    return self.write_right(space, batch).await;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                let mut careless = batch.clone();
-                careless.writes.iter_mut().for_each(|write| write.expect = Expect::Any);
-                self.write_right(space, &careless).await
-            }
-            Deed::Tears if batch.mode == BatchMode::Atomic => {
-                let outcomes = self.write_right(space, batch).await?;
-                let conflict =
-                    outcomes.iter().position(|outcome| matches!(outcome, Outcome::Conflict));
-                if let Some(n) = conflict {
-                    // A conflict at the first leaves nothing before it: then what is after it.
-                    let done = if n == 0 { &batch.writes[1..] } else { &batch.writes[..n] };
-                    self.write_right(space, &each(done)).await?;
-                }
-                Ok(outcomes)
-            }
-            Deed::Splits(count) => {
-                let mut outcomes = Vec::new();
-                for writes in batch.writes.chunks(count) {
-                    outcomes.extend(self.write_right(space, &each(writes)).await?);
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                Ok(outcomes)
-            }
-            Deed::ReversesOutcomes => {
-                let mut outcomes = self.write_right(space, batch).await?;
-                outcomes.reverse();
-                Ok(outcomes)
-            }
-            Deed::AcceptsKeysTwice => {
-                let mut seen = HashSet::new();
-                let mut kept = batch.clone();
-                kept.writes.retain(|write| seen.insert(write.key.clone()));
-                let mut outcomes = self.write_right(space, &kept).await?;
-                let left = &batch.writes[outcomes.len()..];
-                outcomes.extend(self.pretended(&each(left)));
-                Ok(outcomes)
-            }
-            Deed::RefusesAll => {
-                let outcomes = self.write_right(space, batch).await?;
-                if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
-                    return Err(Error::new(ErrorKind::InvalidInput, "a value is too long"));
-                }
-                Ok(outcomes)
-            }
-            _ => self.write_right(space, batch).await,
-        }
-    }
-
     async fn records(&self, space: &Space, keys: &[Key]) -> Result<Vec<Option<Record>>> {
         let inner: Vec<Key> = keys.iter().map(|key| self.key(key)).collect();
         let records = self.inner.multi_get(space, &inner).await?;
@@ -516,114 +432,5 @@ impl Adapter for CrossedAdapter {
             self.inner.shared.close_all();
         }
         self.inner.close().await
-    }
-}
-
-#[async_trait]
-impl CountVersions for CrossedAdapter {
-    async fn count_versions(&self, space: &Space) -> Result<VersionCounts> {
-        self.check_open(Call::CountVersions)?;
-        if self.works_closed(Call::CountVersions) {
-            return Ok(VersionCounts::default());
-        }
-        self.do_delayed().await?;
-        let everything =
-            Scan { prefix: String::new(), after: None, limit: std::num::NonZeroUsize::MAX };
-        let records = self.inner.scan(space, &everything).await?.records;
-        let mut counts = VersionCounts::default();
-        match self.crossed.deed {
-            Deed::CountsTypes(count) => {
-                let mut types = BTreeSet::new();
-                for (key, record) in records {
-                    types.insert(key.entity_type().to_owned());
-                    if types.len() <= count {
-                        counts.add(key.as_str(), &record.bytes);
-                    }
-                }
-            }
-            Deed::CountsIn16Bits => {
-                for (key, record) in records {
-                    let mut document: serde_json::Value =
-                        serde_json::from_slice(&record.bytes).unwrap_or_default();
-                    if let Some(version) = document.get("$v").and_then(serde_json::Value::as_u64) {
-                        document["$v"] = (version & 0xffff).into();
-                    }
-                    counts.add(key.as_str(), document.to_string().as_bytes());
-                }
-            }
-            Deed::CountsFromMemory => {
-                let mut counted = self.counted.lock();
-                let all = counted.entry(space.clone()).or_insert_with(|| {
-                    records.into_iter().map(|(key, record)| (key, record.bytes)).collect()
-                });
-                for (key, bytes) in all.iter() {
-                    counts.add(key.as_str(), bytes);
-                }
-            }
-            Deed::CountsFromOpening if self.is_reopened => {}
-            _ => records.iter().for_each(|(key, record)| counts.add(key.as_str(), &record.bytes)),
-        }
-        Ok(counts)
-    }
-}
-
-#[async_trait]
-impl ChangeFeed for CrossedAdapter {
-    async fn subscribe(&self) -> Result<Box<dyn ChangeSubscription>> {
-        self.check_open(Call::Subscribe)?;
-        let subscription = if self.works_closed(Call::Subscribe) {
-            None
-        } else {
-            Some(self.inner.subscribe().await?)
-        };
-        self.of_process.handle_closed.store(false, SeqCst);
-        let (crossed, of_process) = (self.crossed, self.of_process.clone());
-        Ok(Box::new(CrossedSubscription { subscription, crossed, of_process }))
-    }
-}
-
-#[derive(Debug)]
-struct CrossedSubscription {
-    subscription: Option<Box<dyn ChangeSubscription>>,
-    crossed: Crossed,
-    of_process: Arc<Memory>,
-}
-
-#[async_trait]
-impl ChangeSubscription for CrossedSubscription {
-    async fn changes(&mut self) -> Result<Changes> {
-        let Some(subscription) = &mut self.subscription else {
-            return Ok(Changes::Records(Vec::new()));
-        };
-        let Changes::Records(mut records) = subscription.changes().await? else {
-            return Ok(Changes::Everything);
-        };
-        match self.crossed.deed {
-            Deed::Hides => {
-                let hidden = self.of_process.hidden.lock();
-                let is_shown = |changed: &ChangedRecord| {
-                    !hidden.contains(&(changed.space.clone(), changed.key.clone()))
-                };
-                records.retain(is_shown);
-            }
-            Deed::Reports(count) => drop(records.drain(..records.len().saturating_sub(count))),
-            Deed::ReportsOwnProcess => {
-                let own = self.of_process.own.lock();
-                records.retain(|changed| own.contains(changed));
-            }
-            Deed::EndsWithAHandle if self.of_process.handle_closed.load(SeqCst) => records.clear(),
-            _ => {}
-        }
-        // Revisions are not those of the store, so what is there now has to be read.
-        for changed in &mut records {
-            if changed.now != ChangedTo::Absent {
-                changed.now = ChangedTo::Unknown;
-            }
-        }
-        Ok(Changes::Records(records))
-    }
-
-    async fn wait(&mut self) {
-        std::future::pending::<()>().await;
     }
 }

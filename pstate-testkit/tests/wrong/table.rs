@@ -42,11 +42,8 @@ fn reason(promise: Promise, dimension: Dimension) -> Option<&'static str> {
         }
         (P::Visibility | P::Concurrency, D::Name) => "names are a matter of `keys` and `spaces`",
         (_, D::Name) => "any name is as good as another, once `keys` and `spaces` hold",
-        (P::Cancellation, D::Simple | D::Handle | D::Process | D::Time) => {
-            "a dropped call is one that overlaps; what it leaves is read by every other case"
-        }
+        (P::Cancellation, D::Simple) => "a dropped call is one that overlaps",
         (P::Concurrency, D::Simple | D::Time) => "concurrency needs calls that overlap",
-        (P::Maintenance, _) => "maintenance has no promise about it",
         _ => return None,
     })
 }

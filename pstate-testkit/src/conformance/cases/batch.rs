@@ -249,7 +249,7 @@ async fn write(context: &Context, mode: Mode, contents: Content, size: usize) ->
     if context.capabilities().durability == Durability::None {
         return Ok(());
     }
-    if let Ok(other) = context.open_second_handle().await {
+    if let Some(other) = context.second_handle_if_any().await? {
         world.check_records(&other, "in a second handle").await?;
         other.close().await?;
     }

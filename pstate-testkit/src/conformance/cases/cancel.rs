@@ -101,10 +101,7 @@ fn batch(store: &Store, round: usize) -> Batch {
 async fn write(context: &Context) -> CaseResult {
     let store = context.open().await?;
     // A write that was dropped must not leave a transaction open, in which later ones are hidden.
-    let other = match store.capabilities().durability {
-        Durability::None => None,
-        _ => context.open_second_handle().await.ok(),
-    };
+    let other = context.second_handle_if_any().await?;
     let keys: Vec<_> = batch(&store, 0).writes.into_iter().map(|write| write.key).collect();
     let mut acknowledged = 0;
     for round in 1..=3 * MANY_POLLS {

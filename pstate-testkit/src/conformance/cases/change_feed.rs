@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::future::join_all;
-use pstate_core::{Durability, Expect, Write};
+use pstate_core::{Expect, Write};
 
 use crate::conformance::case::cases;
 use crate::conformance::case_error::{CaseError, CaseResult};
@@ -133,10 +133,7 @@ async fn change_feed_cancelled(context: &Context) -> CaseResult {
     let store = context.open().await?;
     let mut follower = Follower::new("a follower that dropped a call", &store).await?;
     // A second handle writes as well, if the store supports one.
-    let other = match store.capabilities().durability {
-        Durability::None => None,
-        _ => context.open_second_handle().await.ok(),
-    };
+    let other = context.second_handle_if_any().await?;
     let writers = [Some(&store), other.as_ref()];
     for round in 0..2 * MANY_POLLS {
         let writer = writers[round % 2].unwrap_or(&store).space(SPACES[round % 3 % 2]);
